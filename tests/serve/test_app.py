@@ -8,6 +8,7 @@ from composer.serve.app import create_app
 from composer.serve.errors import ProtocolError
 from composer.serve.served import Registry, ServedModel
 from composer.serve.settings import Settings
+from composer.values import Query
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def test_a_model_that_is_not_served_is_named_with_the_nearest_one(registry):
 def test_the_tokenizer_is_that_of_the_model_that_writes_first(registry):
     tokenizer = registry.get("average").tokenizer
     assert tokenizer.name == "general"
-    ids = tokenizer.prompt([("user", "2 + 2?")])
+    ids = tokenizer.prompt(Query.of("2 + 2?"))
     assert b"2 + 2?" in tokenizer.vocabulary.bytes_of(ids, first=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,22 +24,27 @@ if TYPE_CHECKING:
 
 __all__ = ["module_of", "refused", "tokenizer_of"]
 
+_LOADING = threading.Lock()
+"""One model is loaded at a time, in whichever ensemble: transformers changes functions of torch
+meanwhile, for the whole process, so that a second model would lack tensors."""
+
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
 def module_of(files: ModelFiles, weights: Weights, device: torch.device) -> PreTrainedModel:
     """Load the weights, safetensors only; raises ModelError if some are not in the files."""
     module: PreTrainedModel
-    module, info = transformers.AutoModelForCausalLM.from_pretrained(
-        str(files.folder),
-        local_files_only=True,
-        dtype=_dtype(weights.dtype, device),
-        use_safetensors=True,
-        trust_remote_code=False,
-        generation_config=transformers.GenerationConfig(),  # the file is read by us
-        output_loading_info=True,
-        ignore_mismatched_sizes=True,
-    )
+    with _LOADING:
+        module, info = transformers.AutoModelForCausalLM.from_pretrained(
+            str(files.folder),
+            local_files_only=True,
+            dtype=_dtype(weights.dtype, device),
+            use_safetensors=True,
+            trust_remote_code=False,
+            generation_config=transformers.GenerationConfig(),  # the file is read by us
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+        )
     quantized = _quantization(weights) is not None
     error = loaded_otherwise(files.folder, type(module).__name__, info, quantized=quantized)
     if error is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from composer.compiler.graph import model_of
 from composer.diagnostics.errors import CodedError
 from composer.run.result import Result
-from composer.serve.errors import error_of, refusal
+from composer.serve.errors import error_of
 from composer.specs import leaves
 from composer.values import Text
 from composer.values.results import Usage
@@ -47,9 +47,6 @@ async def echoes_of(
 
 
 async def _scored(served: ServedModel, query: Query, detail: TokenDetail) -> Echo:
-    if served.tokenizer is None:
-        text = "`echo` with `logprobs` needs one tokenizer, and several models may write here"
-        raise refusal("echo", text, code="E807")
     try:
         score = await asyncio.wrap_future(served.start_score(query, detail))
     except CodedError as error:

@@ -19,7 +19,6 @@ from composer.serve.protocol.shapes import (
     Tokenized,
     TokenizerInfo,
 )
-from composer.serve.protocol.token_names import special_names
 from composer.values.media import refuse_media
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def add_tokenizers(router: APIRouter, registry: Registry) -> None:
     @router.post("/detokenize", responses=_replies(Detokenized), summary="Join tokens to a text.")
     async def detokenize(body: DetokenizeBody) -> Response:
         _, tokenizer = _tokenizer(registry, body.model)
-        names, vocabulary = special_names(tokenizer), tokenizer.vocabulary
+        names, vocabulary = tokenizer.special_names, tokenizer.vocabulary
         ids = known_ids(body.tokens, "tokens", tokenizer)
         spelt = b"".join(names.get(each, "").encode() or vocabulary.piece(each) for each in ids)
         return _json({"prompt": spelt.removeprefix(vocabulary.dummy).decode(errors="replace")})
@@ -116,7 +115,7 @@ def _ids(body: TokenizeBody, tokenizer: PromptWriter) -> list[int]:
 
 
 def _texts(ids: Sequence[int], tokenizer: PromptWriter) -> list[str]:
-    names, vocabulary = special_names(tokenizer), tokenizer.vocabulary
+    names, vocabulary = tokenizer.special_names, tokenizer.vocabulary
     return [names.get(each) or vocabulary.piece(each).decode(errors="replace") for each in ids]
 
 

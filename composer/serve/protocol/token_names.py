@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from composer.backends.endpoint.asking.prompting import PromptWriter
     from composer.values.details import LikelyToken, TokenChoice
 
-__all__ = ["Offsets", "TokenNames", "special_names"]
+__all__ = ["Offsets", "TokenNames"]
 
 LEAST = -9999.0
 """What stands for the logarithm of 0, which JSON cannot hold, as in other servers."""
@@ -84,7 +84,7 @@ class TokenNames:
 
     @cached_property
     def _special(self) -> dict[int, str]:
-        return {} if self._tokenizer is None else special_names(self._tokenizer)
+        return {} if self._tokenizer is None else self._tokenizer.special_names
 
 
 class Offsets:
@@ -99,12 +99,6 @@ class Offsets:
         at = self._at
         self._at += len(self._decoder.decode(piece))
         return at
-
-
-def special_names(tokenizer: PromptWriter) -> dict[int, str]:
-    """Return the names of the special tokens by their ids."""
-    special = tokenizer.vocabulary.special
-    return {n: name for name, n in tokenizer.vocabulary.names().items() if n in special}
 
 
 def _is_same(token: LikelyToken, other: LikelyToken) -> bool:
