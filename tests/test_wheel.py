@@ -73,6 +73,17 @@ def test_check_works_from_the_wheel(installed):
     assert "no mistakes" in done.stdout
 
 
+def test_the_page_is_in_the_wheel_with_the_licences_of_what_it_uses(installed):
+    _, folder = installed
+    static = Path("composer", "serve", "page", "static")
+    (target,) = (folder / "venv" / "lib").glob("*/site-packages")
+    files = {path.relative_to(target) for path in (target / static).rglob("*") if path.is_file()}
+    assert files == {
+        path.relative_to(ROOT) for path in (ROOT / static).rglob("*") if path.is_file()
+    }
+    assert static / "vendor" / "NOTICE" in files
+
+
 def test_the_quickstart_answers_from_the_wheel(installed):
     done = _compose(installed, "run", "recipes/quickstart.ens")
     assert done.returncode == 0, done.stderr

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from composer.diagnostics.caches import PACKAGE_VERSION
 from composer.diagnostics.errors import CodedError
-from composer.serve import operating, protocol
+from composer.serve import operating, page, protocol
 from composer.serve.admission import Admission
 from composer.serve.errors import ProtocolError, error_of
 from composer.serve.gate import Gate
@@ -67,6 +67,8 @@ def create_app(
         )
     app.include_router(protocol.routes(registry))
     app.include_router(operating.routes(registry, lifecycle, metrics))
+    if settings.page:
+        app.include_router(page.routes(registry, page.Traces()))
     return app
 
 

@@ -52,6 +52,7 @@ STATUSES = {
     "E807": 400,
     "E808": 404,
     "E809": 500,
+    "E811": 404,
 }
 """The HTTP status of each code; all other failures of a run are those of a member."""
 

@@ -24,10 +24,10 @@ __all__ = ["OPEN_PATHS", "demand_allowed", "is_loopback"]
 OPEN_PATHS = frozenset({"/", "/health", "/openapi.json"})
 """What needs no key: that the server runs, its description, and the page, which asks for the key.
 
-The page's own files, below `/page/`, need none either.
+The page's own files, below `/page/`, and its addresses of traces need none either.
 """
 
-OPEN_FOLDER = "/page/"
+OPEN_FOLDERS = ("/page/", "/trace/")
 
 
 def demand_allowed(settings: Settings, path: str, headers: Mapping[bytes, bytes]) -> None:
@@ -35,7 +35,7 @@ def demand_allowed(settings: Settings, path: str, headers: Mapping[bytes, bytes]
     if settings.key is None:
         _demand_own_host(headers)
         _demand_own_origin(headers, settings.origins)
-    elif path not in OPEN_PATHS and not path.startswith(OPEN_FOLDER):
+    elif path not in OPEN_PATHS and not path.startswith(OPEN_FOLDERS):
         _demand_key(headers, settings.key)
 
 

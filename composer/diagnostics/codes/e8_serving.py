@@ -55,4 +55,10 @@ CODES = {
         "this machine has no such address, or the port is one that only an administrator may use. "
         "`--port 0` takes a free port and says which one.",
     ),
+    "E811": Code(
+        "a trace that is gone",
+        "A server keeps the traces of the last questions in its memory, so that the page can show "
+        "them again. This one is older, was too large, or is from before the server was started. "
+        "Ask the question again, or save the trace in time: the page writes it to a file.",
+    ),
 }

@@ -1,0 +1,101 @@
+"""One question of the page while it is answered: its events as a stream, and as a trace."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from composer.run.result import closed
+from composer.serve.errors import error_of
+from composer.serve.page.events import EventWriter, json_text
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from concurrent.futures import Future
+
+    from composer.run.events import Event
+    from composer.run.result import Result
+    from composer.serve.page.traces import KeptTrace, Traces
+
+__all__ = ["WatchedRun"]
+
+PAUSE = 15.0
+"""Seconds without an event after which a comment keeps the connection open."""
+
+
+class WatchedRun:
+    """The events of one query. They come from other threads, and are read in an event loop."""
+
+    def __init__(self, traces: Traces) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._traces = traces
+        self._writer = EventWriter()
+        self._events: deque[Event] = deque()
+        self._ready = asyncio.Event()
+        self._is_woken = False
+
+    def put(self, event: Event) -> None:
+        """Take an event, in any thread."""
+        self._events.append(event)
+        self._wake()
+
+    async def stream(
+        self, question: Mapping[str, object], future: Future[Result]
+    ) -> AsyncIterator[str]:
+        """Yield server-sent events until the future is done; it is cancelled if nobody reads on."""
+        future.add_done_callback(lambda _: self._wake())
+        trace = self._traces.begin()
+        keep = partial(self._sent, trace)
+        try:
+            yield keep([json_text({"type": "begin", "trace": trace.id, **question})])
+            while not future.done():
+                try:
+                    await asyncio.wait_for(self._ready.wait(), PAUSE)
+                except TimeoutError:
+                    yield ": still at work\n\n"
+                else:
+                    yield keep(self._lines())
+            yield keep([*self._lines(), *_ending(future)])
+        finally:
+            if not future.done():
+                future.cancel()
+                keep([json_text({"type": "stopped"})])
+            trace.is_open = False
+
+    def _wake(self) -> None:
+        if not self._is_woken:  # many events wake the loop once
+            self._is_woken = True
+            with suppress(RuntimeError):  # the loop has ended, and nobody waits any more
+                self._loop.call_soon_threadsafe(self._ready.set)
+
+    def _lines(self) -> list[str]:
+        """Write the events that have come so far."""
+        self._ready.clear()
+        self._is_woken = False
+        lines = []
+        while self._events:
+            lines.append(self._writer.write(self._events.popleft()))
+        return lines
+
+    def _sent(self, trace: KeptTrace, lines: list[str]) -> str:
+        """Keep events in a trace, and return them as they are sent."""
+        for line in lines:
+            self._traces.add(trace, line)
+        return "".join(f"data: {line}\n\n" for line in lines)
+
+
+def _ending(future: Future[Result]) -> list[str]:
+    """Return the last events: the answer and the result, or the error."""
+    error = closed() if future.cancelled() else future.exception()
+    if error is not None:
+        return [json_text({"type": "error", **error_of(error).as_dict()})]
+    result = future.result()
+    text, source = ("", "") if result.text is None else (result.text.text, result.text.source)
+    trace = None if result.trace is None else result.trace.as_dict()
+    return [
+        json_text({"type": "answer", "text": text, "source": source}),
+        json_text({"type": "result", "result": result.as_dict(), "trace": trace}),
+    ]
