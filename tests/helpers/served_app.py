@@ -12,13 +12,13 @@ from composer.serve.served import Registry, ServedModel
 
 
 @contextlib.contextmanager
-def serving(app):
+def serving(app, port=0):
     """Serve an application; give its address, without `/v1`."""
     config = uvicorn.Config(app, log_level="warning", access_log=False, ws="none")
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.bind(("127.0.0.1", port))
         listener.listen(128)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()

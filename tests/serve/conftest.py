@@ -1,8 +1,6 @@
 import pytest
 from served_app import registry_of, serving
 
-from composer import zoo
-from composer.serve import protocol
 from composer.serve.app import create_app
 from composer.serve.settings import Settings
 
@@ -21,10 +19,7 @@ def models():
 
 @pytest.fixture(scope="session")
 def app(models):
-    app = create_app(models, Settings())
-    if not any(getattr(each, "path", "") == "/v1/models" for each in app.routes):
-        app.include_router(protocol.routes(models))
-    return app
+    return create_app(models, Settings())
 
 
 @pytest.fixture(scope="session")
@@ -39,8 +34,3 @@ def client(address):
     openai = pytest.importorskip("openai")
     with openai.OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0) as client:
         yield client
-
-
-@pytest.fixture(scope="session")
-def folder():
-    return zoo.folder("maths")

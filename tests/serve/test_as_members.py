@@ -1,15 +1,16 @@
 """Our own client as the user: members behind our server, alone and fused."""
 
 import asyncio
+import contextlib
 
 import pytest
+from serve_process import ServeProcess
 from served_app import registry_of, serving
 
 from composer import zoo
 from composer.backends.endpoint.declaration import Endpoint
 from composer.backends.endpoint.probing.exploration import explore
 from composer.recipe import Recipe
-from composer.serve import protocol
 from composer.serve.app import create_app
 from composer.serve.settings import Settings
 
@@ -24,24 +25,17 @@ FEW = "default generate(max_tokens = 12)\n"
 
 
 @pytest.fixture(scope="module")
-def members(request):
-    """The address of a server of three models."""
+def members():
+    """The addresses of three models, which one server has."""
     pytest.importorskip("openai")
     recipes = {model: f'model A = zoo("{model}")\nA' for model in MODELS.values()}
-    with registry_of(**recipes) as registry, serving(served(registry)) as url:
-        yield f"{url}/v1"
+    with registry_of(**recipes) as registry, serving(create_app(registry, Settings())) as url:
+        yield dict.fromkeys(MODELS, f"{url}/v1")
 
 
-def served(registry):
-    app = create_app(registry, Settings())
-    if not any(getattr(each, "path", "") == "/v1/models" for each in app.routes):
-        app.include_router(protocol.routes(registry))
-    return app
-
-
-def behind(url, extra=STATED):
+def behind(urls, extra=STATED):
     return FEW + "".join(
-        f'model {name} = endpoint("{model}", url = "{url}", '
+        f'model {name} = endpoint("{model}", url = "{urls[name]}", '
         f'tokenizer = "{zoo.folder(model)}"{extra})\n'
         for name, model in MODELS.items()
     )
@@ -77,7 +71,7 @@ def test_members_that_were_probed_answer_as_here(members, model):
 
 
 def test_the_probe_finds_what_the_server_gives(members):
-    options = Endpoint(model="maths", url=(members,), tokenizer=str(zoo.folder("maths")))
+    options = Endpoint(model="maths", url=(members["B"],), tokenizer=str(zoo.folder("maths")))
     (record,) = asyncio.run(explore(options, "B", anew=True)).values()
     abilities = record.abilities
     able = {name for name in abilities.__slots__ if getattr(abilities, name)}
@@ -88,3 +82,24 @@ def test_the_probe_finds_what_the_server_gives(members):
     }
     assert (abilities.top, abilities.prompts, abilities.context) == (384, 64, 512)
     assert set(record.unknown) == {"stops", "echo_only"}  # its answer there begins with a space
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("extra", ["", STATED], ids=["probed", "stated"])
+@pytest.mark.parametrize("fuse", ["token_fuse(A, B, C)", SAMPLED])
+def test_three_processes_are_fused_as_the_same_models_here(processes, fuse, extra):
+    assert answers(behind(processes, extra) + fuse) == answers(here() + fuse)
+
+
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory):
+    """The addresses of three real servers, each of one model."""
+    pytest.importorskip("openai")
+    with contextlib.ExitStack() as stack:
+        urls = {}
+        for name, model in MODELS.items():
+            folder = tmp_path_factory.mktemp(name)
+            (folder / f"{model}.ens").write_text(f'model A = zoo("{model}")\nA')
+            process = stack.enter_context(ServeProcess(f"{model}.ens", folder=folder))
+            urls[name] = f"{process.address}/v1"
+        yield urls

@@ -30,7 +30,7 @@ class Order:
 
     `prompt` is the field of the request that holds what is asked. `streams` says that they come in
     chunks, `usage` that these end with the usage, and `counts` that each of them has a running
-    one, which begins with `read` tokens. `trace` says that the whole trace is wanted.
+    one. `trace` says that the whole trace is wanted.
     """
 
     served: ServedModel
@@ -39,5 +39,4 @@ class Order:
     streams: bool = False
     usage: bool = False
     counts: bool = False
-    read: int = 0
     trace: bool = False

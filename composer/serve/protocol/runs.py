@@ -35,9 +35,9 @@ def new_trace(_served: ServedModel, _result: Result) -> str:
 
 
 class Runs:
-    """Puts queries to served models; `keep_trace` names the trace of each result."""
+    """Puts the queries of orders to their models; `keep_trace` keeps what led to a result."""
 
-    def __init__(self, keep_trace: KeepTrace) -> None:
+    def __init__(self, keep_trace: KeepTrace = new_trace) -> None:
         self._keep_trace = keep_trace
         self._mailbox: Mailbox | None = None
 
@@ -60,14 +60,14 @@ class Runs:
     def start(
         self, order: Order, draw: Draw, put: Callable[[object], None] | None = None
     ) -> Future[Result]:
-        """Begin an answer, at once or when its turn comes; `put` takes its text and tokens."""
-        served, detail = order.served, draw.options.detail
-        streams = served.ensemble.streams
-        return served.start(
+        """Begin an answer when its turn comes; `put` takes its text and tokens."""
+        put = put if order.served.ensemble.streams else None
+        detail = draw.options.detail
+        return order.served.start(
             draw.query,
             options=draw.options,
-            on_text=put if streams else None,
-            on_token=put if detail is not None and streams else None,
+            on_text=put,
+            on_token=None if detail is None else put,
         )
 
     async def whole(self, order: Order, form: Form) -> Response:

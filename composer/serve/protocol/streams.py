@@ -65,6 +65,7 @@ class EventStream(Response):
         self._error: ProtocolError | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._mailbox: Mailbox = runs.mailbox
+        self._read = _tokens_read(order) if order.counts else 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the reply."""
@@ -183,4 +184,13 @@ class EventStream(Response):
     def _counts(self) -> str:
         """Return the usage so far, by the text that was written."""
         written = sum(max(each.pieces, each.tokens) for each in self._written)
-        return f',"usage":{token_counts(self._order.read, written)}'
+        return f',"usage":{token_counts(self._read, written)}'
+
+
+def _tokens_read(order: Order) -> int:
+    """Return the tokens of all prompts as the first model reads them; 0 where they are not known.
+
+    What each member has read is told at the end.
+    """
+    tokenizer = order.served.tokenizer
+    return 0 if tokenizer is None else sum(len(tokenizer.prompt(e.query)) for e in order.draws)
