@@ -81,6 +81,7 @@ class GenerationState:
         text, certainty = self.writer.close(), confidence(self.logprobs)
         finish = self.finish or "length"
         tokens, logprobs, choices = tuple(self.tokens), tuple(self.logprobs), tuple(self.choices)
+        choices = choices if len(choices) == len(tokens) else ()  # some server did not tell all
         return Completion(text, tokens, logprobs, certainty, finish, usage, choices=choices)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from composer.engine.generation import GenerationState
 from composer.engine.sessions.span_fuse import Candidate, fuse_spans, mean
+from composer.engine.sessions.writers import Writers
 from composer.specs import Declared, Prompted, bare, leaves
 from composer.values import Client, Generate, Generated, ScoreTexts, Usage
 from composer.values.bounds import most_tokens
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from composer.specs import SpanFuse
     from composer.values import Completion, Model, Query
+    from composer.values.details import TokenChoice
 
     Limit = Callable[[Model], AbstractAsyncContextManager[None]]
     Prices = Mapping[str, tuple[float, float] | None]
@@ -86,11 +88,12 @@ class SpanClient(Client):
                 request,
                 self._clients.within,
                 self._prices,
+                fuse.names,
             )
             for name, weight, member in named
             if weight
         ]
-        answer, most = GenerationState(request.sampling, on_text), fuse.max_span_tokens
+        answer, most = GenerationState.of(request, on_text), fuse.max_span_tokens
         return await fuse_spans(
             members, side_by_side, answer, words=fuse.words, max_span_tokens=most
         )
@@ -111,6 +114,7 @@ class ClientMember:
         request: Generate,
         limit: Limit,
         prices: Prices,
+        names: Sequence[str],
     ) -> None:
         self.name, self.weight = name, weight
         self.dropped: Mapping[str, str] = {}
@@ -118,7 +122,7 @@ class ClientMember:
         self._query, self._sampling = _prompted_query(model, request.query), request.sampling
         self._text = request.prefix
         self._rng = random.Random(f"{request.sampling.seed}/{name}")
-        self._prices = prices
+        self._prices, self._writers = prices, Writers(names, None, request.detail)
         self._written = 0
         self._usage: dict[str, Usage] = {}
 
@@ -132,7 +136,10 @@ class ClientMember:
         min_tokens = max(0, self._sampling.min_tokens - self._written) or None
         processing = replace(self._sampling.processing, min_tokens=min_tokens)
         sampling = replace(self._sampling, max_tokens=max_tokens, seed=seed, processing=processing)
-        request = Generate(self._model, self._query, sampling, self._text, seeds=(seed,))
+        detail = self._writers.detail
+        request = Generate(
+            self._model, self._query, sampling, self._text, seeds=(seed,), detail=detail
+        )
         async with self._limit(self._model):
             (completion,) = (await self._client.generate(request)).draws
         for name, usage in completion.usage.items():
@@ -142,8 +149,16 @@ class ClientMember:
             completion.finish is None and len(completion.tokens) >= max_tokens
         )
         ended = text == completion.text and not full
-        tokens = _tokens(completion, text)
-        return Candidate(text.encode(), ended, (*tokens, *("",) * ended))
+        tokens = (*_tokens(completion, text), *("",) * ended)
+        choices = self._choices(completion, tokens)
+        return Candidate(text.encode(), ended, tokens, choices)
+
+    def _choices(self, completion: Completion, tokens: Sequence[str]) -> tuple[TokenChoice, ...]:
+        """Return the details of tokens at the beginning of an answer; none where some lack."""
+        own = completion.choices[: len(tokens)]
+        if len(own) < len(tokens):
+            return ()
+        return tuple(self._writers.told(choice, self.name) for choice in own)
 
     async def score(self, candidates: Sequence[Candidate]) -> list[float | None]:
         """Mean log-probability of a token of each; the end of an answer is not scored."""

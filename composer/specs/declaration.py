@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from composer.values.card import Card
+    from composer.values.details import TokenDetail
     from composer.values.errors import ModelError
     from composer.values.requests import Client
     from composer.values.thinking import Thinking
@@ -160,13 +161,14 @@ class Declaration(Typed):
         """How many answers its client is given by one request, as far as that is known."""
         return 1
 
-    @property
-    def told_tokens(self) -> tuple[int, int]:
-        """How many likeliest tokens, and how many chosen ids, come with each that it writes.
+    def missing_detail(self, detail: TokenDetail) -> str:
+        """Say why its client cannot tell what is wanted of each token; empty if it can.
 
-        This is asked only of a model that is not of this process and tells log-probabilities.
+        This is asked of a model that tells log-probabilities, by default of the token alone.
         """
-        return 0, 0
+        if detail.top or detail.ids:
+            return "tells no other tokens than those that it writes"
+        return ""
 
     @property
     def reads_media(self) -> bool:

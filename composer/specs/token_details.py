@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.diagnostics.amounts import counted
 from composer.specs.fuses import Fuse, TokenFuse
 from composer.specs.models import Checkpoint, Declared, bare, leaves, vocabulary
 from composer.specs.text_fuses import ByteFuse
@@ -44,9 +43,5 @@ def _of_checkpoint(model: Checkpoint, detail: TokenDetail) -> str:
         why = model.card.why.get(Capability.LOGPROBS, "")
         reason = f"`{model.name}` tells no log-probabilities of its tokens"
         return f"{reason}: {why}" if why else reason
-    top, ids = model.declaration.told_tokens if isinstance(model, Declared) else (0, 0)
-    if detail.top > top:
-        return f"`{model.name}` tells {counted(top, 'likeliest token')} at most"
-    if len(detail.ids) > ids:
-        return f"`{model.name}` tells {counted(ids, 'chosen id')} at most"
-    return ""
+    reason = model.declaration.missing_detail(detail) if isinstance(model, Declared) else ""
+    return f"`{model.name}` {reason}" if reason else ""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from composer.backends.endpoint.asking.served import CHAT_TOP
 from composer.backends.endpoint.chain import refuse_own_address
 from composer.backends.endpoint.endpoint_card import PRESUMED, abilities_of, card_of, servers_of
 from composer.backends.endpoint.faults import missing_package
 from composer.backends.endpoint.options import EndpointOptions
 from composer.backends.endpoint.probing.kept_abilities import findings_of
 from composer.backends.endpoint.tokenizer_files import digest_of
+from composer.diagnostics.amounts import counted
 from composer.specs.declaration import LOGITS, TokenAccess, Weights
 from composer.values.errors import ModelError
 from composer.values.thinking import Thinking
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from composer.backends.endpoint.abilities import Abilities
     from composer.specs.declaration import ServerFacts
     from composer.values.card import Card
+    from composer.values.details import TokenDetail
     from composer.values.requests import Client
 
 __all__ = ["Endpoint"]
@@ -34,10 +37,6 @@ DISTINCT = 64
 
 Further down are tokens of lone bytes, whose texts others have: one entry then hides the other.
 """
-
-
-CHAT_TOP = 20
-"""How many likeliest tokens a chat tells at most, by OpenAI's protocol."""
 
 
 class Endpoint(EndpointOptions):
@@ -71,11 +70,17 @@ class Endpoint(EndpointOptions):
         """As many as its server is known to give at once."""
         return (self.abilities_now or self.stated(PRESUMED)).most_draws
 
-    @property
-    def told_tokens(self) -> tuple[int, int]:
-        """What a chat, or else a completion, tells of each token."""
+    def missing_detail(self, detail: TokenDetail) -> str:
+        """Say what a chat, or else a completion, does not tell of each token."""
         has = self.abilities_now or self.stated(PRESUMED)
-        return (CHAT_TOP, 0) if self.by_chat(has) else (has.top, has.chosen)
+        top, ids = (CHAT_TOP, 0) if self.by_chat(has) else (has.top, has.chosen)
+        if detail.top > top:
+            return f"tells {counted(top, 'likeliest token')} at most"
+        if len(detail.ids) > ids:
+            return f"tells {counted(ids, 'chosen id')} at most"
+        if detail.top and detail.ids:
+            return "tells chosen ids in place of the likeliest tokens, so only one can be had"
+        return ""
 
     @property
     def reads_media(self) -> bool:

@@ -19,21 +19,24 @@ __all__ = ["Writers"]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Writers:
-    """The members of which one writes at a time, and the tokenizer that ids are told by."""
+    """The members of which one writes at a time, and the tokenizer that ids are told by, if any."""
 
     names: Sequence[str]
-    first: Vocabulary
+    first: Vocabulary | None
     detail: TokenDetail | None
 
     @classmethod
     def of(cls, names: Sequence[str], first: Group, detail: TokenDetail | None) -> Writers:
         """Return the writers of an answer; `first` is the first member."""
-        return cls(names, first.slots[0].runner.model.vocabulary, detail)
+        return cls(names, _vocabulary(first), detail)
 
-    def told(self, choice: TokenChoice, writer: str, group: Group) -> TokenChoice:
-        """Return a choice of one member as that of all: the others have no weight in it."""
-        own = group.slots[0].runner.model.vocabulary
-        if own.fingerprint != self.first.fingerprint:
+    def told(self, choice: TokenChoice, writer: str, group: Group | None = None) -> TokenChoice:
+        """Return a choice of one member as that of all: the others have no weight in it.
+
+        `group` is that member, where the engine runs it.
+        """
+        first = self.first
+        if group is None or first is None or _vocabulary(group).fingerprint != first.fingerprint:
             choice = self._renumbered(choice)
         if self.detail is None or not self.detail.members:
             return choice
@@ -53,4 +56,9 @@ class Writers:
         return replace(member, top=top, members=members)
 
     def _token(self, token: LikelyToken) -> LikelyToken:
-        return token._replace(id=self.first.ids.get(token.piece))
+        number = None if self.first is None else self.first.ids.get(token.piece)
+        return token._replace(id=number)
+
+
+def _vocabulary(group: Group) -> Vocabulary:
+    return group.slots[0].runner.model.vocabulary

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from composer.backends.endpoint.asking.replies import Choice
+    from composer.backends.endpoint.asking.token_details import TokenDetails
     from composer.values.card import Price
-    from composer.values.requests import Sampling
+    from composer.values.requests import Generate, Sampling
     from composer.values.results import Finish
 
 __all__ = ["completion_of", "shares", "text_stream"]
@@ -31,12 +32,16 @@ FINISHES: Mapping[str, Finish] = {
 """Why an answer ended, in the words of servers and in ours."""
 
 
-def completion_of(choice: Choice, sampling: Sampling, usage: Usage, name: str) -> Completion:
+def completion_of(
+    choice: Choice, request: Generate, usage: Usage, details: TokenDetails
+) -> Completion:
     """Make the completion of an answer; raises EndpointError for one that is none.
 
     Thoughts that a server keeps apart are among the facts, as is a refusal, whose text is the
-    answer.
+    answer. The details of its tokens are there where they are wanted, and the server told all
+    tokens of the text.
     """
+    sampling, name = request.sampling, request.model.name
     whole = choice.text or choice.refusal
     stream = text_stream(sampling)
     stream.add(whole.encode(errors="replace"))
@@ -55,6 +60,7 @@ def completion_of(choice: Choice, sampling: Sampling, usage: Usage, name: str) -
         finish,
         {name: usage},
         facts={fact: value for fact, value in facts.items() if value},
+        choices=() if request.detail is None else details.choices(tokens, request.detail),
     )
 
 

@@ -11,7 +11,9 @@ from composer.backends.endpoint.asking.answers import completion_of, shares
 from composer.backends.endpoint.asking.context_room import room_in
 from composer.backends.endpoint.asking.replies import choices_of, spent
 from composer.backends.endpoint.asking.request_options import drawing, seed_for
+from composer.backends.endpoint.asking.served import CHAT_TOP
 from composer.backends.endpoint.asking.streaming import StreamedAnswer
+from composer.backends.endpoint.asking.token_details import TokenDetails, TokenTeller
 from composer.backends.endpoint.faults import EndpointError
 from composer.values.gather import side_by_side
 from composer.values.media import chat_content
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from composer.backends.endpoint.asking.replies import Choice
     from composer.backends.endpoint.asking.served import ServedModel
+    from composer.values.details import TokenDetail
     from composer.values.flow import JSON
     from composer.values.requests import Generate
     from composer.values.results import Completion
@@ -49,6 +52,7 @@ class AnswerReader:
 
     def __init__(self, model: ServedModel) -> None:
         self._model = model
+        self._details = TokenDetails(model.writer)
         self._knows_newer_alone = False
 
     async def answer(self, request: Generate, on_text: Callable[[str], None] | None) -> Generated:
@@ -79,7 +83,8 @@ class AnswerReader:
         """
         model, sampling, count = self._model, request.sampling, len(seeds)
         path, body = self._body(request, seeds)
-        put = self._whole if on_text is None else partial(self._streamed, on_text)
+        teller = TokenTeller(self._details, request)
+        put = self._whole if on_text is None else partial(self._streamed, on_text, teller)
         is_full = False
         try:
             choices, usage = await self._put(put, path, body, request)
@@ -90,8 +95,9 @@ class AnswerReader:
             is_full = True
             choices, usage = await self._put(put, path, body | model.most(room), request)
         parts = shares(usage, count, model.options.price)
-        pairs = zip(choices, parts, strict=True)
-        draws = [completion_of(choice, sampling, part, model.name) for choice, part in pairs]
+        pairs = zip(map(self._details.spelt, choices), parts, strict=True)
+        draws = [completion_of(choice, request, part, self._details) for choice, part in pairs]
+        teller.rest(draws[0])
         return [_filled(draw) for draw in draws] if is_full else draws
 
     async def _put(
@@ -123,7 +129,12 @@ class AnswerReader:
         return await self._model.transport.post(path, body, tokens=tokens, read=read)
 
     async def _streamed(
-        self, on_text: Callable[[str], None], path: str, body: Mapping[str, JSON], request: Generate
+        self,
+        on_text: Callable[[str], None],
+        teller: TokenTeller,
+        path: str,
+        body: Mapping[str, JSON],
+        request: Generate,
     ) -> tuple[list[Choice], Usage]:
         model, sampling = self._model, request.sampling
         whole: dict[str, JSON] = {**body, "stream": True}
@@ -134,6 +145,7 @@ class AnswerReader:
         stream = model.transport.stream(path, whole, tokens=tokens, reader=reader)
         async with aclosing(stream) as texts:
             async for text in texts:
+                teller.positions(reader.take_positions())
                 on_text(text)
         if tail := reader.tail:
             on_text(tail)
@@ -153,7 +165,7 @@ class AnswerReader:
         continued = request.prefix and not model.goes_on(request.prefix)
         if query.raw or continued or not model.by_chat:
             if model.gives.top:
-                body["logprobs"] = 1
+                body |= self._told(request.detail)
             return COMPLETIONS, body | {"prompt": model.prompt(query, request.prefix)}
         turns: list[JSON] = [
             {"role": role, "content": chat_content(text, query.media)}
@@ -163,8 +175,21 @@ class AnswerReader:
             turns.append({"role": "assistant", "content": request.prefix})
             body |= {"add_generation_prompt": False, "continue_final_message": True}
         if model.gives.logprobs:
-            body |= {"logprobs": True, "top_logprobs": 1}
+            top = 1 if request.detail is None else max(1, min(CHAT_TOP, request.detail.top))
+            body |= {"logprobs": True, "top_logprobs": top}
         return CHAT, body | {"messages": turns}
+
+    def _told(self, detail: TokenDetail | None) -> dict[str, JSON]:
+        """Say what a completion is to tell of each token, as far as the server can."""
+        gives = self._model.gives
+        if detail is None:
+            return {"logprobs": 1}
+        told: dict[str, JSON] = {"logprobs": max(1, min(gives.top, detail.top))}
+        if detail.ids and gives.chosen and not detail.top:
+            told["logprob_token_ids"] = list(detail.ids[: gives.chosen])
+        if gives.ids and self._model.writer is not None:
+            told["return_tokens_as_token_ids"] = True
+        return told
 
 
 def _free(draw: Completion) -> Completion:

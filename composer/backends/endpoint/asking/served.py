@@ -114,6 +114,9 @@ class ServedModel:
         return ModelError("E302", f"the server of `{self.name}` {what}", help_)
 
 
+CHAT_TOP = 20
+"""How many likeliest tokens a chat tells at most, by OpenAI's protocol."""
+
 OPENAI = ("api.openai.com", ".openai.azure.com")
 """Where OpenAI's own models are served."""
 

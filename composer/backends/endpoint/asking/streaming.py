@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.backends.endpoint.asking.answers import text_stream
-from composer.backends.endpoint.asking.replies import Choice, numbered, spent
+from composer.backends.endpoint.asking.replies import Choice, Position, numbered, spent
 from composer.backends.endpoint.faults import BadReplyError
 from composer.values.results import Usage
 
@@ -34,6 +34,7 @@ class StreamedAnswer:
         self._pieces: list[Choice] = []
         self._usage, self._finish = UNCOUNTED, ""
         self._certain: list[str] = []
+        self._new: list[Position] = []
         self._text = text_stream(self._sampling, self._certain.append)
 
     def add(self, event: dict[str, JSON]) -> str:
@@ -46,7 +47,8 @@ class StreamedAnswer:
             self._pieces.append(piece)
             self._finish = piece.finish or self._finish
             self._text.add((piece.text or piece.refusal).encode(errors="replace"))
-        return self._new()
+            self._new += piece.positions if piece.text or piece.refusal else ()
+        return self._shown()
 
     def end(self) -> None:
         """Check that the answer has ended."""
@@ -57,7 +59,12 @@ class StreamedAnswer:
     def tail(self) -> str:
         """The text that was held back until the end."""
         self._text.close()
-        return self._new()
+        return self._shown()
+
+    def take_positions(self) -> list[Position]:
+        """Return the tokens of texts that have come since they were taken last."""
+        new, self._new = self._new, []
+        return new
 
     @property
     def usage(self) -> Usage:
@@ -76,7 +83,7 @@ class StreamedAnswer:
             "".join(each.refusal for each in pieces),
         )
 
-    def _new(self) -> str:
+    def _shown(self) -> str:
         new = "".join(self._certain)
         self._certain.clear()
         return new
