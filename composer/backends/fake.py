@@ -21,6 +21,7 @@ from composer.values.thinking import Thinking
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from composer.values.details import TokenDetail
     from composer.values.flow import Query
     from composer.values.requests import Generate, Reward
 
@@ -62,6 +63,10 @@ class Fake(Remote):
     def reasoning(self) -> Thinking | None:
         """The tag that the recipe names."""
         return None if self.thinking is None else Thinking((self.thinking,))
+
+    def missing_detail(self, detail: TokenDetail) -> str:
+        """Say that it has no ids; it tells all other tokens, since none could stand there."""
+        return "has no token ids" if detail.ids else ""
 
     def card(self) -> Card:
         """It answers in text, and knows log-probabilities when it has a confidence."""

@@ -18,6 +18,7 @@ from composer.specs.content import file_digest
 from composer.specs.declaration import Remote
 from composer.values.capability import Capability
 from composer.values.card import Card, Price, lacking
+from composer.values.details import LikelyToken, TokenChoice
 from composer.values.errors import ModelError
 from composer.values.requests import Client
 from composer.values.results import Completion, Generated, Usage
@@ -154,7 +155,10 @@ class Replay(Client):
             draw = self._draw(query, replace(request.sampling, seed=seed))
             text, facts = self._said(answer, row.get("reference"), draw)
             facts |= {"recorded": self.model, "row": row["id"]}
-            draws.append(_completion(text, answer, facts, {self.name: self._usage(answer)}))
+            completion = _completion(text, answer, facts, {self.name: self._usage(answer)})
+            if request.detail is not None:
+                completion = replace(completion, choices=_choices(completion))
+            draws.append(completion)
         if on_text is not None:
             on_text(draws[0].text)
         return Generated(tuple(draws))
@@ -216,6 +220,14 @@ def _completion(
         facts=MappingProxyType(facts),
         extracted=text is None or STAND_IN in facts,
     )
+
+
+def _choices(made: Completion) -> tuple[TokenChoice, ...]:
+    """Return what is known of each token: itself; nothing where its text is not known."""
+    if "".join(made.tokens) != made.text:
+        return ()
+    pairs = zip(made.tokens, made.logprobs, strict=False)
+    return tuple(TokenChoice(LikelyToken(text.encode(), value)) for text, value in pairs)
 
 
 def _logprobs(answer: RecordedAnswer) -> tuple[tuple[str, ...], tuple[float, ...]]:

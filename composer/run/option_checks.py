@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from composer.compiler.graph import Graph, topological
+from composer.compiler.graph import Graph, model_of, topological
 from composer.compiler.graph.site import GraphFacts, NodeSite
 from composer.compiler.graph.value_mistakes import value_problem
 from composer.diagnostics.amounts import counted
 from composer.run.result import Failure
 from composer.run.writers import read_writers, writers_of
+from composer.specs import missing_detail
 from composer.values import Port
 from composer.values.capability import Capability
 from composer.values.processing import NEUTRAL
@@ -91,6 +92,7 @@ class OptionChecks:
         for name in NEEDED.keys() & wanted.keys():
             for complaint in (c for m in site.models for c in site.lacks(m, NEEDED[name])):
                 raise self._refusal(complaint.code, node, name, complaint.text)
+        self._demand_detail(node, site, options)
         for complaint in (c for check in node.step.hooks.checks for c in check(site)):
             if complaint.code.startswith("E"):
                 about = complaint.about if isinstance(complaint.about, str) else ""
@@ -144,6 +146,14 @@ class OptionChecks:
             name = str(problem["loc"][0])
             raise self._refusal(code, node, name, text, "set another value") from None
         changes.update({name: getattr(checked, name) for name in plain})
+
+    def _demand_detail(self, node: Node, site: NodeSite, options: AnswerOptions) -> None:
+        """Refuse details of tokens that a model of a step cannot tell."""
+        if options.detail is not None:
+            for model in site.models:
+                reason = missing_detail(model_of(model.node), options.detail)
+                if reason:
+                    raise self._refusal(CANNOT, node, "detail", reason, "ask for fewer details")
 
     def _demand_room_for_a_prefix(self, options: AnswerOptions) -> None:
         if not options.prefix:

@@ -8,6 +8,7 @@ from fusing import drawn, opened
 
 from composer.backends import BACKENDS, Capability, ModelError
 from composer.values import Query, Sampling
+from composer.values.details import TokenDetail
 
 fake = BACKENDS["fake"]
 
@@ -86,3 +87,8 @@ def test_failing_is_an_error_of_the_run():
         ask(fake(fails=True))
 
     assert caught.value.code == "E701"
+
+
+def test_it_has_no_ids_to_choose():
+    assert fake().missing_detail(TokenDetail(top=3)) == ""
+    assert fake().missing_detail(TokenDetail(ids=(1,))) == "has no token ids"

@@ -11,7 +11,9 @@ from fusing import drawn, opened
 
 from composer.backends import BACKENDS, Capability, ModelError
 from composer.data import read
-from composer.values import Query, Sampling
+from composer.specs import Declared
+from composer.values import Generate, Query, Sampling
+from composer.values.details import TokenDetail
 
 recorded = BACKENDS["recorded"]
 DATA = Path(__file__).parents[3] / "shared" / "data" / "recorded"
@@ -297,3 +299,19 @@ def test_a_file_without_recorded_answers_gets_an_example_of_a_row(tmp_path):
     with pytest.raises(ModelError, match="no answers of `small`") as caught:
         recorded(file=str(path), model="small").card()
     assert '"recorded": {"small": {"text": "4"' in caught.value.help
+
+
+def test_recorded_tokens_are_told_one_by_one(tmp_path):
+    answer = {"text": "4 2", "tokens": ["4", " 2"], "logprobs": [-0.5, -0.25]}
+    rows = [{"query": "q", "recorded": {"m": answer, "n": {"text": "4", "logprobs": [-1.0]}}}]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    told = {}
+    for name in "mn":
+        request = Generate(
+            Declared("A", BACKENDS["fake"]()), Query.of("q"), seeds=(0,), detail=TokenDetail()
+        )
+        client = opened(recorded(file=str(path), model=name))
+        told[name] = asyncio.run(client.generate(request)).draws[0].choices
+    assert [tuple(each.chosen) for each in told["m"]] == [(b"4", -0.5, None), (b" 2", -0.25, None)]
+    assert told["n"] == ()

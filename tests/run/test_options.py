@@ -79,7 +79,7 @@ def _written(options):
     return f"({listed})" if listed else ""
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(LANGUAGE, st.sampled_from(RECIPES), st.integers(0, 3))
 def test_options_of_a_query_are_as_if_the_recipe_said_them(options, recipe, number):
     plain = MODELS + recipe.format(M="M", N="N")
