@@ -69,8 +69,12 @@ class ServeProcess:
         self.process.send_signal(number)
 
     def end(self, number=signal.SIGTERM):
-        """Send a signal, and return the exit status; the rest of the lines is read."""
+        """Send a signal, and return the exit status."""
         self.send(number)
+        return self.ended()
+
+    def ended(self):
+        """Wait for the end, and return the exit status; the rest of the lines is read."""
         status = self.process.wait(60)
         while (line := self._queue.get(timeout=60)) is not None:
             self.lines.append(line)
