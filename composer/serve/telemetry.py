@@ -17,6 +17,8 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
 
 from composer.run.events import CallBegan, CallEnded, StepBegan, StepEnded
+from composer.steps import STEPS
+from composer.values import Port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -136,7 +138,7 @@ class _QuerySpans:
     def take(self, event: Event) -> None:
         """Begin or end a span."""
         match event:
-            case StepBegan():
+            case StepBegan() if STEPS[event.op].gives is not Port.MODEL:
                 attributes = {"compose.step": event.step, "compose.operation": event.op}
                 self._steps[event.step] = self._span(
                     event.op, self._parent, SpanKind.INTERNAL, attributes, event.at

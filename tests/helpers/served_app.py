@@ -18,6 +18,7 @@ def serving(app, port=0):
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None
     with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
         listener.listen(128)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
