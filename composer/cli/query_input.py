@@ -6,11 +6,11 @@ import os
 import stat
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -34,6 +34,9 @@ _ROW = 'a row is {"id": "q1", "query": "2 + 2?"}'
 UnusedFields = Callable[[tuple[str, ...]], None]
 """Is called with the names of a row's fields that are ignored."""
 
+OfRequest = Callable[[Mapping[str, Any]], Query]
+"""Returns the query of a row that is a request of a batch file."""
+
 
 @dataclass(eq=False)
 class QueryInput:
@@ -46,13 +49,22 @@ class QueryInput:
 
     @classmethod
     def of(
-        cls, recipe: Recipe, arguments: tuple[str, ...], input_: Path | None, limit: int | None
+        cls,
+        recipe: Recipe,
+        arguments: tuple[str, ...],
+        input_: Path | None,
+        limit: int | None,
+        of_request: OfRequest,
     ) -> QueryInput:
-        """Take the arguments, else the file, else what is piped in, else the example."""
+        """Take the arguments, else the file, else what is piped in, else the example.
+
+        `of_request` reads the rows that are requests of a batch file.
+        """
         if not arguments and input_ is not None and input_.is_file():
-            return cls(partial(_queries_of_file, input_), limit, input_)
+            return cls(partial(_queries_of_file, input_, of_request), limit, input_)
         queries = cls(lambda _unused: query_list, limit, None if arguments else input_)
-        query_list = list(_queries_given(recipe, arguments, input_, queries.count_unused))
+        given = _queries_given(recipe, arguments, input_, of_request, queries.count_unused)
+        query_list = list(given)
         return queries
 
     def queries(self) -> Iterator[Query]:
@@ -82,19 +94,19 @@ class QueryInput:
                 f"{field_name} ({count})" for field_name, count in sorted(self._unused.items())
             )
             text = f"these parts of the rows are ignored: {counts}"
-            help_ = "set options in the recipe, or with `--set`; calls of tools are not passed on"
+            help_ = "calls of tools are not passed on to models"
             yield Diagnostic("W508", text, help=help_)
 
 
-def _queries_of_file(path: Path, on_unused: UnusedFields) -> Iterator[Query]:
-    return _queries_of_lines(partial(read, path), str(path), on_unused)
+def _queries_of_file(path: Path, of_request: OfRequest, on_unused: UnusedFields) -> Iterator[Query]:
+    return _queries_of_lines(partial(read, path), str(path), of_request, on_unused)
 
 
 def _queries_of_lines(
-    read: Callable[[], Iterator[Line]], name: str, on_unused: UnusedFields
+    read: Callable[[], Iterator[Line]], name: str, of_request: OfRequest, on_unused: UnusedFields
 ) -> Iterator[Query]:
     try:
-        return queries_of(read(), name, on_unused)
+        return queries_of(read(), name, on_unused, of_request)
     except Unreadable as error:
         raise Failure(error.code, error.message, error.help) from None
 
@@ -103,6 +115,7 @@ def _queries_given(
     recipe: Recipe,
     arguments: tuple[str, ...],
     input_: Path | None,
+    of_request: OfRequest,
     on_unused: UnusedFields,
 ) -> Iterable[Query]:
     if arguments:
@@ -110,8 +123,8 @@ def _queries_given(
             as_query(utf8(text), default_id=str(at)) for at, text in enumerate(arguments, 1)
         )
     if input_ is not None:
-        return _queries_of_file(input_, on_unused)
-    piped = list(_queries_piped(on_unused)) if _is_piped() else []
+        return _queries_of_file(input_, of_request, on_unused)
+    piped = list(_queries_piped(of_request, on_unused)) if _is_piped() else []
     if piped:
         return piped
     if recipe.example is None:
@@ -122,9 +135,9 @@ def _queries_given(
     return [Query.of(recipe.example, id="example")]
 
 
-def _queries_piped(on_unused: UnusedFields) -> Iterator[Query]:
+def _queries_piped(of_request: OfRequest, on_unused: UnusedFields) -> Iterator[Query]:
     stdin = os.fdopen(sys.stdin.fileno(), "rb", closefd=False)
-    return _queries_of_lines(partial(read_stream, stdin, "stdin"), "stdin", on_unused)
+    return _queries_of_lines(partial(read_stream, stdin, "stdin"), "stdin", of_request, on_unused)
 
 
 def _is_piped() -> bool:

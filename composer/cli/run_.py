@@ -15,6 +15,7 @@ from composer.cli.asking_options import (
     output_option,
     trace_option,
 )
+from composer.cli.batch_requests import BatchRequests
 from composer.cli.common import (
     DataFile,
     RecipeReader,
@@ -88,10 +89,11 @@ def command(
     loaded = reading.read(recipe, plain=plain, seed=seed)
     loaded.plan()
     demand_distinct({"--input": input_, "--output": output, "--trace": trace})
-    asked = QueryInput.of(loaded, query, input_, limit)
     with ExitStack() as stack:
+        requests = BatchRequests(loaded, stack)
+        asked = QueryInput.of(loaded, query, input_, limit, requests.query_of)
         show = stack.enter_context(TraceOutput(trace))
-        rows = _rows(stack, output, loaded)
+        rows = _rows(stack, output, loaded, requests)
         count = asked.count(rows)
         show_diagnostics(asked.warnings())
         if rows is not None:
@@ -108,12 +110,18 @@ def command(
             warn=lambda each: show_diagnostics([each]),
         )
         ensemble = stack.enter_context(ready)
+        requests.open(ensemble, asked.queries)
+        questions = requests.questions(waiting)
         strangers, partial = OutOfDistributionCount(), PartialAnswerCount()
         if stream and rows is None and not as_json:
-            results = partial.counting(strangers.counting(streamed(ensemble, waiting)))
+            results = partial.counting(strangers.counting(streamed(ensemble, questions)))
             status = report(results, None, show, printed=True)
         else:
-            results = ensemble.as_they_come(waiting) if rows else ensemble.map(waiting)
+            results = (
+                requests.whole(ensemble.as_they_come(questions))
+                if rows
+                else ensemble.in_order(questions)
+            )
             counted = partial.counting(strangers.counting(with_progress(results, count)))
             status = report(counted, rows, show, as_json=as_json)
         show_diagnostics(filter(None, (strangers.warning(loaded.path), partial.warning())))
@@ -123,10 +131,13 @@ def command(
         return status
 
 
-def _rows(stack: ExitStack, output: Path | None, recipe: Recipe) -> OutputFile | None:
+def _rows(
+    stack: ExitStack, output: Path | None, recipe: Recipe, requests: BatchRequests
+) -> OutputFile | None:
     if output is None:
         return None
-    return stack.enter_context(OutputFile(output, recipe.fingerprint, recipe.name, recipe.facts))
+    made_by = recipe.fingerprint, recipe.name, recipe.facts
+    return stack.enter_context(OutputFile(output, *made_by, requests.row))
 
 
 def _tell_loading(model: str) -> None:

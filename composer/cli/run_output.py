@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from composer.run import Ensemble, OutputFile
     from composer.values import Query
+    from composer.values.options import AnswerOptions
 
 
 ON_STDERR = "-"
@@ -55,10 +56,13 @@ class TraceOutput:
             self.file.write(result.trace.as_dict())
 
 
-def streamed(ensemble: Ensemble, queries: Iterable[Query]) -> Iterator[Result]:
+def streamed(
+    ensemble: Ensemble, questions: Iterable[Query | tuple[Query, AnswerOptions]]
+) -> Iterator[Result]:
     """Print each answer while it is written, then yield its result; a failed one has an error."""
-    for query in queries:
-        pieces, begun = ensemble.stream(query), False
+    for question in questions:
+        query, options = question if isinstance(question, tuple) else (question, None)
+        pieces, begun = ensemble.stream(query, options=options), False
         try:
             while True:
                 out(next(pieces), end="")

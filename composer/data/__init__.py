@@ -1,6 +1,6 @@
 """Data files of questions and recorded answers, read once for whoever needs them."""
 
-from composer.data.batch import CUSTOM
+from composer.data.batch import CUSTOM, REQUEST
 from composer.data.messages import media_of, messages_of, query_of, whole
 from composer.data.outcomes import cost_of, quality_of, recorded_of, stand_in
 from composer.data.reading import Line, parsed, read, read_stream
@@ -19,6 +19,7 @@ __all__ = [
     "CUSTOM",
     "JUDGED",
     "PAIRS",
+    "REQUEST",
     "SHAPE",
     "BadRow",
     "Line",

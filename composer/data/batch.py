@@ -9,14 +9,16 @@ from composer.data.row import BadRow
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CUSTOM", "is_request", "request_of"]
+__all__ = ["CUSTOM", "REQUEST", "is_request", "request_of"]
 
-CUSTOM = "custom_id"
+CUSTOM, REQUEST = "custom_id", "request"
+"""The fields of a row that name a request, and hold it: its `url` and its `body`."""
+
 ASKED = ("messages", "prompt", "input", "instructions")
 """The fields of a request's body that hold the conversation."""
 
 PATHS = ("/chat/completions", "/completions", "/responses")
-REQUEST = '{"custom_id": "1", "body": {"messages": [{"role": "user", "content": "..."}]}}'
+EXAMPLE = '{"custom_id": "1", "body": {"messages": [{"role": "user", "content": "..."}]}}'
 
 
 def is_request(row: Mapping[str, object]) -> bool:
@@ -24,13 +26,13 @@ def is_request(row: Mapping[str, object]) -> bool:
     return CUSTOM in row or isinstance(row.get("body"), dict)
 
 
-def request_of(row: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return a request as a row, and the names of the settings that are not the recipe's own."""
+def request_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a request as a row: its conversation in our names, and the whole of it."""
     name, body = row.get(CUSTOM), row.get("body")
     if not isinstance(name, str) or not name:
-        raise BadRow("this request has no `custom_id`, or it is not a text", f"write {REQUEST}")
+        raise BadRow("this request has no `custom_id`, or it is not a text", f"write {EXAMPLE}")
     if not isinstance(body, dict):
-        raise BadRow("this request has no `body`", f"write {REQUEST}")
+        raise BadRow("this request has no `body`", f"write {EXAMPLE}")
     url = row.get("url")
     if url is not None and not (isinstance(url, str) and url.endswith(PATHS)):
         message = f"this request is for {url!r}, and a recipe cannot answer that"
@@ -39,5 +41,5 @@ def request_of(row: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]
     question = {"query": content} if isinstance(content, str) else {"messages": content}
     system = body.get("instructions")
     ours = {"system": system} if system is not None else {}
-    left = tuple(f"`{key}`" for key in body if key not in ASKED)
-    return {"id": name, CUSTOM: name, **question, **ours}, left
+    request = {"url": url, "body": body}
+    return {"id": name, CUSTOM: name, REQUEST: request, **question, **ours}

@@ -133,8 +133,7 @@ def _turned(lines: Iterator[Line]) -> Iterator[Line]:
             continue
         try:
             if is_request(line.content):
-                row, left = request_of(line.content)
-                yield replace(line, content=row, left_out=left)
+                yield replace(line, content=request_of(line.content))
                 continue
             form = form_of(line.content)
             if form is None:
@@ -180,7 +179,7 @@ def _told(line: Line, lines_of_ids: dict[str, int], forms: set[tuple[str, ...]])
             raise BadRow(message, "give every row its own id, or give no ids")
         lines_of_ids[name] = line.number
     left = tuple(calls_left_out(row.get("messages")))
-    return replace(line, left_out=(*line.left_out, *left)) if left else line
+    return replace(line, left_out=left) if left else line
 
 
 _FORMS = 64

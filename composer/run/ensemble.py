@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from composer.values.details import TokenChoice, TokenDetail
     from composer.values.options import AnswerOptions
 
+    Question = Query | tuple[Query, AnswerOptions]
+
 T = TypeVar("T")
 
 HURRY = 0.2
@@ -208,14 +210,17 @@ class Ensemble:
         self, queries: Iterable[str | Query | Mapping[str, object]], *, at_once: int = AT_ONCE
     ) -> Iterator[Result]:
         """Yield a result for each query, in their order; a failed one has its `error` set."""
-        return self._in_order(as_queries(queries), at_once)
+        return self.in_order(as_queries(queries), at_once=at_once)
 
-    def _in_order(self, queries: Iterable[Query], at_once: int) -> Iterator[Result]:
+    def in_order(
+        self, questions: Iterable[Question], *, at_once: int = AT_ONCE
+    ) -> Iterator[Result]:
+        """Yield a result for each query, alone or with its options, in their order, as `map`."""
         self._loop.demand(waits=True)
         waiting: deque[tuple[Query, Future[Result]]] = deque()
         try:
-            for query in queries:
-                waiting.append((query, self._submit(query)))
+            for query, options in map(_pair, questions):
+                waiting.append((query, self._submit(query, options=options)))
                 if len(waiting) >= at_once:
                     yield _result_or_error(*waiting.popleft())
             while waiting:
@@ -224,16 +229,18 @@ class Ensemble:
             for _, future in waiting:
                 future.cancel()
 
-    def as_they_come(self, queries: Iterable[Query], *, at_once: int = AT_ONCE) -> Iterator[Result]:
-        """Yield results as they are ready, whichever comes first."""
+    def as_they_come(
+        self, questions: Iterable[Question], *, at_once: int = AT_ONCE
+    ) -> Iterator[Result]:
+        """Yield results as they are ready, whichever comes first; a query may have its options."""
         self._loop.demand(waits=True)
         done: queue.SimpleQueue[tuple[Query, Future[Result]]] = queue.SimpleQueue()
         running: set[Future[Result]] = set()
         try:
-            for query in queries:
+            for query, options in map(_pair, questions):
                 if len(running) >= at_once:
                     yield _next(done, running)
-                future = self._submit(query)
+                future = self._submit(query, options=options)
                 running.add(future)
                 future.add_done_callback(partial(_put, done, query))
             while running:
@@ -349,6 +356,10 @@ class Ensemble:
                 raise closed()
             clock, timeout = self._timer.clock, self._timeout
             return self._loop.submit(answer(variant, query, listeners, clock=clock, limit=timeout))
+
+
+def _pair(question: Question) -> tuple[Query, AnswerOptions | None]:
+    return question if isinstance(question, tuple) else (question, None)
 
 
 def _next(

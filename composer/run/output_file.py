@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Self
 
 from composer.atomic import atomic_file, write_atomically
 from composer.compiler.plan.option_text import quoted
-from composer.data import CUSTOM
-from composer.run.batches import batch_row, plain_row
+from composer.run.batches import plain_row
 from composer.run.fingerprint import Facts, changes
 from composer.run.jsonl import JsonlWriter, is_stream
 from composer.run.queries import asked_text, digest_of
 from composer.run.result import Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from composer.run.result import Result
     from composer.values import Query
@@ -43,17 +42,18 @@ class OutputFile:
     the queries that are answered, by id. Each row says which `recipe` made it, by the recipe's
     fingerprint, and by a hash what was `asked`; a file of another recipe is refused, and so is
     one that another run writes to. Rows that do not say these are accepted. A pipe or a device is
-    written to as it is. Answers to requests of a batch file have that form. A hidden file beside it
-    keeps the recipe's `facts`, so that a refusal can say what has changed.
+    written to as it is. A row that is to have another form has it from `form`. A hidden file
+    beside it keeps the recipe's `facts`, so that a refusal can say what has changed.
     """
 
     path: Path
     recipe: str = ""
     name: str = "this recipe"
     facts: Facts = field(default_factory=dict)
+    form: Callable[[Result], dict[str, object] | None] = lambda _: None
     done: dict[str, str] = field(default_factory=dict)
     _query_digests: dict[str, str] = field(default_factory=dict, repr=False)
-    _being_answered: dict[str, tuple[str, bool]] = field(default_factory=dict, repr=False)
+    _pending_digests: dict[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self._stack = ExitStack()
@@ -81,7 +81,7 @@ class OutputFile:
         which was answered (E706): other messages, other fields.
         """
         for query, digest in self._unanswered(queries):
-            self._being_answered[query.id] = digest, CUSTOM in query.fields
+            self._pending_digests[query.id] = digest
             yield query
 
     def unanswered(self, queries: Iterable[Query]) -> Iterator[Query]:
@@ -107,8 +107,8 @@ class OutputFile:
 
     def write(self, result: Result) -> None:
         """Append a result; it is in the file when this returns. Raises Failure (E718)."""
-        digest, batch = self._being_answered.pop(result.id, ("", False))
-        row = batch_row(result, self.name) if batch else result.as_dict()
+        digest = self._pending_digests.pop(result.id, "")
+        row = self.form(result) or result.as_dict()
         row |= {
             name: value for name, value in (("recipe", self.recipe), ("asked", digest)) if value
         }

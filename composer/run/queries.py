@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from composer.data import BadRow, id_of, media_of, messages_of, parsed, whole
+from composer.data import REQUEST, BadRow, id_of, media_of, messages_of, parsed, whole
 from composer.run.result import Failure
 from composer.values import Query
 from composer.values.media import shown_text
@@ -83,14 +83,17 @@ def read_queries(lines: Iterable[str], name: str) -> Iterator[Query]:
 
 
 def queries_of(
-    rows: Iterable[Line], name: str, on_unused: Callable[[tuple[str, ...]], None] = lambda _: None
+    rows: Iterable[Line],
+    name: str,
+    on_unused: Callable[[tuple[str, ...]], None] = lambda _: None,
+    of_request: Callable[[Mapping[str, object]], Query] | None = None,
 ) -> Iterator[Query]:
     """Yield the query of each row of a file; raises Failure (E504) with the line of a bad one.
 
     A row without an id is named by its line. `on_unused` is called with the fields of a row that
-    are not asked.
+    are not asked. `of_request` reads the rows that are requests of a batch file, with all fields.
     """
-    return number_repeats(_queries(rows, name, on_unused))
+    return number_repeats(_queries(rows, name, on_unused, of_request))
 
 
 def asked_text(query: Query) -> str:
@@ -104,12 +107,18 @@ def digest_of(query: Query) -> str:
 
 
 def _queries(
-    rows: Iterable[Line], name: str, on_unused: Callable[[tuple[str, ...]], None]
+    rows: Iterable[Line],
+    name: str,
+    on_unused: Callable[[tuple[str, ...]], None],
+    of_request: Callable[[Mapping[str, object]], Query] | None,
 ) -> Iterator[Query]:
     for row in rows:
         try:
             if isinstance(row.content, BadRow):
                 raise row.content
+            if of_request is not None and REQUEST in row.content:
+                yield of_request(row.content)
+                continue
             yield _query(row.content, str(row.number))
         except BadRow as bad:
             message = f"{name}, line {row.number}: {bad.message}"

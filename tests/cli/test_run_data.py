@@ -1,7 +1,6 @@
 """`compose run` reads the same data as `eval`, says what it leaves, and loses no answer."""
 
 import gzip
-import json
 import os
 import subprocess
 import sys
@@ -97,20 +96,6 @@ def test_a_bad_row_is_told_before_anything_is_asked(run):
     assert (status, out) == (1, "")
     assert "error[E504]: q.csv, line 3: a quote that begins in this row is never closed" in err
     assert Path("a.jsonl").read_text() == ""
-
-
-def test_a_batch_goes_in_and_out(run):
-    body = {"model": "gpt", "messages": [{"role": "user", "content": "one"}], "temperature": 0.5}
-    row = {"custom_id": "r1", "method": "POST", "url": "/v1/chat/completions", "body": body}
-    Path("b.jsonl").write_text(json.dumps(row) + "\n")
-    status, _, err = run("--input", "b.jsonl", "--output", "a.jsonl")
-    assert status == 0
-    assert "warning[W508]" in err
-    assert "`model` (1), `temperature` (1)" in err
-    (answer,) = map(json.loads, Path("a.jsonl").read_text().splitlines())
-    assert answer["custom_id"] == "r1"
-    assert answer["response"]["body"]["choices"][0]["message"]["content"] == "one"
-    assert "1 already answered, 0 to go" in run("--input", "b.jsonl", "--output", "a.jsonl")[2]
 
 
 @pytest.mark.parametrize(

@@ -330,7 +330,7 @@ def test_a_request_of_a_batch_is_a_row():
     (line,) = lines(json.dumps(BATCH))
     assert messages_of(line.content) == (("system", "s"), ("user", "q"))
     assert line.content["id"] == "r1"
-    assert line.left_out == ("`model`", "`temperature`")
+    assert line.content["request"]["body"] == BATCH["body"]
 
 
 @pytest.mark.parametrize(

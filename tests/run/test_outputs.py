@@ -74,25 +74,23 @@ def test_answers_of_before_that_do_not_say_what_was_asked_count_by_their_query(p
     assert answer(path, {"id": "1", "query": "q", "topic": "any"}) == []
 
 
-BATCH = {"id": "r1", "custom_id": "r1", "query": "q"}
+def test_rows_in_the_form_of_batch_files_are_taken_up(path):
+    def form(result):
+        body = {"choices": [{"message": {"content": result.answer}}]}
+        response = None if result.error else {"body": body}
+        error = {"code": "E701", "message": result.error} if result.error else None
+        return {"id": "b", "custom_id": result.id, "response": response, "error": error}
 
-
-def test_requests_of_a_batch_are_answered_in_its_form_and_taken_up(path):
-    with OutputFile(path, "0123456789ab", "r.ens") as rows:
-        (query,) = rows.pending([as_query(BATCH)])
-        rows.write(Result(query.id, query.text, None, error="[E701] no answer (try it)"))
-    (failed,) = map(json.loads, path.read_text().splitlines())
-    assert failed["error"] == {"code": "E701", "message": "[E701] no answer (try it)"}
-    assert failed["response"] is None
-    assert answer(path, BATCH) == ["r1"]
+    request = {"id": "r1", "custom_id": "r1", "query": "q"}
+    for error in ("[E701] no answer", None):
+        with OutputFile(path, "0123456789ab", "r.ens", form=form) as rows:
+            (query,) = rows.pending([as_query(request)])
+            rows.write(Result(query.id, query.text, None if error else "a", error=error))
     (row,) = map(json.loads, path.read_text().splitlines())
     assert (row["custom_id"], row["error"]) == ("r1", None)
-    assert row["response"]["status_code"] == 200
-    (choice,) = row["response"]["body"]["choices"]
-    assert choice["message"] == {"role": "assistant", "content": "a"}
-    assert answer(path, BATCH) == []
+    assert answer(path, request) == []
     with pytest.raises(Failure):
-        answer(path, BATCH | {"query": "other"})
+        answer(path, request | {"query": "other"})
 
 
 def test_a_second_run_on_one_output_is_refused_until_the_first_has_ended(path):

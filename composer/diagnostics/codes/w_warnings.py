@@ -72,8 +72,8 @@ CODES = {
     ),
     "W508": Code(
         "parts of the data that are ignored",
-        "Rows contain more than a recipe reads: calls of tools in messages, or options of a batch "
-        "request, such as a model or a temperature. Options come from the recipe.",
+        "Rows contain more than a recipe reads: calls of tools in messages. No model is told of "
+        "them.",
     ),
     "W701": Code(
         "queries that are unlike the fitted data",

@@ -10,15 +10,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastapi import APIRouter
-
-from composer.serve.protocol.answers import add_answers
-from composer.serve.protocol.models import add_models, add_tokenizers
-from composer.serve.protocol.route import ProtocolRoute
-from composer.serve.protocol.runs import Runs, new_trace
+from composer.serve.protocol.accounts import new_trace
 
 if TYPE_CHECKING:
-    from composer.serve.protocol.runs import KeepTrace
+    from fastapi import APIRouter
+
+    from composer.serve.protocol.accounts import KeepTrace
     from composer.serve.served import Registry
 
 __all__ = ["routes"]
@@ -27,8 +24,16 @@ __all__ = ["routes"]
 def routes(registry: Registry, keep_trace: KeepTrace = new_trace) -> APIRouter:
     """Return the routes of the protocol for the models of a registry.
 
-    `keep_trace` keeps what led to a result, and returns its id.
+    `keep_trace` keeps what led to a result, and returns its id. FastAPI is needed only here: batch
+    files are read without it.
     """
+    from fastapi import APIRouter
+
+    from composer.serve.protocol.answers import add_answers
+    from composer.serve.protocol.models import add_models, add_tokenizers
+    from composer.serve.protocol.route import ProtocolRoute
+    from composer.serve.protocol.runs import Runs
+
     router = APIRouter(route_class=ProtocolRoute, tags=["protocol"])
     add_models(router, registry)
     add_tokenizers(router, registry)

@@ -6,25 +6,34 @@ import json
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from composer.values.results import Usage, dollars
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from composer.run.result import Result
+    from composer.serve.served import ServedModel
     from composer.values import Text
 
-__all__ = ["Answer", "extension_json", "usage_json"]
+    KeepTrace = Callable[[ServedModel, Result], str]
+
+__all__ = ["Answer", "extension_json", "new_trace", "usage_json"]
+
+
+def new_trace(_served: ServedModel, _result: Result) -> str:
+    """Return an id for a trace that is not kept."""
+    return uuid4().hex
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A result with the seed that it was drawn with, and the id of its trace."""
+    """A result with the seed that it was drawn with, and the id of its trace, if that is kept."""
 
     result: Result
     seed: int
-    trace: str
+    trace: str | None
 
     @property
     def body(self) -> Text:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from uuid import uuid4
 
 from composer.diagnostics.caches import PACKAGE_VERSION
+from composer.serve.protocol.accounts import extension_json, usage_json
 from composer.serve.protocol.token_names import Offsets
 
 if TYPE_CHECKING:
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
 
     from composer.serve.protocol.accounts import Answer
     from composer.serve.protocol.echoes import Echo
+    from composer.serve.protocol.orders import Order
     from composer.serve.protocol.token_names import TokenNames
     from composer.values.details import LikelyToken, TokenChoice
 
-__all__ = ["ChatForm", "CompletionForm", "Form"]
+__all__ = ["ChatForm", "CompletionForm", "Form", "whole_reply"]
 
 FINGERPRINT = f"compose-{PACKAGE_VERSION}"
 """What replies name as the system that answered."""
@@ -151,6 +153,13 @@ class CompletionForm(Form):
         assert self.names is not None
         offsets = self._offsets.setdefault(index, Offsets())
         return self.names.completion(tokens, offsets)
+
+
+def whole_reply(order: Order, form: Form, answers: Sequence[Answer]) -> bytes:
+    """Return the whole reply to a request with some answers."""
+    usage = usage_json(each.result for each in answers)
+    extension = extension_json(answers, whole_trace=order.trace)
+    return form.whole(answers, f'"usage":{usage},"ensemble":{extension}')
 
 
 def _quoted(finish: str | None) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from starlette.responses import Response
 
 from composer.diagnostics.errors import CodedError
 from composer.run.result import closed
 from composer.serve.errors import error_of, refusal
-from composer.serve.protocol.accounts import Answer, extension_json, usage_json
+from composer.serve.protocol.accounts import Answer, new_trace
+from composer.serve.protocol.forms import whole_reply
 from composer.serve.protocol.mailbox import Mailbox
 from composer.serve.protocol.options import field_at_fault
 
@@ -20,18 +20,11 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from composer.run.result import Result
+    from composer.serve.protocol.accounts import KeepTrace
     from composer.serve.protocol.forms import Form
     from composer.serve.protocol.orders import Draw, Order
-    from composer.serve.served import ServedModel
 
-    KeepTrace = Callable[[ServedModel, Result], str]
-
-__all__ = ["Runs", "new_trace"]
-
-
-def new_trace(_served: ServedModel, _result: Result) -> str:
-    """Return an id for a trace that is not kept."""
-    return uuid4().hex
+__all__ = ["Runs"]
 
 
 class Runs:
@@ -87,10 +80,7 @@ class Runs:
 
     def reply(self, order: Order, form: Form, answers: Sequence[Answer]) -> Response:
         """Return the whole reply with some answers."""
-        usage = usage_json(each.result for each in answers)
-        extension = extension_json(answers, whole_trace=order.trace)
-        body = form.whole(answers, f'"usage":{usage},"ensemble":{extension}')
-        return Response(body, media_type="application/json")
+        return Response(whole_reply(order, form, answers), media_type="application/json")
 
     def answer(self, order: Order, index: int, future: Future[Result]) -> Answer:
         """Return the answer of a future that is done; raises ProtocolError."""
