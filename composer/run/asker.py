@@ -10,6 +10,7 @@ import asyncio
 import random
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING, TypeVar
 
 from composer.run.gathering import Gathering
@@ -94,6 +95,7 @@ class RunAsker:
 
         Raises ModelError (E720) where the answer does not follow the schema that it must follow.
         """
+        thinking = thinking_of(model)
         request = Generate(
             model,
             query,
@@ -101,9 +103,8 @@ class RunAsker:
             self.prefix,
             seeds=(sampling.seed,),
             detail=self.detail,
-            on_token=self.on_token,
+            on_token=self.on_token if thinking is None else None,
         )
-        thinking = thinking_of(model)
         thought_filter = (
             ThoughtFilter(thinking, self.on_text) if thinking and self.on_text else None
         )
@@ -126,7 +127,11 @@ class RunAsker:
             facts={**finish, **dropped, **completion.facts},
             choices=completion.choices,
         )
-        text = text if thinking is None else _without_thoughts(text, thinking)
+        if thinking is not None:
+            text = _without_thoughts(text, thinking)
+            if self.on_token is not None:
+                for choice in text.choices:
+                    self.on_token(choice)
         if sampling.schema is not None and ESTIMATED not in text.facts:
             from composer.methods.json_schema import require_schema
 
@@ -172,5 +177,14 @@ def _without_thoughts(text: Text, thinking: Thinking) -> Text:
         return text
     facts = {**text.facts, "thinking": thoughts}
     if answer is None:
-        return replace(text, text="", value=None, extracted=True, facts=facts)
-    return replace(text, text=answer, facts=facts)
+        return replace(text, text="", value=None, extracted=True, facts=facts, choices=())
+    return replace(text, text=answer, facts=facts, choices=_choices_behind(text, answer))
+
+
+def _choices_behind(text: Text, answer: str) -> tuple[TokenChoice, ...]:
+    """Return the tokens of an answer that ends a text; none where it does not."""
+    if not text.text.endswith(answer):
+        return ()
+    thoughts = len(text.text.encode()) - len(answer.encode())
+    ends = accumulate(len(choice.chosen.piece) for choice in text.choices)
+    return tuple(each for each, end in zip(text.choices, ends, strict=True) if end > thoughts)

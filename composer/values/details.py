@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -68,3 +69,14 @@ class TokenChoice:
     chosen: LikelyToken
     top: tuple[LikelyToken, ...] = ()
     members: tuple[MemberChoice, ...] = ()
+
+    @property
+    def winner(self) -> MemberChoice | None:
+        """The member that gave most to the chosen token, None where there are no members."""
+        return max(self.members, key=_given, default=None)
+
+
+def _given(member: MemberChoice) -> tuple[float, float]:
+    """Return what a member gave to the chosen token: a probability by its weight."""
+    likely = 0.0 if member.logprob is None else math.exp(min(member.logprob, 0.0))
+    return member.weight * likely, member.weight

@@ -117,6 +117,18 @@ def test_greedy_work_that_is_done_once_is_drawn_anew_for_each_occurrence(load):
     assert {"r1", "r1'", "r1''"} <= {event.id for event in result.trace.events}
 
 
+def test_details_are_those_of_the_answer_without_its_thoughts(load):
+    says = 'says = "<think>so so</think>a b", thinking = "think", confidence = 0.5'
+    tokens = []
+    with load("T", models=f"model T = fake({says})\n").ready() as ensemble:
+        options = AnswerOptions(detail=TokenDetail(1))
+        future = ensemble.start("Why?", options=options, on_token=tokens.append)
+        text = future.result().text
+    assert text.text == "a b"
+    assert [choice.chosen.piece for choice in text.choices] == [b" so</think>a", b" b"]
+    assert tokens == list(text.choices)
+
+
 @pytest.mark.parametrize(
     ("recipe", "options", "code", "message"),
     [
