@@ -14,13 +14,16 @@ import signal
 import sys
 import threading
 import time
+from contextlib import contextmanager, nullcontext
 
 TYPE_CHECKING = False  # that of `typing` takes long to import, and this comes before all else
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from types import FrameType, TracebackType
-    from typing import Self
+    from typing import ClassVar, Self
 
-__all__ = ["EXIT_INTERRUPTED", "Interrupts", "ending_signals"]
+__all__ = ["EXIT_INTERRUPTED", "Interrupts", "ending_signals", "handled"]
 
 EXIT_INTERRUPTED = 130
 """The exit status of a command that was interrupted."""
@@ -39,6 +42,9 @@ def ending_signals() -> list[signal.Signals]:
 class Interrupts:
     """Watches for signals while a command runs; `interrupted` says that one has come."""
 
+    current: ClassVar[Interrupts | None] = None
+    """Those of the command that runs, where they watch."""
+
     def __init__(self) -> None:
         self.interrupted = False
         self._tell_once = threading.Lock()
@@ -54,6 +60,7 @@ class Interrupts:
         self._wakes = signal.set_wakeup_fd(self._writes, warn_on_full_buffer=False)
         self._handlers = {number: signal.signal(number, self._interrupt) for number in signals}
         threading.Thread(target=self._watch, name="interrupts", daemon=True).start()
+        Interrupts.current = self
         return self
 
     def __exit__(
@@ -63,12 +70,25 @@ class Interrupts:
         trace: TracebackType | None,
     ) -> None:
         """Stop watching; after a signal the watching thread still ends the process in time."""
+        Interrupts.current = None
         if self.interrupted or not self._handlers:
             return
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(self._wakes)
         os.close(self._writes)
+
+    @contextmanager
+    def handed_over(self, number: signal.Signals, handler: signal._HANDLER) -> Iterator[None]:
+        """Let another handler have a signal, which ends nothing by itself then."""
+        before = self._handlers.pop(number, None)
+        usual = signal.signal(number, handler)
+        try:
+            yield
+        finally:
+            signal.signal(number, usual)
+            if before is not None:
+                self._handlers[number] = before
 
     def tell(self) -> None:
         """Say once that the command was interrupted."""
@@ -94,6 +114,12 @@ class Interrupts:
                 self.tell()
                 os._exit(EXIT_INTERRUPTED)
         os.close(self._reads)
+
+
+def handled(number: signal.Signals, handler: signal._HANDLER) -> AbstractContextManager[None]:
+    """Let a handler have a signal while this is held; nothing where no command watches."""
+    watching = Interrupts.current
+    return nullcontext() if watching is None else watching.handed_over(number, handler)
 
 
 def _quiet(_: object) -> None:

@@ -16,6 +16,7 @@ from composer.run.trace_text import clipped, shown_steps, step_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import TextIO
 
 BAR = 24
 """Columns of a bar."""
@@ -31,16 +32,20 @@ EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 def show(traces: Sequence[Mapping[str, Any]], *, full: bool) -> None:
     """Draw traces on stdout."""
-    width = None if is_terminal(sys.stdout) else PIPED
-    console = Console(
-        highlight=False, width=width, emoji=False, no_color=not has_colours(sys.stdout)
-    )
+    out(drawn(traces, full=full), end="", drawn=True)
+
+
+def drawn(traces: Sequence[Mapping[str, Any]], *, full: bool, stream: TextIO | None = None) -> str:
+    """Return traces as they are drawn on a stream, stdout unless another one is named."""
+    stream = sys.stdout if stream is None else stream
+    width = None if is_terminal(stream) else PIPED
+    console = Console(highlight=False, width=width, emoji=False, no_color=not has_colours(stream))
     with console.capture() as capture:
         for at, trace in enumerate(traces):
             if at:
                 console.print()
             console.print(_tree(trace, full=full))
-    out(capture.get(), end="", drawn=True)
+    return capture.get()
 
 
 def _tree(trace: Mapping[str, Any], *, full: bool) -> Tree:

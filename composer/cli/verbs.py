@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 VERBS = {
     "run": "Answer queries with a recipe.",
+    "chat": "Talk with a recipe: what was said before goes along.",
     "serve": "Serve recipes over HTTP, as models that speak the OpenAI protocol.",
     "check": "Find all mistakes in recipes, without loading a model.",
     "plan": "Show what would run, on which device, with which defaults.",
@@ -44,7 +45,7 @@ VERBS = {
 COLLECT_SELDOM = (20_000, 20, 20)
 """How many new objects there are between searches for garbage; a row makes hundreds, none kept."""
 
-LONG_RUNNING = ("run", "serve", "fit", "eval", "tune", "lsp")
+LONG_RUNNING = ("run", "chat", "serve", "fit", "eval", "tune", "lsp")
 """The verbs that may run for long, and so must not keep their garbage."""
 
 

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from composer.run.option_checks import OptionChecks
+from composer.run.result import Failure
 from composer.values.options import AnswerOptions
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class Variants:
 
     def of(self, options: AnswerOptions) -> Variant:
         """Return the variant of some options; raises Failure where they cannot be honoured."""
+        if options.seed is not None and type(options.seed) is not int:
+            raise Failure("E401", "`seed` must be a whole number", "set another value")
         key = replace(options, seed=None, prefix=options.prefix and "...")
         with self._lock:
             variant = self._by_options.get(key)

@@ -1,0 +1,1 @@
+"""What `compose chat` is made of: the conversation, its commands, and how answers are shown."""
