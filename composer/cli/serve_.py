@@ -45,7 +45,11 @@ OTEL_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDP
 @click.option("--models", is_flag=True, help="Serve each model of a recipe too, as RECIPE/MODEL.")
 @serving_options
 @budget_option
-@click.option("--cache", is_flag=True, help="Keep answers on disk, and do not make them twice.")
+@click.option(
+    "--cache/--no-cache",
+    default=False,
+    help="Keep answers on disk, and do not make them twice. Default: no.",
+)
 @click.option("--lazy", is_flag=True, help="Load each model when a request first needs it.")
 @click.option(
     "--grace",

@@ -66,7 +66,8 @@ class ProtocolError(Exception):
     """A request that is answered with an error.
 
     `status` is that of HTTP, None for the usual one of the `code`. `param` names the field that
-    is to blame. Secrets in the message become stars.
+    is to blame. Secrets in the message become stars. A client is told not to try again where that
+    can never help.
     """
 
     def __init__(
@@ -82,7 +83,8 @@ class ProtocolError(Exception):
         self.message = starred(message)
         self.param = param
         self.status = status or status_of(code)
-        self.headers = dict(headers or {})
+        lasting = {"X-Should-Retry": "false"} if self.status == LOOP_STATUS else {}
+        self.headers = {**lasting, **(headers or {})}
         super().__init__(self.message)
 
     @property

@@ -6,10 +6,14 @@ import socket
 from pathlib import Path
 
 import pytest
+import yaml
 from serve_process import ServeProcess
 
 from composer.cli import main
+from composer.cli.serve_ import OTEL_VARIABLES, command
+from composer.cli.serving_options import KEY_VARIABLE
 
+ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parent / "golden"
 
 RECIPE = """
@@ -88,3 +92,27 @@ def test_a_model_that_cannot_be_loaded_ends_the_server(refused, folder):
     code, said = refused("lost.ens", "--port", "0")
     assert code == 1
     assert "E501" in said
+
+
+@pytest.mark.parametrize(
+    ("package", "extra", "arguments"),
+    [("uvicorn", "serve", ()), ("opentelemetry.sdk", "telemetry", ("--otel", "--port", "0"))],
+)
+def test_a_missing_package_is_named_with_its_extra(refused, monkeypatch, package, extra, arguments):
+    monkeypatch.setattr(
+        "composer.cli.common.find_spec", lambda name: None if name == package else name
+    )
+    code, said = refused("vote.ens", *arguments)
+    assert code == 2
+    assert f"pip install 'ensemble-composer[{extra}]'" in said
+
+
+def test_the_image_starts_the_command_with_options_that_it_has():
+    lines = (ROOT / "docker" / "Dockerfile").read_text().splitlines()
+    (entry,) = (line.removeprefix("ENTRYPOINT ") for line in lines if line.startswith("ENTRYPOINT"))
+    name, verb, *options = json.loads(entry)
+    known = {name for each in command.params for name in each.opts}
+    assert (name, verb) == ("compose", "serve")
+    assert known >= {each for each in options if each.startswith("--")}
+    service = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text())["services"]["serve"]
+    assert service["environment"].keys() == {KEY_VARIABLE, OTEL_VARIABLES[0]}

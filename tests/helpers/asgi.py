@@ -26,8 +26,13 @@ def call(app, method, path, body=b"", headers=()):
     return asyncio.run(acall(app, method, path, body, headers))
 
 
-async def acall(app, method, path, body=b"", headers=(), *, leave=None, stuck=False):  # noqa: PLR0913
-    """Put one request whose client leaves once `leave` is done, or never takes a reply."""
+async def acall(  # noqa: PLR0913 - what becomes of a request
+    app, method, path, body=b"", headers=(), *, leave=None, stuck=False, withheld=False
+):
+    """Put one request.
+
+    Its client leaves once `leave` is done, takes no reply (`stuck`) or sends no body (`withheld`).
+    """
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     lines = {"host": "127.0.0.1", "content-length": str(len(content)), **dict(headers)}
     scope = {
@@ -43,7 +48,7 @@ async def acall(app, method, path, body=b"", headers=(), *, leave=None, stuck=Fa
         "client": ("127.0.0.1", 1),
         "headers": [(name.lower().encode(), str(value).encode()) for name, value in lines.items()],
     }
-    messages = [{"type": "http.request", "body": content}]
+    messages = [] if withheld else [{"type": "http.request", "body": content}]
     sent = []
 
     async def receive():

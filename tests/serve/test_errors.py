@@ -55,3 +55,8 @@ def test_what_nobody_foresaw_is_told_without_its_text():
     assert (refusal.status, refusal.code) == (500, "E809")
     assert "ZeroDivisionError" in refusal.message
     assert "/home" not in refusal.message
+
+
+def test_a_client_does_not_try_again_where_that_cannot_help():
+    assert error_of(ModelError("E721", "asked by itself")).headers == {"X-Should-Retry": "false"}
+    assert error_of(ModelError("E701", "a member failed")).headers == {}

@@ -97,6 +97,12 @@ def test_a_large_body_is_refused_by_its_stated_length_before_it_is_read():
     assert call(app, "POST", "/echo", b"x" * 10).body == b"x" * 10
 
 
+def test_a_body_that_does_not_arrive_is_not_waited_for():
+    app = app_with(Settings(stall=0.01))
+    reply = asyncio.run(acall(app, "POST", "/echo", withheld=True))
+    assert (reply.status, reply.error["code"]) == (408, "E801")
+
+
 def test_a_mistake_of_the_server_is_told_without_its_text(capsys):
     assert error(app_with(), path="/broken") == (500, "E809")
     assert "ZeroDivisionError" in capsys.readouterr().err
