@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from composer.compiler.graph import Graph, model_of, topological
+from composer.compiler.graph import Graph, topological
+from composer.compiler.graph.node import model_value
 from composer.compiler.graph.site import GraphFacts, NodeSite
 from composer.compiler.graph.value_mistakes import value_problem
 from composer.diagnostics.amounts import counted
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from composer.compiler.graph import Node
+    from composer.values import Model
     from composer.values.options import AnswerOptions
 
 __all__ = ["OptionChecks"]
@@ -151,7 +153,7 @@ class OptionChecks:
         """Refuse details of tokens that a model of a step cannot tell."""
         if options.detail is not None:
             for model in site.models:
-                reason = missing_detail(model_of(model.node), options.detail)
+                reason = missing_detail(_unweighed(model.node), options.detail)
                 if reason:
                     raise self._refusal(CANNOT, node, "detail", reason, "ask for fewer details")
 
@@ -159,8 +161,11 @@ class OptionChecks:
         if not options.prefix:
             return
         alone = len(self.writers) == 1 and self.writers[0].port is Port.TEXT
-        if not alone or self._read:
+        if not alone:
             raise self._refusal(CANNOT, self._root, "prefix", WHY["prefix"])
+        if self._read:
+            text = "a value is read out of the whole answer, and its beginning would be missing"
+            raise self._refusal(CANNOT, self.writers[0], "prefix", text)
         if options.schema is not None or self.writers[0].values().get("schema"):
             text = "an answer that must follow a `schema` has to be written as a whole"
             raise self._refusal("E403", self._root, "prefix", text)
@@ -189,3 +194,9 @@ class OptionChecks:
         subject = f"`{option}` cannot be set for this query" if option else "this query cannot run"
         help_ = help_ or f"leave `{option}` out, or ask another recipe"
         return Failure(code, f"{subject}, because of {where}: {text}", help_)
+
+
+def _unweighed(node: Node) -> Model:
+    """Return the value of a model without the prompts and weights that a query decides."""
+    node = node.underlying
+    return model_value(node, [_unweighed(member) for member in node.inputs])

@@ -1,5 +1,7 @@
 """Options of one query: they hold for the steps whose text may be the answer, or are refused."""
 
+from contextlib import nullcontext
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -79,7 +81,7 @@ def _written(options):
     return f"({listed})" if listed else ""
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(LANGUAGE, st.sampled_from(RECIPES), st.integers(0, 3))
 def test_options_of_a_query_are_as_if_the_recipe_said_them(options, recipe, number):
     plain = MODELS + recipe.format(M="M", N="N")
@@ -178,6 +180,28 @@ def test_what_cannot_be_honoured_is_refused_before_anybody_is_asked(
 )
 def test_what_changes_nothing_is_no_reason_to_refuse(load, recipe, options):
     with load(recipe, models=MODELS).ready() as ensemble:
+        ensemble.demand_options(AnswerOptions(**options))
+
+
+ZOO = 'use "zoo.ens" (maths, text, general, other)\n'
+
+
+@pytest.mark.parametrize(
+    ("recipe", "options", "message"),
+    [
+        ("route() -> token_fuse(maths, text)", {"detail": TokenDetail(3)}, None),
+        ("token_fuse(maths, text)", {"ignore_end": True, "max_tokens": 5}, None),
+        ("token_fuse(maths, text)", {"prefix": "So", "repetition_penalty": 1.2}, None),
+        ("span_fuse(maths, text)", {"logit_bias": ((" the", 2.0),)}, None),
+        ("span_fuse(maths, text)", {"logit_bias": ((" not one token", 2.0),)}, "exactly"),
+        ("span_fuse(general, other)", {"logit_bias": ((5, 2.0),)}, "a different token"),
+        ("token_fuse(maths, text)", {"min_tokens": 5, "max_tokens": 3}, "more than `max_tokens`"),
+        ("token_fuse(maths, text)", {"max_tokens": 3, "min_tokens": 3, "top_k": 2}, None),
+    ],
+)
+def test_fused_models_are_asked_for_what_all_of_them_honour(load, recipe, options, message):
+    refused = pytest.raises(Failure, match=message) if message else nullcontext()
+    with load(recipe, models=ZOO).ready() as ensemble, refused:
         ensemble.demand_options(AnswerOptions(**options))
 
 
