@@ -287,6 +287,7 @@ def _is_bounded(request: Draw) -> bool:
     root = group.root
     return (
         request.sampling.temperature == 0
+        and not (request.detail is not None and request.detail.ids)
         and not any(group.processors(request.sampling.processing))
         and isinstance(root, FuseNode)
         and all(isinstance(child, ModelNode) for child in root.children)

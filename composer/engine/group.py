@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from composer.engine.processors import Process
     from composer.engine.rows.runner import AnyRunner
     from composer.specs import Checkpoint
+    from composer.values.details import TokenDetail
     from composer.values.flow import Model
     from composer.values.processing import Processing
 
@@ -158,6 +159,10 @@ class Group:
                     f"`{self.slots[0].name}` has no token with the id {token}",
                     f"ids go from 0 to {count - 1}",
                 )
+
+    def entries_of_ids(self, detail: TokenDetail | None) -> list[int]:
+        """The entries of the ids of which details are wanted."""
+        return [] if detail is None else self.entries_of(0, detail.ids)
 
     def entry_of_id(self, token: int) -> int | None:
         """The entry of a token of the first model; None where the group cannot write it."""

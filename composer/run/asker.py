@@ -95,7 +95,7 @@ class RunAsker:
 
         Raises ModelError (E720) where the answer does not follow the schema that it must follow.
         """
-        thinking = thinking_of(model)
+        thinking = thinking_of(model, query)
         request = Generate(
             model,
             query,

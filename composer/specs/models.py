@@ -217,13 +217,17 @@ def _leaves(model: Model) -> Iterator[Checkpoint]:
         stack.extend(reversed(current.members))
 
 
-def thinking_of(model: Model) -> Thinking | None:
-    """Return how a model marks its thoughts; a fuse has the marks of all its members."""
+def thinking_of(model: Model, query: Query) -> Thinking | None:
+    """Return how a model marks its thoughts; a fuse has the marks of all its members.
+
+    The prompt of a raw query has no template, so it opens no block of thoughts.
+    """
     markers = [marker for leaf in leaves(model) if (marker := leaf.thinking) is not None]
     if not markers:
         return None
     tags = tuple(dict.fromkeys(tag for marker in markers for tag in marker.tags))
-    return Thinking(tags, opened=any(marker.opened for marker in markers))
+    opened = not query.raw and any(marker.opened for marker in markers)
+    return Thinking(tags, opened=opened)
 
 
 def vocabulary(model: Model) -> str | None:

@@ -1,11 +1,14 @@
 """Models that reason aloud answer without their thoughts."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from composer.backends.hf import HF
+from composer.specs import Declared, thinking_of
+from composer.values import Query
 from composer.values.thinking import Thinking, ThoughtFilter
 
 ZOO = Path(__file__).parents[2] / "composer" / "zoo" / "models"
@@ -124,3 +127,11 @@ def test_a_local_model_thinks_as_its_template_says(tmp_path, template, option, t
     assert model.reasoning == thinking
     closed = HF(path=str(folder), thinking=option, template_args=(("enable_thinking", False),))
     assert closed.reasoning is None or "enable" not in template or not closed.reasoning.opened
+
+
+def test_a_raw_prompt_opens_no_block(tmp_path):
+    folder = shutil.copytree(ZOO / "maths", tmp_path / "m")
+    (folder / "chat_template.jinja").write_text("{{ messages[0].content }}<think>")
+    model, query = Declared("m", HF(path=str(folder))), Query.of("8")
+    assert thinking_of(model, query) == OPENED
+    assert thinking_of(model, replace(query, raw=True)) == THINK

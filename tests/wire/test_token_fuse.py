@@ -9,6 +9,8 @@ import composer
 from composer.backends.endpoint.chain import HEADER
 from composer.backends.endpoint.chain import serving as answering
 from composer.run import Failure
+from composer.values.details import TokenDetail
+from composer.values.options import AnswerOptions
 
 QUERIES = (
     "What is 17 plus 25?",
@@ -101,3 +103,24 @@ def test_images_are_no_tokens(remote):
         ensemble(row)
     assert caught.value.code == "E722"
     assert "the row `cat` has a part of type `image_url`" in caught.value.message
+
+
+@pytest.mark.parametrize("fuse", ["token_fuse(A, B)", "token_fuse(A, B, draft = speculative())"])
+def test_details_of_members_behind_servers_are_those_of_the_same_models_here(remote, local, fuse):
+    """Chosen ids are asked for, though the choice is certain without them; drafts tell less."""
+    wanted = AnswerOptions(detail=TokenDetail(top=3, ids=(100, 101), members=2))
+    told = {}
+    for way in (local, remote):
+        with composer.load(declared(way) + fuse).ready() as ensemble:
+            told[way] = ensemble(QUERIES[0], options=wanted).text.choices
+    here, there = told[local], told[remote]
+    assert [_tokens(each) for each in there] == [_tokens(each) for each in here]
+    for one, other in zip(here, there, strict=True):
+        pairs = zip((*one.top, *one.members), (*other.top, *other.members), strict=True)
+        for left, right in pairs:
+            assert right.logprob == pytest.approx(left.logprob, abs=0.05)
+
+
+def _tokens(choice):
+    members = [(m.name, m.weight, [t.id for t in m.top]) for m in choice.members]
+    return choice.chosen.id, [t.id for t in choice.top], members

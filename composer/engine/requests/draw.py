@@ -61,6 +61,11 @@ class Draw(FusedRequest[Drawn]):
         """The logits processors of the sampling options."""
         return self.sampling.processing
 
+    def wanted_entries(self, position: int) -> Sequence[int]:
+        """The chosen ones, of which details are wanted."""
+        del position
+        return self.sequence.group.entries_of_ids(self.detail)
+
     @property
     def hidden_slots(self) -> frozenset[int]:
         """The first member's slots, if the gate reads hidden states."""

@@ -133,9 +133,10 @@ class ScoreEntries(FusedRequest[Scored]):
         return [*self.sequence.entries[self.start :], *([END] if self.end else ())]
 
     def wanted_entries(self, position: int) -> Sequence[int]:
-        """The entry to score there, or all ends."""
-        target = self.targets[position]
-        return sorted(self.sequence.group.space.ends) if target == END else (target,)
+        """The entry to score there, or all ends; and chosen ones, of which details are wanted."""
+        target, group = self.targets[position], self.sequence.group
+        own = sorted(group.space.ends) if target == END else [target]
+        return [*own, *group.entries_of_ids(self.detail)]
 
     @property
     def position_count(self) -> int:

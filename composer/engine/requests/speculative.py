@@ -108,7 +108,8 @@ class SpeculativeStep(StepRequest[StepResult]):
 
         In a mean, what a side that verifies does not find likely itself is hardly drawn.
         """
-        group, entries = self.sequence.group, set[int]()
+        group = self.sequence.group
+        entries = set(group.entries_of_ids(self.detail))
         for proposal in self.proposals[position : position + 1]:
             entries.add(proposal.entry)
             for slot, logits in {} if group.is_linear else proposal.logits.items():

@@ -129,10 +129,13 @@ def test_raw_texts_and_ids_are_completions(server, engine, tokens, given, api):
     for query in queries:
         request = Generate(MODEL, query, Sampling(max_tokens=4), seeds=(0,))
         assert put(model, request).tokens == engine.generate(request).result(60).tokens
-        scored = ScoreTexts(MODEL, query, None)
+        scored = ScoreTexts(MODEL, query, None, detail=TokenDetail(top=2))
         here, there = engine.perplexity(scored).result(60), put(model, scored)
         assert there.tokens == here.tokens
         assert there.logprobs == pytest.approx(here.logprobs, abs=1e-3)
+        assert [t[::2] for t in there.before] == [t[::2] for t in here.before]
+        assert pairs(there.choices) == pairs(here.choices)
+        assert [choice.chosen.logprob for choice in there.choices] == list(there.logprobs)
 
 
 def test_a_server_that_only_chats_refuses_a_raw_text(server, tokens):

@@ -7,12 +7,16 @@ held against the tokens that were meant, so that no score can belong to its neig
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from composer.backends.endpoint.asking.next_tokens import chunks
 from composer.backends.endpoint.asking.replies import choices_of, spent
+from composer.backends.endpoint.asking.token_details import TokenDetails
 from composer.backends.endpoint.faults import BadReplyError
+from composer.values.details import LikelyToken
 from composer.values.errors import ModelError
 from composer.values.gather import side_by_side
 from composer.values.media import refuse_media
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from composer.backends.endpoint.asking.prompting import PromptWriter
     from composer.backends.endpoint.asking.replies import Choice, Position
     from composer.backends.endpoint.asking.served import ServedModel
+    from composer.values.details import TokenChoice, TokenDetail
     from composer.values.flow import JSON
     from composer.values.requests import ScoreTexts
 
@@ -32,10 +37,22 @@ __all__ = ["TextScorer"]
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A text to score behind a prompt: as ids, or, where the tokenizer is not known, as texts."""
+    """A text to score behind a prompt: as ids, or, where the tokenizer is not known, as texts.
+
+    The last `own` ids of the prompt are of the text itself, which has nothing before them.
+    """
 
     prompt: Sequence[int] | str
     text: Sequence[int] | str
+    own: int = 0
+
+
+class Echoed(NamedTuple):
+    """The tokens of a text out of what was echoed: with a score, and those `before` without."""
+
+    names: Sequence[str]
+    places: Sequence[Position]
+    before: Sequence[LikelyToken]
 
 
 class TextScorer:
@@ -43,6 +60,7 @@ class TextScorer:
 
     def __init__(self, model: ServedModel) -> None:
         self._model = model
+        self._details = TokenDetails(model.writer)
 
     async def score(self, request: ScoreTexts) -> tuple[Score, ...]:
         """Score each text; raises ModelError, E302 where the server does not score texts."""
@@ -55,7 +73,8 @@ class TextScorer:
         texts: Sequence[str | None] = (None,) if request.texts is None else request.texts
         passages = [self._passage(request, text) for text in texts]
         wanted = [each for each in passages if each.text]
-        parts = await side_by_side(map(self._ask, chunks(wanted, model.gives.prompts)))
+        ask = partial(self._ask, request.detail)
+        parts = await side_by_side(map(ask, chunks(wanted, model.gives.prompts)))
         scores = iter([score for part in parts for score in part])
         return tuple(next(scores) if each.text else Score((), ()) for each in passages)
 
@@ -72,9 +91,10 @@ class TextScorer:
         if text is None:
             assert query is not None
             if query.raw and not query.ids:
-                return Passage(*writer.plain(query.text))
+                prompt, ids = writer.plain(query.text)
+                return Passage(prompt, ids, 0 if writer.opening else len(prompt))
             first, *rest = writer.prompt(query)
-            return Passage([first], rest)
+            return Passage([first], rest, int(query.raw))
         if query is None:
             return Passage(*writer.plain(text))
         prompt = writer.prompt(query, request.prefix)
@@ -92,8 +112,8 @@ class TextScorer:
         assert isinstance(prompt, str)
         return Passage("", prompt) if text is None else Passage(prompt, text)
 
-    async def _ask(self, passages: Sequence[Passage]) -> list[Score]:
-        """Score passages by one request."""
+    async def _ask(self, detail: TokenDetail | None, passages: Sequence[Passage]) -> list[Score]:
+        """Score passages by one request; the server tells as many likeliest tokens as it can."""
         model, count = self._model, len(passages)
         written = 0 if model.gives.echo_only else 1
         prompts = [self._whole(each) for each in passages]
@@ -102,15 +122,15 @@ class TextScorer:
             "prompt": prompts if count > 1 else prompts[0],
             "max_tokens": written,
             "echo": True,
-            "logprobs": 1,
+            "logprobs": 1 if detail is None else max(1, min(model.gives.top, detail.top)),
         }
         if model.gives.ids and model.writer is not None:
             body["return_tokens_as_token_ids"] = True
 
         def read(reply: dict[str, JSON]) -> tuple[list[Score], Usage]:
             pairs = zip(choices_of(reply, count), passages, strict=True)
-            scores = [self._score(choice, passage, written) for choice, passage in pairs]
-            return scores, spent(reply, model.options.price)
+            found = [self._found(choice, passage, written) for choice, passage in pairs]
+            return [self._score(each, detail) for each in found], spent(reply, model.options.price)
 
         size = sum(len(each.prompt) + len(each.text) for each in passages)
         scores, _ = await model.complete(body, read, size + written * count)
@@ -124,7 +144,15 @@ class TextScorer:
         writer, ids = self._model.writer, [*prompt, *text]
         return list(ids) if self._model.gives.prompt_ids or not writer else writer.text_of(ids)
 
-    def _score(self, choice: Choice, passage: Passage, written: int) -> Score:
+    def _score(self, found: Echoed, detail: TokenDetail | None) -> Score:
+        """Return the score of tokens, with what is wanted of each."""
+        choices: tuple[TokenChoice, ...] = ()
+        if detail is not None:
+            places = zip(found.names, found.places, strict=True)
+            choices = self._details.choices(tuple(places), detail)
+        return Score(tuple(found.names), _logprobs(found.places), choices, tuple(found.before))
+
+    def _found(self, choice: Choice, passage: Passage, written: int) -> Echoed:
         """Pick the text's tokens out of what was echoed.
 
         A server that leaves out the token that begins texts has no score for the one behind it.
@@ -147,13 +175,14 @@ class TextScorer:
                 "cut a text into other tokens than the tokenizer that the recipe names",
                 "check that `tokenizer` is that of the served model",
             )
+        own, vocabulary = start - passage.own, self._model.writer.vocabulary
         start += choice.positions[0].logprob is None and start == unlisted
         places = choice.positions[start - unlisted : len(ids) - unlisted]
-        pieces = map(self._model.writer.vocabulary.piece, ids[start:])
-        names = tuple(piece.decode(errors="replace") for piece in pieces)
-        return Score(names, _logprobs(places))
+        names = [vocabulary.piece(each).decode(errors="replace") for each in ids[start:]]
+        before = [LikelyToken(vocabulary.piece(n), math.nan, n) for n in ids[own:start]]
+        return Echoed(names, places, before)
 
-    def _by_letters(self, choice: Choice, prompt: str, text: str) -> Score:
+    def _by_letters(self, choice: Choice, prompt: str, text: str) -> Echoed:
         """Find the text's tokens by the letters of all tokens; raises ModelError for a split one.
 
         Some servers write a space before the first token, which is not of the text.
@@ -172,8 +201,10 @@ class TextScorer:
             at += len(name)
         if first is None or at < len(prompt) + len(text):
             raise self._unknown("a token of the server holds the end of the prompt and more")
+        start = first
         first += choice.positions[first].logprob is None and first == 0
-        return Score(tuple(names[first:last]), _logprobs(choice.positions[first:last]))
+        before = [LikelyToken(name.encode(), math.nan) for name in names[start:first]]
+        return Echoed(names[first:last], choice.positions[first:last], before)
 
     def _unknown(self, why: str) -> ModelError:
         return ModelError(
