@@ -65,10 +65,12 @@ def create_app(
             allow_methods=("GET", "POST"),
             allow_headers=("authorization", "content-type"),
         )
-    app.include_router(protocol.routes(registry))
+    traces = page.Traces()
+    keep_trace = page.keeper(traces) if settings.page else protocol.no_trace
+    app.include_router(protocol.routes(registry, keep_trace))
     app.include_router(operating.routes(registry, lifecycle, metrics))
     if settings.page:
-        app.include_router(page.routes(registry, page.Traces()))
+        app.include_router(page.routes(registry, traces))
     return app
 
 

@@ -15,15 +15,19 @@ from composer.serve.errors import ProtocolError
 from composer.serve.page.assets import assets
 from composer.serve.page.document import document
 from composer.serve.page.events import json_text
+from composer.serve.page.finished import FinishedTrace, question_of
 from composer.serve.page.questions import WATCHED, Question
 from composer.serve.page.served_models import model_dict
-from composer.serve.page.traces import Traces
+from composer.serve.page.traces import Traces, new_id
 from composer.serve.page.watching import WatchedRun
 
 if TYPE_CHECKING:
-    from composer.serve.served import Registry
+    from composer.run.result import Result
+    from composer.serve.protocol.accounts import KeepTrace
+    from composer.serve.protocol.orders import Draw
+    from composer.serve.served import Registry, ServedModel
 
-__all__ = ["Traces", "routes"]
+__all__ = ["Traces", "keeper", "routes"]
 
 NO_STORE = {"Cache-Control": "no-store"}
 
@@ -62,6 +66,17 @@ def routes(registry: Registry, traces: Traces) -> APIRouter:
         return StreamingResponse(stream, headers=NO_STORE, media_type="text/event-stream")
 
     return router
+
+
+def keeper(traces: Traces) -> KeepTrace:
+    """Return what keeps the trace of an answer of the protocol, and gives its id."""
+
+    def keep(served: ServedModel, draw: Draw, result: Result) -> str:
+        trace = FinishedTrace(new_id(), question_of(served, draw), result)
+        traces.keep(trace)
+        return trace.id
+
+    return keep
 
 
 def _asset(path: str, request: Request) -> Response:

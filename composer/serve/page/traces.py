@@ -8,7 +8,12 @@ from collections import OrderedDict
 
 from composer.serve.errors import ProtocolError
 
-__all__ = ["KeptTrace", "Traces"]
+__all__ = ["KeptTrace", "Traces", "new_id"]
+
+
+def new_id() -> str:
+    """Return an id for a trace."""
+    return uuid.uuid4().hex
 
 
 class KeptTrace:
@@ -24,7 +29,12 @@ class KeptTrace:
     def json(self) -> str:
         """The trace as GET /api/traces/ID gives it."""
         running = "true" if self.is_open else "false"
-        return f'{{"id": "{self.id}", "running": {running}, "events": [{", ".join(self.events)}]}}'
+        return f'{{"id": "{self.id}", "running": {running}, "events": [{", ".join(self.lines)}]}}'
+
+    @property
+    def lines(self) -> list[str]:
+        """The events as JSON texts."""
+        return self.events
 
 
 class Traces:
@@ -44,11 +54,16 @@ class Traces:
 
     def begin(self) -> KeptTrace:
         """Begin a trace, under a new id."""
-        trace = KeptTrace(uuid.uuid4().hex)
+        trace = KeptTrace(new_id())
+        self.keep(trace)
+        return trace
+
+    def keep(self, trace: KeptTrace) -> None:
+        """Remember a trace."""
         with self._lock:
             self._traces[trace.id] = trace
+            self._size += trace.size
             self._shrink()
-        return trace
 
     def add(self, trace: KeptTrace, event: str) -> None:
         """Add an event to a trace; nothing happens where it is forgotten already."""

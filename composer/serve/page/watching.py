@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from composer.run.result import closed
 from composer.serve.errors import error_of
 from composer.serve.page.events import EventWriter, json_text
+from composer.serve.page.finished import result_events
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -92,10 +93,4 @@ def _ending(future: Future[Result]) -> list[str]:
     error = closed() if future.cancelled() else future.exception()
     if error is not None:
         return [json_text({"type": "error", **error_of(error).as_dict()})]
-    result = future.result()
-    text, source = ("", "") if result.text is None else (result.text.text, result.text.source)
-    trace = None if result.trace is None else result.trace.as_dict()
-    return [
-        json_text({"type": "answer", "text": text, "source": source}),
-        json_text({"type": "result", "result": result.as_dict(), "trace": trace}),
-    ]
+    return result_events(future.result())

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.serve.protocol.accounts import new_trace
+from composer.serve.protocol.accounts import no_trace
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from composer.serve.protocol.accounts import KeepTrace
     from composer.serve.served import Registry
 
-__all__ = ["routes"]
+__all__ = ["no_trace", "routes"]
 
 
-def routes(registry: Registry, keep_trace: KeepTrace = new_trace) -> APIRouter:
+def routes(registry: Registry, keep_trace: KeepTrace = no_trace) -> APIRouter:
     """Return the routes of the protocol for the models of a registry.
 
-    `keep_trace` keeps what led to a result, and returns its id. FastAPI is needed only here: batch
-    files are read without it.
+    `keep_trace` keeps what led to a result, and returns the id that replies name. FastAPI is needed
+    only here: batch files are read without it.
     """
     from fastapi import APIRouter
 

@@ -6,7 +6,6 @@ import json
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from composer.values.results import Usage, dollars
 
@@ -14,17 +13,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from composer.run.result import Result
+    from composer.serve.protocol.orders import Draw
     from composer.serve.served import ServedModel
     from composer.values import Text
 
-    KeepTrace = Callable[[ServedModel, Result], str]
+    KeepTrace = Callable[[ServedModel, Draw, Result], str | None]
 
-__all__ = ["Answer", "extension_json", "new_trace", "usage_json"]
+__all__ = ["Answer", "extension_json", "no_trace", "usage_json"]
 
 
-def new_trace(_served: ServedModel, _result: Result) -> str:
-    """Return an id for a trace that is not kept."""
-    return uuid4().hex
+def no_trace(_served: ServedModel, _draw: Draw, _result: Result) -> None:
+    """Keep no trace, so that replies name none."""
 
 
 @dataclass(frozen=True, slots=True)

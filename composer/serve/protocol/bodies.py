@@ -40,7 +40,6 @@ MOST_PROMPTS = 1_024
 
 MOST_MESSAGES = 10_000
 
-SEED = 1 << 63
 LARGEST = (1 << 31) - 1
 
 
@@ -62,6 +61,11 @@ Stop = Annotated[
 ]
 """One text or several, before the first of which an answer ends."""
 
+Seed = Annotated[
+    int,
+    Field(ge=-(1 << 63), lt=1 << 63),
+    WithJsonSchema({"type": "integer", "format": "int64"}),
+]
 TokenId = Annotated[int, Field(ge=0, le=LARGEST)]
 Bias = dict[
     Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,8})$")],
@@ -167,11 +171,11 @@ class SampledBody(Body):
     top_k: Annotated[int, Field(ge=-1, le=LARGEST)] | None = None
     min_p: Annotated[float, Field(ge=0, le=1)] | None = None
     stop: Stop | None = None
-    seed: Annotated[int, Field(ge=-SEED, lt=SEED)] | None = None
+    seed: Seed | None = None
     n: Annotated[int, Field(ge=1, le=MOST_ANSWERS)] | None = None
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
-    repetition_penalty: Annotated[float, Field(gt=0, le=100)] | None = None
+    repetition_penalty: Annotated[float, Field(ge=0.01, le=100)] | None = None
     logit_bias: Annotated[Bias, Field(max_length=MOST_TOP)] | None = None
     min_tokens: Annotated[int, Field(ge=0, le=LARGEST)] | None = None
     ignore_eos: bool | None = None

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from composer.diagnostics.errors import CodedError
 from composer.run.result import closed
 from composer.serve.errors import error_of, refusal
-from composer.serve.protocol.accounts import Answer, new_trace
+from composer.serve.protocol.accounts import Answer, no_trace
 from composer.serve.protocol.forms import whole_reply
 from composer.serve.protocol.mailbox import Mailbox
 from composer.serve.protocol.options import field_at_fault
@@ -30,7 +30,7 @@ __all__ = ["Runs"]
 class Runs:
     """Puts the queries of orders to their models; `keep_trace` keeps what led to a result."""
 
-    def __init__(self, keep_trace: KeepTrace = new_trace) -> None:
+    def __init__(self, keep_trace: KeepTrace = no_trace) -> None:
         self._keep_trace = keep_trace
         self._mailbox: Mailbox | None = None
 
@@ -91,7 +91,7 @@ class Runs:
         if error is not None:
             raise error_of(error, order.prompt) from error
         result = future.result()
-        answer = Answer(result, draw.seed, self._keep_trace(order.served, result))
+        answer = Answer(result, draw.seed, self._keep_trace(order.served, draw, result))
         if draw.options.detail is not None and answer.text and not answer.body.choices:
             text = "the tokens of this answer came without log-probabilities: leave them out"
             raise refusal("logprobs", text, code="E807")
