@@ -139,13 +139,19 @@ class FakeClient(Client):
         fake, how = self.fake, request.sampling
         if how.temperature > 0:
             how = replace(how, seed=seed)
-        tokens = _tokens(fake.answer(request.query, how))[: how.max_tokens]
+        tokens = _tokens(_before(how.stop, fake.answer(request.query, how)))[: how.max_tokens]
         logs = (math.log(fake.confidence),) * len(tokens) if fake.confidence else ()
         read = sum(len(content.split()) for _, content in request.query.messages)
         usage = {self.name: Usage.at(fake.price, 1, read, len(tokens))}
         choices = _choices(tokens, logs) if request.detail is not None else ()
         text = "".join(tokens)
         return Completion(text, tuple(tokens), logs, fake.confidence, usage=usage, choices=choices)
+
+
+def _before(stop: tuple[str, ...], text: str) -> str:
+    """Return a text up to the first of the stop strings."""
+    ends = [at for each in stop if (at := text.find(each)) >= 0]
+    return text[: min(ends, default=len(text))]
 
 
 def _choices(tokens: list[str], logs: tuple[float, ...]) -> tuple[TokenChoice, ...]:

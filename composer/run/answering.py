@@ -34,6 +34,7 @@ async def answer(
     """Walk the graph for a query and return its result; raises Failure, which holds one too."""
     trace = Trace(query.id, asked_text(query), clock=clock)
     trace.on_event, trace.detail = listeners.on_event, listeners.detail
+    trace.options = variant.answer
     try:
         text = await Walk(variant.program, query, trace, listeners, variant).answer(limit)
     except BaseException as error:  # an exit that a member raises is its failure

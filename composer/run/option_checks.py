@@ -95,6 +95,7 @@ class OptionChecks:
             for complaint in (c for m in site.models for c in site.lacks(m, NEEDED[name])):
                 raise self._refusal(complaint.code, node, name, complaint.text)
         self._demand_detail(node, site, options)
+        self._demand_new_answers(node, site, changes)
         for complaint in (c for check in node.step.hooks.checks for c in check(site)):
             if complaint.code.startswith("E"):
                 about = complaint.about if isinstance(complaint.about, str) else ""
@@ -156,6 +157,15 @@ class OptionChecks:
                 reason = missing_detail(_unweighed(model.node), options.detail)
                 if reason:
                     raise self._refusal(CANNOT, node, "detail", reason, "ask for fewer details")
+
+    def _demand_new_answers(self, node: Node, site: NodeSite, changes: Changes) -> None:
+        """Refuse options of answers that were recorded, but for a temperature: it chooses one."""
+        for leaf in site.leaves_asked:
+            declaration = leaf.node.declaration
+            if declaration is not None and declaration.replays:
+                for name in changes.keys() - {"temperature", "max_length"}:
+                    text = f"`{leaf.name}` gives recorded answers, which it does not change"
+                    raise self._refusal("E407", node, name, text)
 
     def _demand_room_for_a_prefix(self, options: AnswerOptions) -> None:
         if not options.prefix:

@@ -12,6 +12,7 @@ from composer.run.events import CallBegan, CallEnded, StepBegan, StepEnded
 from composer.run.trace_text import trace_lines
 from composer.values import Usage
 from composer.values.errors import described
+from composer.values.options import DEFAULT, AnswerOptions
 from composer.values.results import dollars
 
 if TYPE_CHECKING:
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 
 
 VERSION = 2
-"""The format of traces. Since 2 each call has its `start`, `usage`, `cost` and `error`."""
+"""The format of traces. Since 2 each call has its `start`, `usage`, `cost` and `error`.
+
+The `options` of a query are there if it has some.
+"""
 
 
 @dataclass(slots=True)
@@ -70,7 +74,8 @@ class StepEvent:
 class Trace:
     """Everything that happened for one query; its `clock` may stand still while models load.
 
-    `cache_savings` is what the answers from the cache would have taken. Whoever watches is told of
+    `cache_savings` is what the answers from the cache would have taken. `options` are those of the
+    query. Whoever watches is told of
     each event, and wants `detail` of each token.
     """
 
@@ -80,6 +85,7 @@ class Trace:
     usage: dict[str, Usage] = field(default_factory=dict)
     cache_savings: Usage = field(default_factory=Usage)
     clock: Callable[[], float] = time.perf_counter
+    options: AnswerOptions = DEFAULT
     on_event: OnEvent | None = None
     detail: TokenDetail | None = None
     began: float = field(init=False)
@@ -156,6 +162,7 @@ class Trace:
             "version": VERSION,
             "id": self.id,
             "query": self.query,
+            **({} if self.options is DEFAULT else {"options": self.options.as_dict()}),
             "steps": [
                 starred_value(_plain(event))
                 for event in sorted(self.events, key=lambda event: event.start)

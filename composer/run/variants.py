@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from composer.run.option_checks import OptionChecks
 from composer.run.result import Failure
-from composer.values.options import AnswerOptions
+from composer.values.options import DEFAULT, AnswerOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -49,7 +49,7 @@ class Variants:
 
     def __init__(self, program: Program, apart: Callable[[], Apart] | None) -> None:
         self._program, self._apart = program, apart
-        self.unchanged = Variant(program, program.options, frozenset(), AnswerOptions())
+        self.unchanged = Variant(program, program.options, frozenset(), DEFAULT)
         self._by_options: OrderedDict[AnswerOptions, Variant] = OrderedDict()
         self._lock = threading.Lock()
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from composer.values.details import TokenDetail
     from composer.values.requests import AnswerSchema
 
-__all__ = ["AnswerOptions"]
+__all__ = ["DEFAULT", "AnswerOptions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,18 @@ class AnswerOptions:
     @property
     def set_names(self) -> tuple[str, ...]:
         """The names of the options that are set."""
-        unset = AnswerOptions()
         names = (each.name for each in fields(self))
-        return tuple(name for name in names if getattr(self, name) != getattr(unset, name))
+        return tuple(name for name in names if getattr(self, name) != getattr(DEFAULT, name))
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the options that are set as plain values, as traces have them."""
+        plain: dict[str, object] = {name: getattr(self, name) for name in self.set_names}
+        if self.schema is not None:
+            plain["schema"] = self.schema.text
+        if self.detail is not None:
+            plain["detail"] = asdict(self.detail)
+        return plain
+
+
+DEFAULT = AnswerOptions()
+"""No option is set."""

@@ -46,6 +46,7 @@ def test_each_step_and_call_begins_and_ends_as_in_the_trace(watched):
     assert {event.step: event.gave for event in of(StepEnded, events)} == gave
     calls = {(e.id, c.number): c for e in result.trace.events for c in e.asked}
     assert {(event.step, event.call) for event in of(CallBegan, events)} == set(calls)
+    assert "options" not in result.trace.as_dict()
     for event in of(CallEnded, events):
         call = calls[event.step, event.call]
         assert (event.text, event.tokens, event.usage) == (call.text, call.tokens, call.usage)
@@ -101,5 +102,7 @@ def test_tokens_are_told_to_whoever_watches_and_kept_only_where_the_options_want
     )
     assert [choice.chosen.piece for choice in tokens] == [b"a"]
     assert list(result.text.choices) == tokens
+    detail_fields = {"top": 1, "ids": (), "members": 0}
+    assert result.trace.as_dict()["options"] == {"detail": detail_fields}
     result, events = watched("free", watch=detail)
     assert not of(CallToken, events)

@@ -1,5 +1,6 @@
 """Options of one query: they hold for the steps whose text may be the answer, or are refused."""
 
+import json
 from contextlib import nullcontext
 
 import pytest
@@ -66,7 +67,7 @@ LANGUAGE = st.fixed_dictionaries(
         "temperature": st.sampled_from([0.0, 0.5, 1.0]),
         "top_p": st.sampled_from([0.5, 1.0]),
         "max_tokens": st.integers(1, 4),
-        "stop": st.sampled_from([(), ("x",)]),
+        "stop": st.sampled_from([(), ("o",)]),
     },
 )
 RECIPES = ("{M}", "cascade({M}, {N}, accept = confidence >= 0.5)", "[{M}, {N}] -> select(L)")
@@ -166,6 +167,15 @@ def test_what_cannot_be_honoured_is_refused_before_anybody_is_asked(
     assert refused.value.code == code
     assert message in str(refused.value)
     assert refused.value.help
+
+
+def test_recorded_answers_are_as_they_are(load, tmp_path):
+    row = {"query": "Why?", "reference": "So.", "recorded": {"R": {"text": "So."}}}
+    (tmp_path / "r.jsonl").write_text(json.dumps(row) + "\n")
+    with load("R", models='model R = recorded("r.jsonl", "R")\n').ready() as ensemble:
+        assert str(ensemble("Why?", options=AnswerOptions(temperature=0.5, seed=3))) == "So."
+        with pytest.raises(Failure, match="recorded answers, which it does not change"):
+            ensemble.demand_options(AnswerOptions(max_tokens=1))
 
 
 @pytest.mark.parametrize(
