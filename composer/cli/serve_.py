@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
@@ -23,9 +24,13 @@ from composer.cli.terminal import err
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from composer.serve.opening import OpenServer
     from composer.serve.settings import Settings
     from composer.serve.telemetry import Telemetry
     from composer.serve.visits import Monitor
+
+COLLECT = (20_000, 4, 8)
+"""How many new objects there are between searches for garbage; what stays is not searched."""
 
 OTEL_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 """Variables of the environment that say where spans go."""
@@ -123,13 +128,22 @@ def command(
             app,
             lifecycle,
             grace,
-            prepare=(lambda: None) if lazy else opened.load,
+            prepare=lambda: _prepare(opened, lazy=lazy),
             on_ready=lambda: err("ready"),
             on_stop=tell_stop,
         )
         announce(opened.registry, treatment, address_of(host, socket))
         listener.serve(host, socket)
         return tell_end(opened, listener.cut_off, grace)
+
+
+def _prepare(opened: OpenServer, *, lazy: bool) -> None:
+    """Load models, and let the search for garbage leave alone what stays until the end."""
+    if not lazy:
+        opened.load()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT)
 
 
 @contextmanager
