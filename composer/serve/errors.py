@@ -58,6 +58,9 @@ STATUSES = {
 
 MEMBER_STATUS = 502
 
+OF_PROMPTS = frozenset({"E402", "E703", "E711", "E722"})
+"""Codes of what is wrong with a prompt, where the options of its request are in order."""
+
 OF_BRANCHES = frozenset({"E701", "E705", "E716"})
 """Codes of failures that come of those of branches: where these agree, theirs counts."""
 
@@ -125,7 +128,7 @@ def status_of(code: str) -> int:
     return STATUSES.get(code, 400 if code.startswith(("E3", "E4")) else MEMBER_STATUS)
 
 
-def error_of(error: BaseException, prompt: str = "messages") -> ProtocolError:
+def error_of(error: BaseException, prompt: str | None = None) -> ProtocolError:
     """Return the error of the protocol that any exception is; `prompt` is the field of the prompt.
 
     What has no code of its own is a mistake of ours: its text is not told to the client.
@@ -138,13 +141,14 @@ def error_of(error: BaseException, prompt: str = "messages") -> ProtocolError:
     return ProtocolError("E809", message)
 
 
-def _coded(error: CodedError, prompt: str) -> ProtocolError:
+def _coded(error: CodedError, prompt: str | None) -> ProtocolError:
     code = _common_code(error) or error.code
     message = f"{error.message} ({error.help})" if error.help else error.message
     if code == "E703":
         message = f"[E703] This model's maximum context length is exceeded: {message}"
         return ProtocolError(CONTEXT_CODE, message, param=prompt, status=STATUSES[code])
-    return ProtocolError(error.code, message, status=status_of(code))
+    param = prompt if code in OF_PROMPTS else None
+    return ProtocolError(error.code, message, param=param, status=status_of(code))
 
 
 def _common_code(error: CodedError) -> str | None:

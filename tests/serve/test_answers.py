@@ -68,6 +68,13 @@ def test_options_change_the_answer(client):
     assert text(temperature=2, top_k=1, seed=3)[0] == plain
 
 
+def test_an_answer_that_does_not_end_has_its_least_number_of_tokens(client):
+    reply = client.completions.create(
+        model="alone", prompt="a", max_tokens=7, extra_body={"ignore_eos": True, "min_tokens": 7}
+    )
+    assert reply.usage.completion_tokens == 7
+
+
 def test_a_stream_gives_the_same_text_and_ends_with_the_usage(client):
     whole = client.chat.completions.create(model="fuse", messages=ASKED)
     stream = client.chat.completions.create(
@@ -134,4 +141,4 @@ def test_an_option_that_a_recipe_cannot_honour_is_refused_by_its_field(client):
     with pytest.raises(openai.BadRequestError) as caught:
         client.chat.completions.create(model="alone", messages=ASKED, response_format=schema)
     assert caught.value.param == "response_format"
-    assert "`schema`" in caught.value.message
+    assert "`response_format` cannot be set for this query" in caught.value.message

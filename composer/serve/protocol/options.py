@@ -6,13 +6,13 @@ import json
 from typing import TYPE_CHECKING
 
 from composer.serve.errors import ProtocolError, error_of, refusal
+from composer.serve.protocol.prompts import known_ids
 from composer.values.details import TokenDetail
 from composer.values.options import AnswerOptions
 from composer.values.requests import AnswerSchema
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
+    from composer.backends.endpoint.asking.prompting import PromptWriter
     from composer.diagnostics.errors import CodedError
     from composer.serve.protocol.bodies import ChatBody, CompletionBody, SampledBody
 
@@ -29,57 +29,72 @@ FIELDS = {
 ANY_OBJECT = AnswerSchema('{"type": "object"}')
 
 
-def options_of(
-    body: SampledBody, max_tokens: int | None, seed: int, recipe_options: Collection[str]
-) -> AnswerOptions:
-    """Return the options of a request, without those for which the recipe's own values stand."""
-    top_k = 0 if body.top_k == -1 else body.top_k
-    options = {
-        "temperature": body.temperature,
-        "top_p": body.top_p,
-        "top_k": top_k,
-        "min_p": body.min_p,
-        "max_tokens": max_tokens or None,
-        "stop": None if body.stop is None else tuple(body.stop),
-        "repetition_penalty": body.repetition_penalty,
-        "presence_penalty": body.presence_penalty,
-        "frequency_penalty": body.frequency_penalty,
-        "logit_bias": _bias(body.logit_bias),
-        "min_tokens": body.min_tokens,
-        "ignore_end": bool(body.ignore_eos),
-        "schema": _schema(body),
-    }
-    set_options = {n: each for n, each in options.items() if n not in recipe_options}
-    return AnswerOptions(seed=seed, **set_options)  # type: ignore[arg-type]
+def options_of(body: SampledBody, max_tokens: int | None, seed: int) -> AnswerOptions:
+    """Return the options that all requests have."""
+    return AnswerOptions(
+        temperature=body.temperature,
+        top_p=body.top_p,
+        top_k=0 if body.top_k == -1 else body.top_k,
+        min_p=body.min_p,
+        max_tokens=max_tokens or None,
+        stop=None if body.stop is None else tuple(body.stop),
+        repetition_penalty=body.repetition_penalty,
+        presence_penalty=body.presence_penalty,
+        frequency_penalty=body.frequency_penalty,
+        logit_bias=_bias(body.logit_bias),
+        min_tokens=None if _has_fixed_length(body, max_tokens) else body.min_tokens,
+        seed=seed,
+        ignore_end=bool(body.ignore_eos),
+        schema=_schema(body),
+    )
 
 
-def chat_detail(body: ChatBody) -> TokenDetail | None:
+def chat_detail(body: ChatBody, tokenizer: PromptWriter | None) -> TokenDetail | None:
     """Return what a chat wants of each token, None where it wants nothing."""
-    ids = _chosen_ids(body, wanted=bool(body.logprobs))
+    ids = _chosen_ids(body, tokenizer, wanted=bool(body.logprobs))
     if body.top_logprobs is not None and not body.logprobs:
         raise refusal("top_logprobs", "`top_logprobs` needs `logprobs: true`")
     return TokenDetail(body.top_logprobs or 0, ids) if body.logprobs else None
 
 
-def completion_detail(body: CompletionBody) -> TokenDetail | None:
+def completion_detail(body: CompletionBody, tokenizer: PromptWriter | None) -> TokenDetail | None:
     """Return what a completion wants of each token, None where it wants nothing."""
-    ids = _chosen_ids(body, wanted=body.logprobs is not None)
+    ids = _chosen_ids(body, tokenizer, wanted=body.logprobs is not None)
     return None if body.logprobs is None else TokenDetail(body.logprobs, ids)
 
 
 def field_at_fault(error: CodedError, options: AnswerOptions, prompt: str) -> ProtocolError:
-    """Return the error of options that a recipe cannot honour, with the field that it names."""
-    protocol_error = error_of(error, prompt)
-    names = {FIELDS.get(name, name): name for name in options.set_names}
-    named = (field for field, name in names.items() if f"`{name}" in error.message)
-    protocol_error.param = protocol_error.param or next(named, None)
-    return protocol_error
+    """Return the error of options that a recipe cannot honour, with the field that is named first.
+
+    Options go by the names that requests have for them.
+    """
+    told = error_of(error, prompt)
+    message = told.message
+    for name, field in FIELDS.items():
+        message = message.replace(f"`{name}`", f"`{field}`")
+    fields = [FIELDS.get(name, name) for name in options.set_names]
+    places = {message.find(f"`{field}`"): field for field in fields if f"`{field}`" in message}
+    param = places[min(places)] if places else told.param
+    return ProtocolError(told.code, message, param=param, status=told.status)
 
 
-def _chosen_ids(body: SampledBody, *, wanted: bool) -> tuple[int, ...]:
-    if body.logprob_token_ids and not wanted:
-        raise refusal("logprob_token_ids", "`logprob_token_ids` needs `logprobs`")
-    return tuple(dict.fromkeys(body.logprob_token_ids or ()))
+def _chosen_ids(
+    body: SampledBody, tokenizer: PromptWriter | None, *, wanted: bool
+) -> tuple[int, ...]:
+    field = "logprob_token_ids"
+    if not body.logprob_token_ids:
+        return ()
+    if not wanted:
+        raise refusal(field, f"`{field}` needs `logprobs`")
+    if tokenizer is None:
+        text = f"`{field}` needs one tokenizer, and this model has none of its own"
+        raise refusal(field, text, code="E807")
+    return tuple(dict.fromkeys(known_ids(body.logprob_token_ids, field, tokenizer)))
+
+
+def _has_fixed_length(body: SampledBody, max_tokens: int | None) -> bool:
+    """Say whether answers have so many tokens that they have enough of them in any case."""
+    return bool(body.ignore_eos and max_tokens and (body.min_tokens or 0) <= max_tokens)
 
 
 def _bias(bias: dict[str, float] | None) -> tuple[tuple[int | str, float], ...] | None:

@@ -57,16 +57,16 @@ class Order:
 def chat_order(served: ServedModel, body: ChatBody) -> Order:
     """Return what a request for a chat wants; raises ProtocolError."""
     query, prefix = conversation(body)
-    options = options_of(body, _most_tokens(body), _seed(body, served), served.settings.keep)
-    options = replace(options, prefix=prefix, detail=chat_detail(body))
+    options = options_of(body, _most_tokens(body), _seed(body, served))
+    options = replace(options, prefix=prefix, detail=chat_detail(body, served.tokenizer))
     return _order(served, body, [query], options, "messages")
 
 
 def completion_order(served: ServedModel, body: CompletionBody) -> Order:
     """Return what a request for completions wants; raises ProtocolError."""
     queries = raw_queries(body.prompt, served.tokenizer)
-    options = options_of(body, body.max_tokens, _seed(body, served), served.settings.keep)
-    options = replace(options, detail=completion_detail(body))
+    options = options_of(body, body.max_tokens, _seed(body, served))
+    options = replace(options, detail=completion_detail(body, served.tokenizer))
     if body.max_tokens == 0 and not body.echo:
         raise refusal("max_tokens", "`max_tokens` can only be 0 where `echo` is true")
     return _order(served, body, queries, options, "prompt")
