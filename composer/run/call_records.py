@@ -42,6 +42,7 @@ class CallRecords:
         counted_tokens = sum(each.completion_tokens for each in completion.usage.values())
         call.text, call.tokens = completion.text, len(completion.tokens) or counted_tokens
         call.spans, call.cached = completion.spans, completion.cached
+        call.finish = completion.finish
         if completion.cached:
             return
         if completion.left:

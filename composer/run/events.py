@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from composer.values import Span, Usage
     from composer.values.details import TokenChoice
+    from composer.values.results import Finish
 
 __all__ = [
     "CallBegan",
@@ -83,7 +84,8 @@ class CallToken:
 class CallEnded:
     """A model has answered: what it took, by declared model, and whether it was kept before.
 
-    `spans` are the rounds of a span fuse: each has its text, and which member won it.
+    `spans` are the rounds of a span fuse: each has its text, and which member won it. `finish` is
+    why an answer ended, where that is known.
     """
 
     step: str
@@ -95,6 +97,7 @@ class CallEnded:
     cached: bool = False
     error: str | None = None
     spans: tuple[Span, ...] = ()
+    finish: Finish | None = None
 
 
 Event: TypeAlias = StepBegan | StepEnded | CallBegan | CallText | CallToken | CallEnded

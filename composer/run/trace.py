@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from composer.run.events import OnEvent
     from composer.values import JSON, Span
     from composer.values.details import TokenDetail
+    from composer.values.results import Finish
 
 
 VERSION = 2
@@ -49,6 +50,7 @@ class TracedCall:
     spans: tuple[Span, ...] = ()
     cached: bool = False
     error: str | None = None
+    finish: Finish | None = None
 
     @property
     def seconds(self) -> float:
@@ -143,6 +145,7 @@ class Trace:
                     call.cached,
                     call.error,
                     call.spans,
+                    call.finish,
                 )
             )
 
