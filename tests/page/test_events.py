@@ -31,7 +31,7 @@ EVENTS = [
     _token(b"\xe4\xbd"),
     _token(b"\xa0"),
     _token(b"", -math.inf, top=(LikelyToken(b"", -0.5), LikelyToken(b"no", -math.inf))),
-    CallEnded("r1", 0, " 42你", 4, 0.6, {"A": Usage(1, 5, 4, 1e-5)}),
+    CallEnded("r1", 0, " 42你", 4, 0.6, {"A": Usage(1, 5, 4, 1e-5)}, finish="stop"),
     StepEnded("r1", 0.7, " 42你", {"weights": {"A": math.nan, "B": 1.0}}),
     StepEnded("r2", 0.8, error="[E701] a member failed"),
 ]

@@ -7,7 +7,7 @@ import json
 import math
 from typing import TYPE_CHECKING
 
-from composer.diagnostics.secrets import starred, starred_value
+from composer.diagnostics.secrets import starred
 from composer.run.events import (
     CallBegan,
     CallEnded,
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from composer.run.events import Event
-    from composer.values import Usage
     from composer.values.details import LikelyToken, MemberChoice, TokenChoice
 
 __all__ = ["EventWriter", "json_text"]
@@ -50,7 +49,7 @@ class EventWriter:
             case StepEnded(step, _, gave, notes, error):
                 fields = {
                     "gave": gave,
-                    "notes": starred_value(dict(notes)),
+                    "notes": dict(notes),
                     "error": _starred(error),
                 }
                 return {"type": "step_end", "step": step, **fields}
@@ -61,10 +60,8 @@ class EventWriter:
             case CallToken(step, call, choice):
                 token = self._token(step, call, choice)
                 return {"type": "token", "step": step, "call": call, "token": token}
-            case CallEnded(step, call, text, tokens):
-                fields = {"text": text, "tokens": tokens, "usage": _usage(event.usage)}
-                ending = {"cached": event.cached, "error": _starred(event.error)}
-                return {"type": "call_end", "step": step, "call": call, **fields, **ending}
+            case CallEnded(step, call):
+                return {"type": "call_end", "step": step, "call": call, **_ending(event)}
 
     def _token(self, step: str, call: int, choice: TokenChoice) -> Mapping[str, object]:
         decoder = self._decoders.get((step, call))
@@ -82,6 +79,17 @@ class EventWriter:
             "top": _likely(choice.top),
             "members": [_member(member) for member in choice.members],
         }
+
+
+def _ending(event: CallEnded) -> Mapping[str, object]:
+    return {
+        "text": event.text,
+        "tokens": event.tokens,
+        "usage": {name: usage.as_dict() for name, usage in event.usage.items()},
+        "cached": event.cached,
+        "finish": event.finish,
+        "error": _starred(event.error),
+    }
 
 
 def json_text(value: object) -> str:
@@ -133,10 +141,6 @@ def _text(piece: bytes) -> str | None:
 
 def _number(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else round(value, DIGITS)
-
-
-def _usage(usage: Mapping[str, Usage]) -> Mapping[str, object]:
-    return {name: each.as_dict() for name, each in usage.items()}
 
 
 def _starred(error: str | None) -> str | None:
