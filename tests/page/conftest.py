@@ -51,7 +51,7 @@ def app(registry):
 
 
 @contextmanager
-def serving(app):
+def _serving(app):
     """Serve an application on a free port of this machine; gives its address."""
     uvicorn = pytest.importorskip("uvicorn")
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
@@ -65,6 +65,11 @@ def serving(app):
     finally:
         server.should_exit = True
         thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def serving():
+    return _serving
 
 
 FUSE = """
@@ -87,6 +92,14 @@ example "Wait."
 sleepy
 """
 
+FAILING = """
+model broken = fake(fails = true)
+example "2 + 2?"
+broken
+"""
+
+MADE = {"fuse": FUSE, "odd": ODD, "slow": SLOW, "failing": FAILING}
+
 
 def _made(folder, name, text):
     path = folder / f"{name}.ens"
@@ -108,12 +121,9 @@ def site(tmp_path_factory):
         "union": "token/unite",
     }
     recipes = {name: Recipe.load(path) for name, path in shipped.items()}
-    recipes |= {
-        name: _made(folder, name, text)
-        for name, text in (("fuse", FUSE), ("odd", ODD), ("slow", SLOW))
-    }
+    recipes |= {name: _made(folder, name, text) for name, text in MADE.items()}
     made = _registry(recipes)
-    with serving(create_app(made, Settings(), Lifecycle(Stage.READY))) as address:
+    with _serving(create_app(made, Settings(), Lifecycle(Stage.READY))) as address:
         yield address
     _close(made)
 
@@ -193,6 +203,6 @@ def long_site(tmp_path_factory):
         both(max_tokens = 2000, min_tokens = 2000, temperature = 1.1)
     """
     made = _registry({"long": _made(folder, "long", text)})
-    with serving(create_app(made, Settings(), Lifecycle(Stage.READY))) as address:
+    with _serving(create_app(made, Settings(), Lifecycle(Stage.READY))) as address:
         yield address
     _close(made)

@@ -26,7 +26,7 @@ export function layOut(graph, room) {
 /** @param {boolean} isDown Whether steps follow each other downwards. */
 function laidOut(graph, room, isDown) {
   const plan = new Graph();
-  plan.setGraph({ rankdir: isDown ? "TB" : "LR", nodesep: 18, ranksep: isDown ? 34 : 40, marginx: 4, marginy: 4 });
+  plan.setGraph({ rankdir: isDown ? "TB" : "LR", nodesep: isDown ? 12 : 18, ranksep: isDown ? 34 : 40, marginx: 4, marginy: 4 });
   plan.setDefaultEdgeLabel(() => ({}));
   for (const box of graph.boxes) plan.setNode(box.id, sized(box, room));
   for (const { source, target, label } of graph.edges) {

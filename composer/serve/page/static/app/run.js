@@ -35,6 +35,8 @@ export class Call {
     /** @type {Record<string, import("./types.js").Usage>} */
     this.usage = {};
     this.cached = false;
+    /** Why it ended. @type {"stop" | "length" | "context" | null} */
+    this.finish = null;
     /** @type {string | null} */
     this.error = null;
   }
@@ -133,8 +135,8 @@ export class Run {
 
   on_call_end(event) {
     const call = this.callOf(event);
-    const { text, tokens, usage, cached, error } = event;
-    Object.assign(call, { ended: event.at, text, count: tokens, usage, cached, error });
+    const { text, tokens, usage, cached, finish, error } = event;
+    Object.assign(call, { ended: event.at, text, count: tokens, usage, cached, finish, error });
     if (call.hasTokens) call.writing.cut(text);
     else if (call.writing.text !== text) call.writing = Writing.of([piece(text, call.model)]);
   }

@@ -6,6 +6,9 @@ import { html } from "../html.js";
 import * as format from "../numbers.js";
 import { Notes } from "./notes.js";
 
+/** A graph that is too wide is drawn smaller, but not so small that nobody can read it. */
+const SMALLEST = 0.8;
+
 /** @param {{run: import("../run.js").Run | null, served: import("../types.js").ServedModel, palette: any}} props */
 export function Graph({ run, served, palette }) {
   const room = useRef(null);
@@ -17,13 +20,14 @@ export function Graph({ run, served, palette }) {
     return () => watcher.disconnect();
   }, []);
   const layout = useMemo(() => layOut(served.graph, width), [served, width]);
+  const scale = Math.min(1, Math.max(SMALLEST, (width - 8) / layout.width));
   const box = served.graph.boxes.find(({ id }) => id === chosen) ?? null;
   return html`
     <div class="graph" ref=${room} tabindex="0" role="group" aria-label="Graph of the recipe">
       ${width > 0 &&
       html`<svg
-        width=${layout.width}
-        height=${layout.height}
+        width=${layout.width * scale}
+        height=${layout.height * scale}
         viewBox=${`0 0 ${layout.width} ${layout.height}`}
         role="group"
         aria-label="Steps"

@@ -4,6 +4,7 @@ import { grouped } from "../answers.js";
 import { html } from "../html.js";
 import * as format from "../numbers.js";
 import { pieces } from "../text_diff.js";
+import { FusedMembers } from "./fused_members.js";
 
 /** @param {{run: import("../run.js").Run, palette: import("../members.js").Palette}} props */
 export function Members({ run, palette }) {
@@ -17,6 +18,7 @@ export function Members({ run, palette }) {
         (call) => html`<${Member} key=${call.key} call=${call} run=${run} palette=${palette} common=${common} />`,
       )}
     </div>
+    ${calls.map((call) => html`<${FusedMembers} key=${call.key} call=${call} run=${run} palette=${palette} />`)}
   `;
 }
 
@@ -27,7 +29,7 @@ function Member({ call, run, palette, common }) {
     <section class=${`card member ${palette.className(call.model)}`} aria-label=${call.model}>
       <h3>
         <span class="sample">${call.model}</span>
-        <span class=${`state ${state(call)}`}>${state(call)}</span>
+        <span class=${`state ${stateClass(call)}`}>${state(call)}</span>
       </h3>
       <p class="text" dir="auto">${marked.map(({ text: words, differs }) => (differs ? html`<mark>${words}</mark>` : words))}</p>
       ${call.error && html`<p class="error">${call.error}</p>`}
@@ -36,10 +38,17 @@ function Member({ call, run, palette, common }) {
   `;
 }
 
+/** Why an answer ended, in words. */
+const ENDS = { stop: "complete", length: "cut at its most tokens", context: "cut, its context is full" };
+
 function state(call) {
   if (call.error) return "failed";
   if (call.ended === null) return "writing";
-  return call.cached ? "kept" : "done";
+  return [ENDS[call.finish] ?? "complete", call.cached && "from the cache"].filter(Boolean).join(", ");
+}
+
+function stateClass(call) {
+  return call.error ? "failed" : call.ended === null ? "writing" : "";
 }
 
 function figures(call, run) {

@@ -98,7 +98,7 @@ function series(run, calls) {
   const begin = Math.min(...calls.map((call) => call.began));
   const end = Math.max(...calls.map((call) => call.ended ?? run.now), begin + 1e-3);
   const step = (end - begin) / POINTS;
-  const room = step * 6;
+  const room = Math.max(step * 6, 4 * (end - begin) / Math.max(1, Math.max(...calls.map((call) => call.times.length))));
   const times = Array.from({ length: POINTS + 1 }, (_, place) => begin + place * step);
   const lines = calls.map((call) =>
     times.map((at) => {

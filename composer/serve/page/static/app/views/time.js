@@ -7,8 +7,9 @@ import { Speed } from "./speed.js";
 /** Steps that took less and asked nobody only hand something on. */
 const SHORT = 0.0005;
 
-/** @param {{run: import("../run.js").Run, palette: import("../members.js").Palette}} props */
-export function Time({ run, palette }) {
+/** @param {{run: import("../run.js").Run, served: import("../types.js").ServedModel, palette: import("../members.js").Palette}} props */
+export function Time({ run, served, palette }) {
+  const titles = new Map(served.graph.boxes.map(({ id, title }) => [id, title]));
   const steps = [...run.steps.values()]
     .filter((step) => step.calls.length > 0 || (step.ended ?? run.now) - step.began > SHORT)
     .sort((one, other) => one.began - other.began);
@@ -17,7 +18,16 @@ export function Time({ run, palette }) {
     <section class="card">
       <h3>Steps and calls</h3>
       <ol class="gantt">
-        ${steps.map((step) => html`<${StepRows} key=${step.id} step=${step} end=${end} now=${run.now} palette=${palette} />`)}
+        ${steps.map(
+          (step) => html`<${StepRows}
+            key=${step.id}
+            step=${step}
+            name=${titles.get(step.id) ?? step.op}
+            end=${end}
+            now=${run.now}
+            palette=${palette}
+          />`,
+        )}
       </ol>
       <${Axis} end=${end} />
     </section>
@@ -25,10 +35,16 @@ export function Time({ run, palette }) {
   `;
 }
 
-function StepRows({ step, end, now, palette }) {
+/** A step and its calls. A step that is one call is one row. */
+function StepRows({ step, name, end, now, palette }) {
+  const [first, second] = step.calls;
+  if (first?.writes && !second) {
+    const className = `step call ${palette.className(first.model)}`;
+    return html`<li><${Row} ...${{ className, name, began: step.began, ended: step.ended, end, now }} /></li>`;
+  }
   return html`
     <li>
-      <${Row} className="step" name=${step.op} began=${step.began} ended=${step.ended} end=${end} now=${now} />
+      <${Row} className="step" name=${name} began=${step.began} ended=${step.ended} end=${end} now=${now} />
       ${step.calls.map(
         (call) => html`<${Row}
           key=${call.key}
@@ -71,10 +87,10 @@ function Axis({ end }) {
   `;
 }
 
-/** A round number of seconds that fits three to seven times. */
+/** A round number of seconds that fits at most three times. */
 function tick(end) {
   const power = 10 ** Math.floor(Math.log10(end / 4));
-  return [1, 2, 5, 10].map((factor) => factor * power).find((step) => end / step <= 6);
+  return [1, 2, 5, 10, 20].map((factor) => factor * power).find((step) => end / step <= 3.2);
 }
 
 function label(at) {

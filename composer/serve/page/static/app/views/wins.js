@@ -1,9 +1,9 @@
 /** Which member decided how much of a fused answer, and where members disagreed. */
 
+import { decided, differs, memberRows } from "../fused.js";
 import { html } from "../html.js";
 import { counted, percent } from "../numbers.js";
 import { visible } from "../visible.js";
-import { isSame } from "../writing.js";
 import { Bar } from "./bar_row.js";
 
 /** So many of the tokens are listed about which members disagreed, the closest first. */
@@ -12,15 +12,16 @@ const LISTED = 8;
 /** @param {{store: import("../store.js").Store, turn: import("../store.js").Turn, palette: import("../members.js").Palette}} props */
 export function Wins({ store, turn, palette }) {
   const { tokens } = store.writingOf(turn);
-  const fused = tokens.map((token, index) => ({ token, index })).filter(({ token }) => token.members.length > 1);
-  if (fused.length === 0) return null;
-  const rows = summed(fused);
-  const disputed = fused
+  const count = decided(tokens).length;
+  if (count === 0) return null;
+  const rows = memberRows(tokens);
+  const disputed = tokens
+    .map((token, index) => ({ token, index }))
     .filter(({ token }) => token.members.some((member) => differs(token, member)))
     .sort((one, other) => one.token.clarity - other.token.clarity);
   return html`
     <section class="card">
-      <h3>Who decided ${counted(fused.length, "token")}</h3>
+      <h3>Who decided ${counted(count, "token")}</h3>
       <table class="bars">
         <thead>
           <tr>
@@ -32,11 +33,11 @@ export function Wins({ store, turn, palette }) {
         </thead>
         <tbody>
           ${rows.map(
-            ({ name, wins, weight, same }) => html`<tr class=${palette.className(name)}>
+            ({ name, wins, weight, asked, same }) => html`<tr class=${palette.className(name)}>
               <th scope="row"><span class="sample">${name}</span></th>
-              <td><${Bar} share=${wins / fused.length} label=${String(wins)} /></td>
-              <td class="numbers">${percent(weight / fused.length)}</td>
-              <td class="numbers">${percent(same / fused.length)}</td>
+              <td><${Bar} share=${wins / count} label=${String(wins)} /></td>
+              <td class="numbers">${percent(weight)}</td>
+              <td class="numbers">${asked > 0 ? percent(same / asked) : "not asked"}</td>
             </tr>`,
           )}
         </tbody>
@@ -66,24 +67,4 @@ function Dispute({ store, turn, token, index, palette }) {
         >`,
       )}
   </button>`;
-}
-
-/** Whether a member's own first choice is another token. */
-function differs(token, { top }) {
-  return top.length > 0 && !isSame(token, top[0]);
-}
-
-/** What each member did over all tokens. */
-function summed(fused) {
-  const rows = new Map();
-  for (const { token } of fused) {
-    for (const { name, weight, top } of token.members) {
-      if (!rows.has(name)) rows.set(name, { name, wins: 0, weight: 0, same: 0 });
-      const row = rows.get(name);
-      row.wins += token.winner === name ? 1 : 0;
-      row.weight += weight;
-      row.same += top.length > 0 && isSame(token, top[0]) ? 1 : 0;
-    }
-  }
-  return [...rows.values()];
 }
