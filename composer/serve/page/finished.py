@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.run.events import CallBegan, CallEnded, StepBegan, StepEnded
@@ -22,12 +23,16 @@ __all__ = ["FinishedTrace", "question_of", "result_events"]
 
 
 class FinishedTrace(KeptTrace):
-    """A result, whose events are written when somebody looks at them."""
+    """A result, whose events are written when somebody looks at them.
+
+    It lets go of the details of tokens, which may be large.
+    """
 
     def __init__(self, id: str, question: Mapping[str, object], result: Result) -> None:  # noqa: A002 - the word of the field
         super().__init__(id)
         self.is_open = False
-        self._question, self._result = question, result
+        text = None if result.text is None else replace(result.text, choices=())
+        self._question, self._result = question, replace(result, text=text)
         trace = result.trace
         calls = [call for step in trace.events for call in step.asked] if trace else []
         self.size = sum(
@@ -96,4 +101,5 @@ def _calls(step: StepEvent) -> Iterator[Event]:
             call.cached,
             call.error,
             call.spans,
+            call.finish,
         )
