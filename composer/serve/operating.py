@@ -26,6 +26,7 @@ def routes(registry: Registry, lifecycle: Lifecycle, metrics: Metrics) -> APIRou
     """Return the routes for operators."""
     router = APIRouter(tags=["operating"])
 
+    @router.head("/health", include_in_schema=False)
     @router.get("/health", responses={503: NOT_READY}, summary="Say whether the server is ready.")
     async def health() -> Response:
         stage = lifecycle.stage

@@ -51,6 +51,7 @@ def test_figures_and_plans_need_the_key_and_the_health_does_not():
     statuses = {path: call(app, "GET", path).status for path in ("/metrics", "/plan", "/version")}
     assert set(statuses.values()) == {401}
     assert call(app, "GET", "/health").json() == {"status": "ready", "models": []}
+    assert call(app, "HEAD", "/health").status == 200
     assert call(app, "GET", "/openapi.json").json()["info"]["title"] == "ensemble-composer"
 
 
