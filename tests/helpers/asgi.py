@@ -27,11 +27,12 @@ def call(app, method, path, body=b"", headers=()):
 
 
 async def acall(  # noqa: PLR0913 - what becomes of a request
-    app, method, path, body=b"", headers=(), *, leave=None, stuck=False, withheld=False
+    app, method, path, body=b"", headers=(), *, leave=None, take=None, withheld=False
 ):
     """Put one request.
 
-    Its client leaves once `leave` is done, takes no reply (`stuck`) or sends no body (`withheld`).
+    Its client leaves once `leave` is done, takes each message as `take(messages)` does, or sends
+    no body (`withheld`).
     """
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     lines = {"host": "127.0.0.1", "content-length": str(len(content)), **dict(headers)}
@@ -58,13 +59,11 @@ async def acall(  # noqa: PLR0913 - what becomes of a request
         return {"type": "http.disconnect"}
 
     async def send(message):
-        if stuck:
-            await asyncio.Event().wait()
         sent.append(message)
+        if take is not None:
+            await take(sent)
 
     await app(scope, receive, send)
-    if stuck:
-        return None
     start = next(each for each in sent if each["type"] == "http.response.start")
     bodies = [each.get("body", b"") for each in sent if each["type"] == "http.response.body"]
     names = {name.decode(): value.decode() for name, value in start["headers"]}

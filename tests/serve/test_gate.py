@@ -155,7 +155,11 @@ def test_what_a_request_has_begun_ends_when_its_client_leaves():
 def test_a_client_that_takes_nothing_is_left():
     lifecycle = Lifecycle()
     app = app_with(Settings(stall=0.02), lifecycle)
-    asyncio.run(acall(app, "POST", "/echo", stuck=True))
+
+    async def nothing(_messages):
+        await asyncio.Event().wait()
+
+    asyncio.run(acall(app, "POST", "/echo", take=nothing))
     assert not lifecycle.visits
 
 

@@ -37,6 +37,10 @@ START = {
 """How the reply begins; the second header keeps proxies from gathering the chunks."""
 
 
+MOST_UNSENT = 4_000_000
+"""The characters that may wait for a slow client; then its answers are ended."""
+
+
 class Written:
     """One answer of a stream, as far as it is written: what was sent, and what is to be sent."""
 
@@ -62,6 +66,8 @@ class EventStream(Response):
         self._written = [Written() for _ in order.draws]
         self._open = len(order.draws)
         self._chunks: list[str] = []
+        self._unsent = 0
+        self._futures: list[Future[Result]] = []
         self._error: ProtocolError | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._mailbox: Mailbox = runs.mailbox
@@ -70,13 +76,16 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the reply."""
         del scope, receive
-        futures: list[Future[Result]] = []
         try:
-            futures.extend(map(self._begun, range(len(self._order.draws))))
+            self._futures.extend(map(self._begun, range(len(self._order.draws))))
             await self._send_all(send)
         finally:
-            for future in futures:
-                future.cancel()
+            self._stop()
+
+    def _stop(self) -> None:
+        """Stop what is still being written."""
+        for future in self._futures:
+            future.cancel()
 
     def _begun(self, index: int) -> Future[Result]:
         """Begin one answer; what it writes comes through the mailbox."""
@@ -104,6 +113,7 @@ class EventStream(Response):
         """Send what was written since the last time."""
         body = "".join(self._chunks).encode() + last
         self._chunks.clear()
+        self._unsent = 0
         await send({"type": "http.response.body", "body": body, "more_body": not last})
 
     async def _news(self) -> None:
@@ -119,6 +129,7 @@ class EventStream(Response):
         written = self._written[index]
         if isinstance(item, str):
             self._add(index, item, None)
+            self._demand_taker()
         elif isinstance(item, Future):
             self._finish(index, item)
         else:
@@ -126,6 +137,13 @@ class EventStream(Response):
             return
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+    def _demand_taker(self) -> None:
+        """End the answers where too much of them waits for the client."""
+        if self._unsent > MOST_UNSENT:
+            text = f"{self._unsent:,} characters wait, since the client takes them too slowly"
+            self._error = ProtocolError("E806", text, status=408)
+            self._stop()
 
     def _add(self, index: int, text: str, finish: str | None, tail: str = "") -> None:
         """Write a chunk with text, and the tokens that came with it."""
@@ -139,6 +157,7 @@ class EventStream(Response):
         written.pieces += bool(text)
         counts = self._counts() if self._order.counts else ""
         self._chunks.append(self._form.delta(index, text, tokens, finish, counts + tail))
+        self._unsent += len(self._chunks[-1])
 
     def _finish(self, index: int, future: Future[Result]) -> None:
         """Write what an answer had not written yet, and why it ended."""
