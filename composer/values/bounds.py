@@ -33,4 +33,5 @@ def most_tokens(query: Query | None, *texts: str) -> int:
     messages = "".join(content for _, content in query.messages) if query is not None else ""
     parts = parts_in(messages, query.media) if query is not None else ()
     of_parts = sum(map(part_tokens, parts))
-    return len((messages + "".join(texts)).encode(errors="replace")) + of_parts + OVERHEAD
+    ids = 0 if query is None else len(query.ids)  # some of them may be no text
+    return len((messages + "".join(texts)).encode(errors="replace")) + of_parts + ids + OVERHEAD

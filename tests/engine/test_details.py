@@ -249,7 +249,7 @@ ALIGNS = st.sampled_from(["shared", "union", "topk"])
     ),
 )
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_details_change_no_answer(  # noqa: PLR0913 - what may change it
     pair, zoo, tell, combine, align, weights, gate, weigh, plausible, temperature, detail

@@ -118,8 +118,7 @@ def test_what_a_server_does_not_tell_is_known_before(server):
     assert "tells no log-probabilities" in missing_detail(silent, TokenDetail())
 
 
-@pytest.mark.parametrize("given", [{}, {"prompt_ids": False}])
-@pytest.mark.parametrize("api", ["chat", "completions"])
+@pytest.mark.parametrize(("api", "given"), [("chat", {}), ("completions", {"prompt_ids": False})])
 def test_raw_texts_and_ids_are_completions(server, engine, tokens, given, api):
     model = declared(server, api, **(COMPLETIONS | given)) if api == "chat" else None
     model = model or declared(server, api, **given)
