@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from types import FrameType, TracebackType
     from typing import ClassVar, Self
 
-__all__ = ["EXIT_INTERRUPTED", "Interrupts", "ending_signals", "handled"]
+__all__ = ["EXIT_INTERRUPTED", "Interrupts", "ending_signals", "handled", "is_ending"]
 
 EXIT_INTERRUPTED = 130
 """The exit status of a command that was interrupted."""
@@ -120,6 +120,11 @@ def handled(number: signal.Signals, handler: signal._HANDLER) -> AbstractContext
     """Let a handler have a signal while this is held; nothing where no command watches."""
     watching = Interrupts.current
     return nullcontext() if watching is None else watching.handed_over(number, handler)
+
+
+def is_ending() -> bool:
+    """Say whether a signal has come that ends the command."""
+    return Interrupts.current is not None and Interrupts.current.interrupted
 
 
 def _quiet(_: object) -> None:

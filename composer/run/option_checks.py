@@ -44,7 +44,8 @@ NEEDED = {"prefix": Capability.CONTINUE, "detail": Capability.LOGPROBS}
 WHY = {
     "prefix": "the answer is not written by one model alone, so nothing can go on from its "
     "beginning",
-    "detail": "the answer is a value that was read out of a text, and not the tokens of a model",
+    "detail": "the answer is made of a text that a model wrote, as a value that is read out of it, "
+    "and is not the tokens of a model",
 }
 
 
@@ -174,7 +175,7 @@ class OptionChecks:
         if not alone:
             raise self._refusal(CANNOT, self._root, "prefix", WHY["prefix"])
         if self._read:
-            text = "a value is read out of the whole answer, and its beginning would be missing"
+            text = "the answer is made of a whole text, whose beginning would be missing"
             raise self._refusal(CANNOT, self.writers[0], "prefix", text)
         if options.schema is not None or self.writers[0].values().get("schema"):
             text = "an answer that must follow a `schema` has to be written as a whole"

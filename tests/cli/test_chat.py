@@ -98,6 +98,8 @@ def test_a_failure_is_told_and_ends_no_conversation(chat):
     status, out, err = chat("a\nb\n", recipe=failing)
     assert (status, out) == (3, "")
     assert err.count("no answer: [E701] `M` failed") == 2
+    rows = [json.loads(line) for line in chat("a\n", "--json")[1].splitlines()]
+    assert [row["answer"] for row in rows] == [None]
 
 
 def test_each_repetition_is_drawn_anew(chat):

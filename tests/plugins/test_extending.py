@@ -114,7 +114,8 @@ def answers(recipe, *questions):
     open(path, "w").write(recipe)
     with load(path).ready() as ensemble:
         results = [ensemble(question) for question in questions]
-        return [[str(each), each.confidence, each.decision] for each in results]
+        writers = [node.op for node in ensemble.writers]
+        return [[str(each), each.confidence, each.decision, writers] for each in results]
 
 print(json.dumps({name: answers(*each) for name, each in json.load(sys.stdin).items()}))
 """
@@ -130,6 +131,7 @@ RECIPES = {
     "seconded": "cascade(general, other, accept = seconded(by = general) == 1)",
     "doubted": "cascade(general, never, accept = seconded(by = never) == 1)",
     "surely": "cascade(general, other, accept = confidence > 0 or seconded(by = lost) == 1)",
+    "shortened": "general -> shorten(2)",
     "quadratic": "token_fuse(general, general, combine = quadratic())",
 }
 
@@ -165,22 +167,26 @@ def written(folder):
     ],
 )
 def test_a_part_of_its_own_does_its_work_in_a_fuse(written, name, same):
-    ((answer, confidence, _),) = written[name]
-    ((other, surely, _),) = written[same]
+    ((answer, confidence, *_),) = written[name]
+    ((other, surely, *_),) = written[same]
     assert (answer, confidence) == (other, pytest.approx(surely, abs=1e-4))
 
 
 def test_a_fuse_is_not_as_sure_as_its_first_member(written):
-    ((_, fused, _),), ((_, alone, _),) = written["fused"], written["alone"]
+    ((_, fused, *_),), ((_, alone, *_),) = written["fused"], written["alone"]
     assert abs(fused - alone) > 1e-3
 
 
 def test_a_signal_of_its_own_asks_only_where_it_decides(written):
     assert written["seconded"][0][0] == written["alone"][0][0]
     assert written["doubted"][0][0] == "never"
-    assert written["surely"] == written["alone"]
+    assert written["surely"][0][:3] == written["alone"][0][:3]
+
+
+def test_options_of_a_query_reach_past_a_step_of_its_own(written):
+    assert written["shortened"][0][-1] == ["generate"]
 
 
 def test_an_estimator_of_its_own_decides(written):
-    decisions = [decision for *_, decision in written["routed"]]
+    decisions = [decision for _, _, decision, _ in written["routed"]]
     assert decisions == [{"maths": 1.0, "general": 0.0}, {"maths": 0.0, "general": 1.0}]

@@ -153,7 +153,7 @@ def test_details_are_those_of_the_answer_without_its_thoughts(load):
         ("M", {"prefix": "The "}, "E302", "continuing a partial answer"),
         ("[M, N] -> vote()", {"prefix": "The "}, "E410", "written by one model alone"),
         ("M", {"detail": TokenDetail(3)}, "E302", "log-probabilities"),
-        ("L -> extract(number())", {"detail": TokenDetail(3)}, "E410", "read out of a text"),
+        ("L -> extract(number())", {"detail": TokenDetail(3)}, "E410", "is not the tokens"),
     ],
 )
 def test_what_cannot_be_honoured_is_refused_before_anybody_is_asked(
@@ -194,6 +194,26 @@ def test_what_changes_nothing_is_no_reason_to_refuse(load, recipe, options):
 
 
 ZOO = 'use "zoo.ens" (maths, text, general, other)\n'
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        "[L, L] -> vote()",
+        "sample(L, 3) -> rank() -> best()",
+        "cascade(L, L, accept = confidence >= 0.1)",
+        "broken | L",
+        "[L, L] -> regenerate(L)",
+        "route(by = length(), policy = several(k = 1)) -> [L, K] -> vote(routed = true)",
+    ],
+)
+def test_details_come_with_the_answer_that_is_handed_on(load, recipe):
+    sure = "confidence = 0.5"
+    more = f'model broken = fake(fails = true, {sure})\nmodel K = fake("k", {sure})\n'
+    detail = TokenDetail()
+    with load(recipe, models=MODELS + more).ready() as ensemble:
+        text = ensemble("Why?", options=AnswerOptions(detail=detail, max_tokens=2)).text
+    assert [choice.chosen.piece for choice in text.choices] == [b"a", b" b"]
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,11 @@ class Screen:
         self._whole(result, shown=piece.begun)
         return result
 
+    def failed(self, result: Result) -> None:
+        """Write a query that failed as a JSON line, where answers are lines too."""
+        if self.as_json:
+            out(json.dumps(result.as_dict(), ensure_ascii=False), as_json=True)
+
     def paint(self, text: str, name: str | None) -> None:
         """Write a piece of an answer, in the colour of a member."""
         if self.palette is None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from composer.cli.chat.commands import COMMANDS, unknown_command
+from composer.cli.interrupts import is_ending
 from composer.cli.status import EXIT_FAILED, EXIT_PARTLY
 from composer.cli.terminal import err, is_terminal
 from composer.run import Failure
@@ -38,7 +39,7 @@ class Session:
                     if line is None or not self._take(line):
                         break
                 except KeyboardInterrupt:
-                    if not lines.by_hand:
+                    if not lines.by_hand or is_ending():
                         raise
                     err("\nstopped; Ctrl-D leaves")
         if lines.by_hand or not self._failed:
@@ -76,6 +77,7 @@ class Session:
             self._failed += 1
             if failure.result is not None:
                 conversation.count(failure.result)
+                self.screen.failed(failure.result)
             err(f"no answer: {failure}")
             return
         self._answered += 1
