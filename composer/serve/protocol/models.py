@@ -49,10 +49,10 @@ def add_models(router: APIRouter, registry: Registry) -> None:
 
 
 def add_tokenizers(router: APIRouter, registry: Registry) -> None:
-    """Add the routes that tell how a model reads texts."""
+    """Add the routes that tell how a model reads texts; long ones keep no other request waiting."""
 
     @router.post("/tokenize", responses=_replies(Tokenized), summary="Cut a text into tokens.")
-    async def tokenize(body: TokenizeBody) -> Response:
+    def tokenize(body: TokenizeBody) -> Response:
         served, tokenizer = _tokenizer(registry, body.model)
         ids = _ids(body, tokenizer)
         texts = _texts(ids, tokenizer) if body.return_token_strs else None
@@ -60,7 +60,7 @@ def add_tokenizers(router: APIRouter, registry: Registry) -> None:
         return _json({**facts, "tokens": ids, "token_strs": texts})
 
     @router.post("/detokenize", responses=_replies(Detokenized), summary="Join tokens to a text.")
-    async def detokenize(body: DetokenizeBody) -> Response:
+    def detokenize(body: DetokenizeBody) -> Response:
         _, tokenizer = _tokenizer(registry, body.model)
         names, vocabulary = tokenizer.special_names, tokenizer.vocabulary
         ids = known_ids(body.tokens, "tokens", tokenizer)

@@ -52,7 +52,7 @@ def options_of(body: SampledBody, max_tokens: int | None, seed: int) -> AnswerOp
 def chat_detail(body: ChatBody, tokenizer: PromptWriter | None) -> TokenDetail | None:
     """Return what a chat wants of each token, None where it wants nothing."""
     ids = _chosen_ids(body, tokenizer, wanted=bool(body.logprobs))
-    if body.top_logprobs is not None and not body.logprobs:
+    if body.top_logprobs and not body.logprobs:
         raise refusal("top_logprobs", "`top_logprobs` needs `logprobs: true`")
     return TokenDetail(body.top_logprobs or 0, ids) if body.logprobs else None
 
