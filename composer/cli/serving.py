@@ -10,7 +10,7 @@ import click
 
 from composer.cli.status import EXIT_PARTLY
 from composer.cli.terminal import err
-from composer.diagnostics.amounts import cost_text, counted, in_dollars, number_text
+from composer.diagnostics.amounts import cost_text, counted, in_dollars, in_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,7 +92,7 @@ def tell_end(opened: OpenServer, cut_off: int, grace: float) -> int:
         err(f"spent {cost_text(opened.budget.spent)} of {in_dollars(opened.budget.dollars)}")
     if not cut_off:
         return 0
-    err(f"{counted(cut_off, 'request')} ended with an error after {number_text(grace)} s of grace")
+    err(f"{counted(cut_off, 'request')} ended with an error after {in_seconds(grace)} of grace")
     return EXIT_PARTLY
 
 

@@ -6,7 +6,15 @@ import math
 import re
 from decimal import Decimal
 
-__all__ = ["bytes_of", "cost_text", "counted", "in_dollars", "number_text", "plural"]
+__all__ = [
+    "bytes_of",
+    "cost_text",
+    "counted",
+    "in_dollars",
+    "in_seconds",
+    "number_text",
+    "plural",
+]
 
 HISSING = ("s", "x", "z", "ch", "sh")
 """How nouns end that take `es`."""
@@ -47,6 +55,11 @@ def number_text(value: float, digits: int = 6) -> str:
     if "e" not in text or not low <= abs(value) < high:
         return text
     return f"{Decimal(text):f}"
+
+
+def in_seconds(time: float) -> str:
+    """Write a time that a person chose: `1 second`, `0.5 seconds`."""
+    return f"{number_text(time)} {'second' if time == 1 else 'seconds'}"
 
 
 def in_dollars(amount: float) -> str:

@@ -10,7 +10,7 @@ import asyncio
 from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from composer.diagnostics.amounts import number_text
+from composer.diagnostics.amounts import in_seconds
 from composer.specs import Declared, leaves
 from composer.values import ModelError
 
@@ -64,8 +64,7 @@ async def _within(
             raise
         raise ModelError(
             "E702",
-            f"{who()} gave no answer within {number_text(seconds)} "
-            f"{'second' if seconds == 1 else 'seconds'}",
+            f"{who()} gave no answer within {in_seconds(seconds)}",
             "raise its `timeout`, ask for fewer tokens, or add a fallback: `A | B`",
         ) from None
 

@@ -12,7 +12,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 from composer.backends.endpoint.chain import HEADER, serving
-from composer.diagnostics.amounts import number_text
+from composer.diagnostics.amounts import in_seconds
 from composer.serve.errors import ProtocolError, error_of
 from composer.serve.guards import demand_allowed
 from composer.serve.lifecycle import Stage
@@ -99,7 +99,7 @@ class Gate:
                     if not message.get("more_body"):
                         return b"".join(parts)
         except TimeoutError:
-            text = f"the body did not arrive within {number_text(seconds)} seconds"
+            text = f"the body did not arrive within {in_seconds(seconds)}"
             raise ProtocolError("E801", text, status=408) from None
 
 

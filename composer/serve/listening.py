@@ -33,6 +33,9 @@ __all__ = ["Listener", "address_of", "listen"]
 BACKLOG = 2048
 """Connections that wait until they are accepted."""
 
+KEEP_ALIVE = 75
+"""Seconds that an idle connection stays open: longer than those of common load balancers."""
+
 AT_ONCE = 0.5
 """Seconds that what runs has to end after a second signal."""
 
@@ -95,6 +98,7 @@ class Listener:
             log_level="critical",
             access_log=False,
             server_header=False,
+            timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=int(self.grace) + LAST,
         )
         self._server = _Server(config)

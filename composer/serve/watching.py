@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from composer.diagnostics.amounts import number_text
+from composer.diagnostics.amounts import in_seconds
 from composer.serve.errors import ProtocolError
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class Watch:
         """Look whether the time is over, or the client takes nothing; and look again later."""
         since, now = self._reply.sending_since, self._loop.time()
         if since is not None and now - since >= self._stall and self._task is not None:
-            text = f"the client took nothing for {number_text(self._stall)} seconds"
+            text = f"the client took nothing for {in_seconds(self._stall)}"
             self._stalled = True
             self._visit.end(ProtocolError("E806", text, status=408))
             self._task.cancel()
@@ -134,7 +134,7 @@ class Watch:
 
 
 def _too_slow(seconds: float) -> ProtocolError:
-    text = f"the answer was not finished within {number_text(seconds)} seconds"
+    text = f"the answer was not finished within {in_seconds(seconds)}"
     return ProtocolError("E702", f"{text}, with the time that the request waited for its turn")
 
 

@@ -57,6 +57,19 @@ def test_a_request_that_finds_the_queue_full_is_told_when_to_come_again():
     assert (caught.value.status, caught.value.headers) == (429, {"Retry-After": "1"})
 
 
+def test_the_time_to_come_again_goes_by_how_fast_queries_have_ended(monkeypatch):
+    now = iter([100.0, 102.0, 104.0, 106.0])
+    monkeypatch.setattr("composer.serve.admission.time.monotonic", lambda: next(now))
+    queries = Queries(Admission(concurrency=1, queue=3))
+    for name in "abcdefg":
+        queries.put(name)
+        if len(queries.begun) < 4:
+            queries.end(name)
+    with pytest.raises(ProtocolError) as caught:
+        queries.put("g")
+    assert caught.value.headers == {"Retry-After": "6"}
+
+
 def test_a_request_with_many_prompts_counts_once_in_the_queue():
     queries, visit = Queries(admission := Admission(concurrency=1, queue=1)), Visit()
     for number in range(5):

@@ -106,7 +106,7 @@ def test_what_is_not_finished_within_the_grace_ends_with_an_error(serve):
 
     replies = asyncio.run(scene())
     assert server.ended() == 4
-    assert server.lines[-1] == "8 requests ended with an error after 0.2 s of grace"
+    assert server.lines[-1] == "8 requests ended with an error after 0.2 seconds of grace"
     assert replies.whole == 0
 
 
