@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from composer.engine.parts import Gate, Weigh
     from composer.engine.processors import Process
     from composer.engine.rows.runner import AnyRunner
+    from composer.engine.space import Map
     from composer.specs import Checkpoint
     from composer.values.details import TokenDetail
     from composer.values.flow import Model
@@ -56,6 +57,7 @@ class Group:
         self._tree = FuseTree(model, runners)
         self._processors: dict[Processing, tuple[Process | None, ...]] = {}
         self._raised: dict[Processing, tuple[Raised, ...]] = {}
+        self._maps: dict[tuple[FuseNode, int], Map] = {}
         self.slots = self._tree.slots
         self.root = self._tree.root
         self.space = self.root.space
@@ -277,6 +279,15 @@ class Group:
             if len(rows) < len(weights):
                 selected = {n: d.select(rows) for n, d in selected.items()}
             yield self._view(node, rows, selected, [weights[row] for row in rows])
+
+    def map_of(self, node: FuseNode, member: int) -> Map | None:
+        """How a member's entries lie in those of its fuse, on the group's device; None if alike."""
+        if node.maps is None:
+            return None
+        key = node, member
+        if key not in self._maps:
+            self._maps[key] = node.maps[member].to(self.device)
+        return self._maps[key]
 
     def _view(
         self,

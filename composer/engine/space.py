@@ -74,6 +74,11 @@ class Map:
     give: Tensor
     also: list[Tensor] = field(default_factory=list)
 
+    def to(self, device: torch.device) -> Map:
+        """The same map on a device."""
+        also = [pairs.to(device) for pairs in self.also]
+        return Map(self.take.to(device), self.give.to(device), also)
+
 
 def space_of(model: TokenModel) -> Space:
     """The space of one model: the ids that are tokens."""

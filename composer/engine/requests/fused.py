@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 from composer.engine.requests.base import Replies, StepRequest, drop_nan_member
-from composer.engine.requests.details import Details, FusedRows
+from composer.engine.requests.details import Details
+from composer.engine.requests.member_details import FusedRows
 from composer.engine.rows.remote import RemoteRunner
 from composer.heavy import torch
 

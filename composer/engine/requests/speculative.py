@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from composer.engine.requests.base import Replies, StepRequest, drop_nan_member
-from composer.engine.requests.details import Details, FusedRows
+from composer.engine.requests.details import Details
 from composer.engine.requests.draw import Drawn
+from composer.engine.requests.member_details import FusedRows
 from composer.engine.requests.rejection import accepted, replacements
 from composer.engine.sample import draw_column, likeliest, sampling_probabilities
 from composer.heavy import torch
