@@ -85,6 +85,11 @@ class Screen:
         if self.as_json:
             out(json.dumps(result.as_dict(), ensure_ascii=False), as_json=True)
 
+    def name_members(self, choice: TokenChoice) -> None:
+        """Give each member of a fuse a colour, also those that win nothing."""
+        if self.palette is not None:
+            self.palette.add(member.name for member in choice.members)
+
     def paint(self, text: str, name: str | None) -> None:
         """Write a piece of an answer, in the colour of a member."""
         if self.palette is None:
@@ -101,6 +106,8 @@ class Screen:
             out(str(result))
             return
         if not shown:
+            for choice in result.text.choices if result.text is not None else ():
+                self.name_members(choice)
             for text, name in _runs(result):
                 self.paint(text, name)
         out()
@@ -139,8 +146,7 @@ class LivePiece:
     def add(self, choice: TokenChoice) -> None:
         """Take a token of what will be shown."""
         self.winners.add(choice)
-        if self.screen.palette is not None:
-            self.screen.palette.add(member.name for member in choice.members)
+        self.screen.name_members(choice)
 
     def show(self, text: str) -> None:
         """Show a piece."""
