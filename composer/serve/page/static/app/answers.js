@@ -23,6 +23,22 @@ export function grouped(calls) {
   return [...groups.values()].sort((one, other) => other.calls.length - one.calls.length);
 }
 
+/** Whether two answers are the same. @param {string} one @param {string} other */
+export function agree(one, other) {
+  return normal(one) === normal(other);
+}
+
+/**
+ * The call that wrote a candidate. Candidates of one model are named `A`, `A#2`, `A#3`.
+ * @param {import("./run.js").Run} run
+ * @param {string} name
+ * @returns {import("./run.js").Call | undefined}
+ */
+export function callNamed(run, name) {
+  const [model, number = "1"] = name.split("#");
+  return run.writers.filter((call) => call.model === model)[Number(number) - 1];
+}
+
 function normal(text) {
   return text.toLowerCase().replace(/\s+/g, " ").replace(/^[\s\p{P}]+|[\s\p{P}]+$/gu, "");
 }

@@ -28,7 +28,8 @@ function laidOut(graph, room, isDown) {
   const plan = new Graph();
   plan.setGraph({ rankdir: isDown ? "TB" : "LR", nodesep: isDown ? 12 : 18, ranksep: isDown ? 34 : 40, marginx: 4, marginy: 4 });
   plan.setDefaultEdgeLabel(() => ({}));
-  for (const box of graph.boxes) plan.setNode(box.id, sized(box, room));
+  const targets = new Set(graph.edges.map(({ target }) => target));
+  for (const box of graph.boxes) plan.setNode(box.id, sized(box, room, !targets.has(box.id)));
   for (const { source, target, label } of graph.edges) {
     plan.setEdge(source, target, { width: label ? label.length * LETTER : 0, height: label ? 14 : 0, labelpos: "c" });
   }
@@ -45,16 +46,16 @@ function laidOut(graph, room, isDown) {
   };
 }
 
-/** A box with its lines, as wide as they are. */
-function sized(box, room) {
+/** A box with its lines, as wide as they are; the question has no time and cost. */
+function sized(box, room, isQuestion) {
   const chips = box.chips.map(({ name, beside }) => `${name} ${beside}`.trim()).join(", ");
   const texts = [box.title, ...box.facts, ...(chips ? [chips] : [])];
   const longest = Math.max(...texts.map((text) => text.length)) * LETTER + 2 * PADDING + 8;
   const width = Math.min(Math.max(longest, WIDTHS[0]), WIDTHS[1], Math.max(room - 8, WIDTHS[0]));
   const letters = Math.floor((width - 2 * PADDING) / LETTER);
   const lines = texts.map((text, place) => shortened(text, place === 0 ? letters - 2 : letters));
-  const foot = box.kind === "query" ? 4 : FOOT; // a query has no time and cost
-  return { width, height: HEAD + (lines.length - 1) * LINE + foot, lines };
+  const height = HEAD + (lines.length - 1) * LINE + (isQuestion ? 4 : FOOT);
+  return { width, height, lines, isQuestion };
 }
 
 function shortened(text, letters) {

@@ -31,10 +31,10 @@ export function leave(store) {
 export function tokenHandlers(store, turn) {
   const open = (index, pinned) => store.set({ token: { turn, index, pinned } });
   return {
-    onPointerOver: (event) => {
+    onPointerMove: (event) => {
       const index = indexAt(event);
       if (event.pointerType !== "mouse" || store.token?.pinned || index === null) return;
-      later(() => open(index, false), REST);
+      if (isMoved(event)) later(() => open(index, false), REST);
     },
     onPointerLeave: () => leave(store),
     onClick: (event) => {
@@ -54,6 +54,11 @@ export function tokenHandlers(store, turn) {
       open(index, true);
     },
   };
+}
+
+/** Whether the pointer itself moves, and not the text below it while it is written. */
+function isMoved({ movementX, movementY }) {
+  return movementX !== 0 || movementY !== 0;
 }
 
 /** The index of the token under the pointer. */

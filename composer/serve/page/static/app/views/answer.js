@@ -43,7 +43,7 @@ function RunError({ error }) {
 
 /** What stands where the tokens will be. */
 function NoTokens({ run }) {
-  if (run.answer !== null) return html`<p class="tokens" dir="auto">${run.answer}</p>`;
+  if (run.answer !== null) return html`<p class="tokens" dir="auto">${run.answer.trim()}</p>`;
   if (!run.running) return null;
   const count = run.writers.filter((call) => call.ended === null).length;
   const text = count > 0 ? `${counted(count, "model")} writing` : "Working";

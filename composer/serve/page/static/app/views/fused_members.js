@@ -37,14 +37,26 @@ function FusedMember({ row, call, run, palette }) {
       <p class="text" dir="auto">
         ${call.writing.paragraphs
           .flat()
-          .map((chunk) => html`<${OwnChunk} key=${chunk.first} tokens=${chunk.tokens} size=${chunk.tokens.length} name=${name} />`)}
+          .map(
+            ({ first, tokens }) => html`<${OwnChunk}
+              key=${first}
+              tokens=${tokens}
+              size=${tokens.length}
+              name=${name}
+              isFirst=${first === 0}
+            />`,
+          )}
       </p>
       <p class="quiet numbers">${facts.map((fact) => html`<span class="fact">${fact}</span>`)}</p>
     </section>
   `;
 }
 
-const OwnChunk = memo(({ tokens, name }) => tokens.map((token) => ownChoice(token, name)));
+const OwnChunk = memo(({ tokens, name, isFirst }) => {
+  const texts = tokens.map((token) => ownChoice(token, name));
+  if (isFirst && typeof texts[0] === "string") texts[0] = texts[0].trimStart();
+  return texts;
+});
 
 /** The token where a member agrees, else its own first choice. */
 function ownChoice(token, name) {

@@ -71,9 +71,12 @@ function EdgeLine({ edge, run }) {
   `;
 }
 
-/** Whether a step has begun; the query itself has no event of its own. */
+/** The id of the question, which is no step and has no events. */
+const QUESTION = "r0";
+
+/** Whether a step has begun. */
 function isRunning(run, id) {
-  return run.steps.has(id) || id === "r0";
+  return run.steps.has(id) || id === QUESTION;
 }
 
 /** A smooth line through points. @param {{x: number, y: number}[]} points */
@@ -92,8 +95,8 @@ function curve(points) {
 }
 
 function BoxShape({ place, run, palette, chosen, choose }) {
-  const { box, lines, x, y, width, height } = place;
-  const state = box.kind === "query" ? (run ? "done" : "plan") : stateOf(run, box.id);
+  const { box, lines, isQuestion, x, y, width, height } = place;
+  const state = isQuestion ? (run ? "done" : "plan") : stateOf(run, box.id);
   const facts = figures(run, box.id);
   const isDashed = state === "unused" || (state === "plan" && box.maybe);
   const press = (event) => {
@@ -145,7 +148,7 @@ function BoxNotes({ box, run }) {
       ${step?.error && html`<p class="error">${step.error}</p>`}
       ${step?.gave && html`<p class="text" dir="auto">${step.gave.trim()}</p>`}
       ${step && Object.keys(step.notes).length > 0 && html`<${Notes} notes=${step.notes} />`}
-      ${run && !step && box.kind !== "query" && html`<p class="quiet">It did not run.</p>`}
+      ${run && !step && box.id !== QUESTION && html`<p class="quiet">It did not run.</p>`}
     </section>
   `;
 }

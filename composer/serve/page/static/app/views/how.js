@@ -1,6 +1,6 @@
 /** How an answer came about: what was decided, who was asked, who disagreed, what it cost. */
 
-import { grouped } from "../answers.js";
+import { agree, callNamed, grouped } from "../answers.js";
 import { html } from "../html.js";
 import * as format from "../numbers.js";
 import { pieces } from "../text_diff.js";
@@ -9,26 +9,27 @@ import { Notes } from "./notes.js";
 import { Wins } from "./wins.js";
 
 /** Notes that a card of their own shows. */
-const SHOWN = new Set(["weights", "estimates", "because", "stages", "tally", "winner", "failed", "left", "chosen"]);
+const SHOWN = new Set(["weights", "estimates", "because", "stages", "tally", "winner", "failed", "left", "chosen", "scores"]);
 
 /** @param {{store: import("../store.js").Store, turn: import("../store.js").Turn, run: import("../run.js").Run, palette: import("../members.js").Palette}} props */
 export function How({ store, turn, run, palette }) {
   const steps = [...run.steps.values()].filter(({ notes }) => Object.keys(notes).length > 0);
   return html`
-    ${steps.map((step) => html`<${StepCards} key=${step.id} step=${step} palette=${palette} />`)}
+    ${steps.map((step) => html`<${StepCards} key=${step.id} step=${step} run=${run} palette=${palette} />`)}
     <${Wins} store=${store} turn=${turn} palette=${palette} />
     <${Disagreement} run=${run} palette=${palette} />
     <${Costs} run=${run} palette=${palette} />
   `;
 }
 
-function StepCards({ step, palette }) {
+function StepCards({ step, run, palette }) {
   const { notes, op } = step;
   const others = Object.entries(notes).filter(([name]) => !SHOWN.has(name));
   return html`
     ${notes.weights && html`<${Weights} op=${op} notes=${notes} palette=${palette} />`}
     ${notes.stages && html`<${Stages} stages=${notes.stages} palette=${palette} />`}
     ${notes.tally && html`<${Tally} notes=${notes} palette=${palette} />`}
+    ${notes.scores && html`<${Scores} op=${op} scores=${notes.scores} run=${run} palette=${palette} />`}
     ${(notes.failed || notes.left) && html`<${Absent} op=${op} notes=${notes} palette=${palette} />`}
     ${others.length > 0 &&
     html`<section class="card">
@@ -126,6 +127,36 @@ function Tally({ notes, palette }) {
   `;
 }
 
+/** How candidates were scored, the best first. */
+function Scores({ op, scores, run, palette }) {
+  const rows = Object.entries(scores).sort(([, one], [, other]) => (other ?? -Infinity) - (one ?? -Infinity));
+  return html`
+    <section class="card">
+      <h3>Candidates, as ${op} scored them</h3>
+      <div class="table-room" tabindex="0" role="group" aria-label="Candidates">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Candidate</th>
+              <th scope="col">Text</th>
+              <th scope="col" class="numbers">Score</th>
+            </tr>
+          </thead>
+          <tbody>
+            ${rows.map(
+              ([name, score]) => html`<tr class=${palette.className(name.split("#")[0])}>
+                <th scope="row"><span class="sample">${name}</span></th>
+                <td class="text" dir="auto">${callNamed(run, name)?.text.trim() ?? ""}</td>
+                <td class="numbers">${typeof score === "number" ? format.figure(score) : "none"}</td>
+              </tr>`,
+            )}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  `;
+}
+
 /** Branches that gave no answer. */
 function Absent({ op, notes, palette }) {
   return html`
@@ -141,23 +172,24 @@ function Absent({ op, notes, palette }) {
   `;
 }
 
-/** The answers in groups, with what differs from the largest group. */
+/** The answers in groups, with what differs from the one that was chosen, or else the largest. */
 function Disagreement({ run, palette }) {
   const groups = grouped(run.writers);
   const answers = groups.reduce((sum, { calls }) => sum + calls.length, 0);
   if (answers < 2) return null;
-  const [first] = groups;
+  const isChosen = (group) => run.answer !== null && agree(group.answer, run.answer);
+  const base = groups.find(isChosen) ?? groups[0];
   return html`
     <section class="card">
       <h3>${groups.length === 1 ? `All ${answers} wrote the same` : `They wrote ${groups.length} different answers`}</h3>
       <ol class="groups">
         ${groups.map(
-          ({ answer, calls }) => html`<li>
-            <p class="samples">${names(calls).map(
+          (group) => html`<li>
+            <p class="samples">${names(group.calls).map(
               ([name, count]) => html`<span class=${`sample ${palette.className(name)}`}>${name}${count > 1 ? ` ×${count}` : ""}</span>`,
-            )}</p>
-            <p class="text" dir="auto">${pieces(answer, first.answer).map(
-              ({ text, differs }) => (differs && answer !== first.answer ? html`<mark>${text}</mark>` : text),
+            )}${groups.length > 1 && isChosen(group) && html`<span class="verdict">the answer</span>`}</p>
+            <p class="text" dir="auto">${pieces(group.answer, base.answer).map(
+              ({ text, differs }) => (differs && group !== base ? html`<mark>${text}</mark>` : text),
             )}</p>
           </li>`,
         )}

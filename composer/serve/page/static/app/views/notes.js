@@ -8,7 +8,7 @@ export function Notes({ notes }) {
   return html`
     <dl class="notes">
       ${Object.entries(notes).map(
-        ([name, value]) => html`<dt>${name.replaceAll("_", " ")}</dt>
+        ([name, value]) => html`<dt>${name}</dt>
           <dd><${Value} value=${value} /></dd>`,
       )}
     </dl>

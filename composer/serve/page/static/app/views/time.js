@@ -4,14 +4,11 @@ import { html } from "../html.js";
 import { duration } from "../numbers.js";
 import { Speed } from "./speed.js";
 
-/** Steps that took less and asked nobody only hand something on. */
-const SHORT = 0.0005;
-
 /** @param {{run: import("../run.js").Run, served: import("../types.js").ServedModel, palette: import("../members.js").Palette}} props */
 export function Time({ run, served, palette }) {
   const titles = new Map(served.graph.boxes.map(({ id, title }) => [id, title]));
   const steps = [...run.steps.values()]
-    .filter((step) => step.calls.length > 0 || (step.ended ?? run.now) - step.began > SHORT)
+    .filter((step) => step.calls.length > 0 || titles.has(step.id))
     .sort((one, other) => one.began - other.began);
   const end = Math.max(run.result?.seconds ?? 0, run.now, 1e-3);
   return html`

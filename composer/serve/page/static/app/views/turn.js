@@ -116,15 +116,25 @@ function Facts({ store, turn, inFocus }) {
 }
 
 function TraceTools({ store, id, running }) {
-  const [copied, setCopied] = useState(false);
+  const [outcome, setOutcome] = useState("");
   const copy = async () => {
-    await navigator.clipboard.writeText(String(traceAddress(id)));
-    setCopied(true);
-    store.set({ announcement: "The link is copied." });
-    setTimeout(() => setCopied(false), 2000);
+    const text = await copied(String(traceAddress(id)));
+    setOutcome(text);
+    store.set({ announcement: text });
+    setTimeout(() => setOutcome(""), 3000);
   };
   return html`
-    <button type="button" class="plain" onClick=${copy}>${copied ? "Copied" : "Copy link"}</button>
+    <button type="button" class="plain" onClick=${copy}>${outcome || "Copy link"}</button>
     <button type="button" class="plain" disabled=${running} onClick=${() => store.download(id)}>Save JSON</button>
   `;
+}
+
+/** Copy a text; browsers allow that only on this machine or over HTTPS. @param {string} text */
+async function copied(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return "Copied";
+  } catch {
+    return "Copy it from the address bar";
+  }
 }
