@@ -328,13 +328,11 @@ FRAMES = """() => {
     requestAnimationFrame(frame);
 }"""
 
-STALL = 250
-"""Milliseconds without a frame that a reader notices, on a machine that has other work to do."""
+USUAL, LONGEST = 100, 1000
+"""Milliseconds between two frames: for 99% of them, and for the rest, when others use the cores."""
 
 
-def test_two_thousand_tokens_are_written_and_scrolled_without_a_stall(
-    visit, long_site, record_property
-):
+def test_two_thousand_tokens_are_written_and_scrolled_without_a_stall(visit, long_site, pictures):
     page = visit(address=long_site)
     page.wait_for_selector("button.example")
     page.evaluate(FRAMES)
@@ -348,6 +346,14 @@ def test_two_thousand_tokens_are_written_and_scrolled_without_a_stall(
         page.mouse.wheel(0, -900 if step < 30 else 700)
         page.wait_for_timeout(25)
     while_scrolled = page.evaluate("window.gaps.splice(0)")
-    for name, gaps in (("written", while_written), ("scrolled", while_scrolled)):
-        record_property(f"longest pause while {name}, in milliseconds", round(max(gaps)))
-        assert max(gaps) < STALL, name
+    pauses = {"written": _pauses(while_written), "scrolled": _pauses(while_scrolled)}
+    (pictures / "pauses.json").write_text(json.dumps(pauses), encoding="utf-8")
+    for usual, longest in pauses.values():
+        assert usual < USUAL, pauses
+        assert longest < LONGEST, pauses
+
+
+def _pauses(gaps):
+    """Return below what 99% of the milliseconds between frames are, and the most of them."""
+    ordered = sorted(gaps)
+    return ordered[int(0.99 * len(ordered))], ordered[-1]
