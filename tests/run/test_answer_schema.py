@@ -9,7 +9,7 @@ import composer
 from composer.backends import BACKENDS, Capability, Card, Remote
 from composer.diagnostics import Mistakes
 from composer.run import Failure
-from composer.values import Client, Completion, Generated, Usage
+from composer.values import AnswerSchema, Client, Completion, Generated, Usage
 
 SCHEMA = {
     "title": "Final answer!",
@@ -158,3 +158,16 @@ def test_what_cannot_be_is_refused_when_a_recipe_is_read(load, tmp_path, text, c
         load(text)
     (mistake,) = caught.value.diagnostics
     assert (mistake.code, words in mistake.message) == (code, True), mistake.message
+
+
+def test_a_query_may_bring_a_schema_of_its_own(load):
+    other = {"type": "object", "properties": {"sum": {"type": "number"}}, "required": ["sum"]}
+    options = composer.AnswerOptions(schema=AnswerSchema(json.dumps(other)))
+    with load(GOOD + 'A(schema = "answer.json")').ready() as ensemble:
+        with pytest.raises(Failure, match="E720"):
+            ensemble("Sum?", options=options)
+        assert FORMATS[0]["json_schema"]["schema"] == other
+        for bad in ("{", '{"type": 3}'):
+            with pytest.raises(Failure, match="this is no JSON Schema"):
+                ensemble.demand_options(composer.AnswerOptions(schema=AnswerSchema(bad)))
+        assert str(ensemble("Sum?")) == '{"total": 4}'
