@@ -46,7 +46,7 @@ class ServeProcess:
     def wait_for(self, start):
         """Read lines until one begins so."""
         while True:
-            line = self._queue.get(timeout=60)
+            line = self._queue.get(timeout=180)
             assert line is not None, "\n".join(["the server has ended:", *self.lines])
             self.lines.append(line)
             if line.startswith(start):
@@ -60,7 +60,7 @@ class ServeProcess:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.address + path, data, headers)
         try:
-            with urllib.request.urlopen(request, timeout=60) as reply:
+            with urllib.request.urlopen(request, timeout=180) as reply:
                 return reply.status, reply.read()
         except HTTPError as error:
             return error.code, error.read()
@@ -75,8 +75,8 @@ class ServeProcess:
 
     def ended(self):
         """Wait for the end, and return the exit status; the rest of the lines is read."""
-        status = self.process.wait(60)
-        while (line := self._queue.get(timeout=60)) is not None:
+        status = self.process.wait(180)
+        while (line := self._queue.get(timeout=180)) is not None:
             self.lines.append(line)
         return status
 
