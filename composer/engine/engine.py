@@ -29,6 +29,8 @@ from composer.engine.weights.local import load
 from composer.quiet import quiet
 from composer.specs import Prompted, TokenFuse, leaves
 from composer.values.errors import ModelError
+from composer.values.flow import Query
+from composer.values.requests import Generate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,8 +44,8 @@ if TYPE_CHECKING:
     from composer.engine.task import AnyTask
     from composer.engine.weights.local import LocalModel
     from composer.specs.models import Checkpoint
-    from composer.values.flow import Model, Query
-    from composer.values.requests import Generate, ScoreTexts
+    from composer.values.flow import Model
+    from composer.values.requests import ScoreTexts
     from composer.values.results import Completion, Score
 
 __all__ = ["Engine"]
@@ -112,16 +114,18 @@ class Engine:
         )
 
     def load(self, model: Model) -> Future[None]:
-        """Load a model, and make the group of a fuse, before the first job needs it."""
+        """Load a model, and make the groups that its answers need, before the first job does."""
+        members, _ = choose_session(Generate(model, Query.of("")), None)
 
         async def loaded() -> None:
             """Ask nothing."""
 
         def start() -> Session[None]:
-            self._group(model)
+            for member in members:
+                self._group(member)
             return loaded()
 
-        return self._submit((model,), start)
+        return self._submit(members, start)
 
     def close(self, patience: float | None = None) -> None:
         """Cancel all jobs and end the thread; wait `patience` seconds (None: as long as it takes).

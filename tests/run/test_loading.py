@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 import composer
 from composer.run import Result
 from composer.run.engine_host import EngineHost, LoadingTimer
@@ -51,6 +53,24 @@ def test_models_can_be_loaded_before_they_are_asked():
         ensemble.load()
         assert told == ["torch", "A", "B"]
         ensemble("What is 1 plus 1?")
+        assert told == ["torch", "A", "B"]
+
+
+@pytest.mark.parametrize(
+    "fuse",
+    [
+        "span_fuse(A, B)",
+        "byte_fuse(A, B)",
+        "handoff(A, B, when = doubt())",
+        "token_fuse(A, B, draft = speculative())",
+        "span_fuse(A, token_fuse(A, B))",
+    ],
+)
+def test_every_kind_of_fuse_can_be_loaded_before_it_is_asked(fuse):
+    told = []
+    models = 'model A = zoo("general-1")\nmodel B = zoo("maths")\n'
+    with composer.load(models + fuse).ready(loading=told.append) as ensemble:
+        ensemble.load()
         assert told == ["torch", "A", "B"]
 
 
