@@ -185,6 +185,9 @@ class FuseTree:
                 return self._model_node(model, name, prompt, together=together)
             case TokenFuse():
                 return self._fuse_node(model, prompt, together=together)
+            case _ if not name:
+                text = f"`{model.name}` puts texts together, so it has no score for each token"
+                raise ModelError("E302", text, "ask a single model, or a `token_fuse`")
             case _:
                 text = "`span_fuse`, `byte_fuse` and `handoff` cannot be members of `token_fuse`"
                 raise ModelError(

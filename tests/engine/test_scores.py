@@ -101,7 +101,7 @@ def test_text_longer_than_the_context_is_an_error(engine, model):
 
 def test_a_span_fuse_has_no_distribution(engine, model):
     fuse = SpanFuse((model("stories"),), ("a",))
-    with pytest.raises(ModelError, match="cannot be members of `token_fuse`"):
+    with pytest.raises(ModelError, match="puts texts together, so it has no score"):
         ask_score(engine, fuse, None, "dog").result(60)
 
 
