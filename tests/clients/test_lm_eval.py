@@ -22,16 +22,13 @@ LIKELIEST = """use "zoo.ens" (A, B, C, general, other)
 [{names}] -> rank({fuse}, by = likely(per = answer)) -> best()
 """
 FUSES = {"fused": "token_fuse(A, B, C)", "unite": "token_fuse(general, other, align = topk())"}
+HERE = {"tokenizer_backend": "huggingface", "tokenizer": TOKENIZER}
 BACKENDS = {
-    "remote": {"tokenizer_backend": "auto"},
-    "ids": {"tokenizer_backend": "huggingface", "tokenizer": TOKENIZER, "num_concurrent": 8},
-    "texts": {
-        "tokenizer_backend": "huggingface",
-        "tokenizer": TOKENIZER,
-        "tokenized_requests": False,
-        "batch_size": 8,
-    },
+    "remote": ({"tokenizer_backend": "auto", "num_concurrent": 4}, ()),
+    "ids": ({**HERE, "num_concurrent": 8}, ()),
+    "texts": ({**HERE, "tokenized_requests": False}, ("--batch_size", "8")),
 }
+"""Who cuts texts into tokens, and how prompts are sent: options of the model, and of lm_eval."""
 
 
 @pytest.fixture
@@ -97,8 +94,9 @@ def written(fuse, folder):
 )
 def test_choices_and_answers_score_as_in_compose_eval(v1, folder, items, model, backend):
     tasks = ("zoo_choice", "zoo_answer")
+    options, more = BACKENDS[backend]
     url = f"{v1}/completions"
-    printed, (acc, exact_match) = harness(url, tasks, folder, model=model, **BACKENDS[backend])
+    printed, (acc, exact_match) = harness(url, tasks, folder, *more, model=model, **options)
     if backend == "remote":
         assert "Using remote tokenizer backend" in printed
     assert acc == pytest.approx(likeliest(FUSES[model], folder, items))

@@ -12,7 +12,7 @@ CLIENTS = Path(
 READY = CLIENTS / "ready"
 
 
-def run_client(*command, folder, timeout=280, **settings):
+def run_client(*command, folder, timeout=900, **settings):
     """Run a program of the environment in a folder; give what it prints, and fail as it fails.
 
     It reaches no hub, and keeps what it keeps in that folder.
