@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from composer.run.engine_host import EngineHost
 from composer.serve.admission import Admission
 from composer.serve.metrics import Metrics
 from composer.serve.served import Registry, ServedModel
+from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -32,9 +33,11 @@ class OpenServer:
     budget: RunBudget | None
 
     def load(self) -> None:
-        """Load all models that are in this process; raises Failure where one cannot be."""
+        """Load all models and tokenizers that are in this process; raises Failure for a model."""
         for served in self.registry.models.values():
             served.ensemble.load()
+            with suppress(ModelError):  # a request that needs the tokenizer is told
+                _ = served.tokenizer  # read now, and not when a request needs it
 
 
 @contextmanager

@@ -28,6 +28,7 @@ def serve(tmp_path, monkeypatch):
     yield start
     for server in started:
         server.__exit__()
+        assert not any("Traceback" in line for line in server.lines), server.lines
 
 
 @pytest.mark.parametrize("streams", [True, False])
