@@ -123,6 +123,7 @@ def test_a_trace_has_an_address_that_opens_it_again(visit, site):
     page = visit()
     _choose(page, "cascade")
     _ask(page)
+    assert page.title().startswith("What is 17 plus 25?")
     address, shown = page.url, page.locator(".card").all_inner_texts()
     assert re.fullmatch(rf"{site}/trace/[0-9a-f]{{32}}", address)
     page.get_by_role("button", name="Copy link").click()

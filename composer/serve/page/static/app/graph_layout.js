@@ -17,19 +17,23 @@ const LETTER = 6.4;
  * Lay out a graph from left to right, or downwards where that is too wide.
  * @param {import("./types.js").ServedModel["graph"]} graph
  * @param {number} room The width of the page for it.
+ * @param {boolean} hasFigures Whether boxes have a line for time and cost.
  */
-export function layOut(graph, room) {
-  const across = laidOut(graph, room, false);
-  return across.width <= room ? across : laidOut(graph, room, true);
+export function layOut(graph, room, hasFigures) {
+  const across = laidOut(graph, room, hasFigures, false);
+  return across.width <= room ? across : laidOut(graph, room, hasFigures, true);
 }
 
 /** @param {boolean} isDown Whether steps follow each other downwards. */
-function laidOut(graph, room, isDown) {
+function laidOut(graph, room, hasFigures, isDown) {
   const plan = new Graph();
   plan.setGraph({ rankdir: isDown ? "TB" : "LR", nodesep: isDown ? 12 : 18, ranksep: isDown ? 34 : 40, marginx: 4, marginy: 4 });
   plan.setDefaultEdgeLabel(() => ({}));
   const targets = new Set(graph.edges.map(({ target }) => target));
-  for (const box of graph.boxes) plan.setNode(box.id, sized(box, room, !targets.has(box.id)));
+  for (const box of graph.boxes) {
+    const isQuestion = !targets.has(box.id);
+    plan.setNode(box.id, { ...sized(box, room, hasFigures && !isQuestion), isQuestion });
+  }
   for (const { source, target, label } of graph.edges) {
     plan.setEdge(source, target, { width: label ? label.length * LETTER : 0, height: label ? 14 : 0, labelpos: "c" });
   }
@@ -46,16 +50,16 @@ function laidOut(graph, room, isDown) {
   };
 }
 
-/** A box with its lines, as wide as they are; the question has no time and cost. */
-function sized(box, room, isQuestion) {
+/** A box with its lines, as wide as they are. */
+function sized(box, room, hasFigures) {
   const chips = box.chips.map(({ name, beside }) => `${name} ${beside}`.trim()).join(", ");
   const texts = [box.title, ...box.facts, ...(chips ? [chips] : [])];
   const longest = Math.max(...texts.map((text) => text.length)) * LETTER + 2 * PADDING + 8;
   const width = Math.min(Math.max(longest, WIDTHS[0]), WIDTHS[1], Math.max(room - 8, WIDTHS[0]));
   const letters = Math.floor((width - 2 * PADDING) / LETTER);
   const lines = texts.map((text, place) => shortened(text, place === 0 ? letters - 2 : letters));
-  const height = HEAD + (lines.length - 1) * LINE + (isQuestion ? 4 : FOOT);
-  return { width, height, lines, isQuestion };
+  const height = HEAD + (lines.length - 1) * LINE + (hasFigures ? FOOT : 4);
+  return { width, height, lines };
 }
 
 function shortened(text, letters) {

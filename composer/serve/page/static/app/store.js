@@ -24,6 +24,8 @@ import { piece, Writing } from "./writing.js";
 /** Options of a question that are numbers, as the form has them. */
 export const NUMBERS = ["temperature", "max_tokens", "seed"];
 
+const TITLE = "Ensemble Composer";
+
 export class Store {
   constructor() {
     /** @type {import("./types.js").ServedModel[]} */
@@ -71,9 +73,16 @@ export class Store {
     });
   }
 
+  /** Name the window by the question in view. */
+  name() {
+    const { question } = this.inFocus ?? {};
+    document.title = question ? `${question.slice(0, 60)} · ${TITLE}` : TITLE;
+  }
+
   /** Change fields and draw. @param {Partial<Store>} fields */
   set(fields) {
     Object.assign(this, fields);
+    this.name();
     this.changed();
   }
 

@@ -67,7 +67,7 @@ function Welcome({ store }) {
   if (!served) return html`<p class="quiet">This server serves no model.</p>`;
   return html`
     <div class="welcome">
-      <h1>${served.id}</h1>
+      <h2>${served.id}</h2>
       <p>${introduction(served)}</p>
       ${served.example &&
       html`<button type="button" class="example" onClick=${() => store.ask(served.example)}>

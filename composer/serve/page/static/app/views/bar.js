@@ -9,7 +9,7 @@ const THEMES = { system: "Auto", light: "Light", dark: "Dark" };
 export function Bar({ store }) {
   return html`
     <header class="bar">
-      <span class="brand"><${Mark} />Ensemble Composer</span>
+      <h1 class="brand"><${Mark} />Ensemble Composer</h1>
       <span class="grow"></span>
       <button type="button" onClick=${() => store.clear()}>New</button>
       <${ThemeSwitch} />

@@ -19,7 +19,7 @@ export function Graph({ run, served, palette }) {
     watcher.observe(room.current);
     return () => watcher.disconnect();
   }, []);
-  const layout = useMemo(() => layOut(served.graph, width), [served, width]);
+  const layout = useMemo(() => layOut(served.graph, width, run !== null), [served, width, run !== null]);
   const scale = Math.min(1, Math.max(SMALLEST, (width - 8) / layout.width));
   const box = served.graph.boxes.find(({ id }) => id === chosen) ?? null;
   return html`
