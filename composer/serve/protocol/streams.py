@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from composer.serve.errors import ProtocolError
+from composer.serve.errors import ProtocolError, error_of
 from composer.serve.protocol.accounts import Answer, extension_json, token_counts, usage_json
 from composer.serve.protocol.forms import DONE
 
@@ -67,8 +67,9 @@ class EventStream(Response):
         self._open = len(order.draws)
         self._chunks: list[str] = []
         self._unsent = 0
+        self._is_sending = False
         self._futures: list[Future[Result]] = []
-        self._error: ProtocolError | None = None
+        self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._mailbox: Mailbox = runs.mailbox
         self._read = _tokens_read(order) if order.counts else 0
@@ -107,14 +108,22 @@ class EventStream(Response):
                 begun = True
                 await send({**START})
             await self._send(send)
-        await self._send(send, self._error.event if self._error is not None else self._end())
+        if self._error is None:
+            await self._send(send, self._end())
+            return
+        error = error_of(self._error, self._order.prompt)
+        await self._send(send, error.event)
+        if error is not self._error:  # a mistake of ours is logged
+            raise self._error
 
     async def _send(self, send: Send, last: bytes = b"") -> None:
         """Send what was written since the last time."""
         body = "".join(self._chunks).encode() + last
         self._chunks.clear()
         self._unsent = 0
+        self._is_sending = True
         await send({"type": "http.response.body", "body": body, "more_body": not last})
+        self._is_sending = False
 
     async def _news(self) -> None:
         """Wait until there is something to send."""
@@ -126,24 +135,32 @@ class EventStream(Response):
         """Take a piece of text, a token or the end of an answer; called in the loop's thread."""
         if self._error is not None:
             return
-        written = self._written[index]
+        try:
+            self._write(index, item)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it ends the stream
+            self._error = error
+        if (
+            (self._chunks or not self._open or self._error)
+            and self._waiter is not None
+            and not self._waiter.done()
+        ):
+            self._waiter.set_result(None)
+
+    def _write(self, index: int, item: object) -> None:
         if isinstance(item, str):
             self._add(index, item, None)
             self._demand_taker()
         elif isinstance(item, Future):
             self._finish(index, item)
         else:
-            written.waiting.append(item)  # type: ignore[arg-type]
-            return
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+            self._written[index].waiting.append(item)  # type: ignore[arg-type]
 
     def _demand_taker(self) -> None:
-        """End the answers where too much of them waits for the client."""
-        if self._unsent > MOST_UNSENT:
-            text = f"{self._unsent:,} characters wait, since the client takes them too slowly"
-            self._error = ProtocolError("E806", text, status=408)
+        """Raise ProtocolError where too much waits for a client that takes the last part slowly."""
+        if self._is_sending and self._unsent > MOST_UNSENT:
             self._stop()
+            text = f"{self._unsent:,} characters wait, since the client takes them too slowly"
+            raise ProtocolError("E806", text, status=408)
 
     def _add(self, index: int, text: str, finish: str | None, tail: str = "") -> None:
         """Write a chunk with text, and the tokens that came with it."""
@@ -161,12 +178,8 @@ class EventStream(Response):
 
     def _finish(self, index: int, future: Future[Result]) -> None:
         """Write what an answer had not written yet, and why it ended."""
-        try:
-            answer = self._runs.answer(self._order, index, future)
-            rest = self._rest(index, answer)
-        except ProtocolError as error:
-            self._error = error
-            return
+        answer = self._runs.answer(self._order, index, future)
+        rest = self._rest(index, answer)
         self._open -= 1
         written = self._written[index]
         written.answer = answer

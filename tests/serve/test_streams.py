@@ -1,0 +1,43 @@
+"""Streams that end otherwise: a client that takes too little, a mistake of ours."""
+
+import asyncio
+import json
+
+from asgi import acall, call
+
+from composer.serve.protocol import streams
+
+
+def test_what_waits_for_a_slow_client_is_bounded_and_then_the_answer_is_ended(app, monkeypatch):
+    monkeypatch.setattr(streams, "MOST_UNSENT", 2000)
+    stop, ended = streams.EventStream._stop, asyncio.Event()
+    monkeypatch.setattr(streams.EventStream, "_stop", lambda each: (ended.set(), stop(each)))
+    messages = [{"role": "user", "content": "Go on"}]
+    options = {"max_tokens": 200, "stream": True}
+    body = {"model": "alone", "messages": messages, "ignore_eos": True, **options}
+
+    async def pause(sent):
+        if len(sent) == 2:  # the head and the first chunk
+            async with asyncio.timeout(30):
+                await ended.wait()
+
+    async def scene():
+        headers = {"content-type": "application/json"}
+        return await acall(app, "POST", "/v1/chat/completions", body, headers, take=pause)
+
+    reply = asyncio.run(scene())
+    assert len(reply.body) < 6000
+    assert b"since the client takes them too slowly" in reply.body.splitlines()[-2]
+
+
+def test_a_mistake_of_ours_ends_a_stream_with_an_error(app, monkeypatch, capfd):
+    def broken(*_, **__):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(streams, "extension_json", broken)
+    messages = [{"role": "user", "content": "2 + 2?"}]
+    body = {"model": "alone", "messages": messages, "stream": True, "max_tokens": 2}
+    reply = call(app, "POST", "/v1/chat/completions", body, {"content-type": "application/json"})
+    assert reply.status == 200
+    assert json.loads(reply.body.splitlines()[-2][6:])["error"]["code"] == "E809"
+    assert "ZeroDivisionError" in capfd.readouterr().err
