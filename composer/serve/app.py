@@ -17,6 +17,7 @@ from composer.serve.errors import ProtocolError, error_of
 from composer.serve.gate import Gate
 from composer.serve.lifecycle import Lifecycle
 from composer.serve.metrics import Metrics
+from composer.serve.protocol.route import ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,9 +69,9 @@ def create_app(
     traces = page.Traces()
     keep_trace = page.keeper(traces) if settings.page else protocol.no_trace
     app.include_router(protocol.routes(registry, keep_trace))
-    app.include_router(operating.routes(registry, lifecycle, metrics))
+    app.include_router(operating.routes(registry, lifecycle, metrics), responses=ERRORS)
     if settings.page:
-        app.include_router(page.routes(registry, traces))
+        app.include_router(page.routes(registry, traces), responses=ERRORS)
     return app
 
 

@@ -38,9 +38,10 @@ MEANINGS = {
 }
 
 ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorReply, "description": text} for status, text in MEANINGS.items()
+    **{status: {"model": ErrorReply, "description": text} for status, text in MEANINGS.items()},
+    "default": {"model": ErrorReply, "description": "Any other error."},
 }
-"""The errors of a route, for the description of the API."""
+"""The errors of a route, for the description of the API; FastAPI's own form of them never comes."""
 
 
 class ProtocolRoute(APIRoute):
