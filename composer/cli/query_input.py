@@ -63,8 +63,9 @@ class QueryInput:
         if not arguments and input_ is not None and input_.is_file():
             return cls(partial(_queries_of_file, input_, of_request), limit, input_)
         queries = cls(lambda _unused: query_list, limit, None if arguments else input_)
-        given = _queries_given(recipe, arguments, input_, of_request, queries.count_unused)
-        query_list = list(given)
+        query_list = list(
+            _queries_given(recipe, arguments, input_, of_request, queries.count_unused)
+        )
         return queries
 
     def queries(self) -> Iterator[Query]:

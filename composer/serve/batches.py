@@ -48,6 +48,8 @@ NOT_HERE = {
 }
 """Fields of a body that only a server honours, and why."""
 
+ADVICE = "a request is what a server is sent: `docs/serving.md` has its fields"
+
 _CODE = re.compile(r"\[([EW]\d+)\] ")
 
 
@@ -66,7 +68,7 @@ class _Request:
 
 
 class Batch:
-    """The requests of a batch file, as a model is asked them."""
+    """Requests of a batch file: as queries for a model, and with its results as replies."""
 
     def __init__(self, served: ServedModel) -> None:
         self._served = served
@@ -82,26 +84,32 @@ class Batch:
             raise BadRow(error.message, ADVICE) from None
         except CodedError as error:
             raise BadRow(error.message, error.help) from None
-        fields = {CUSTOM: row[CUSTOM], REQUEST: row[REQUEST]}
-        return replace(request.order.draws[0].query, id=str(row[CUSTOM]), fields=fields)
+        fields, name = {CUSTOM: row[CUSTOM], REQUEST: row[REQUEST]}, str(row[CUSTOM])
+        return replace(request.order.draws[0].query, id=name, content="", fields=fields)
 
     def check(self, queries: Iterable[Query]) -> None:
         """Raise Failure where the recipe cannot honour what a request asks; nobody is asked."""
         honoured: set[AnswerOptions] = set()
+        ids, further = set[str](), set[str]()
         for query in queries:
+            ids.add(query.id)
             if REQUEST not in query.fields:
                 continue
             order = self._read(query.fields[REQUEST]).order
+            further.update(_draw_id(query, at) for at in range(1, len(order.draws)))
             options = order.draws[0].options
             if options in honoured:
                 continue
             try:
                 self._served.ensemble.demand_options(options)
             except CodedError as error:
-                told = field_at_fault(error, options, order.prompt)
-                text = f"the request `{query.id}` cannot be honoured: {told.message}"
+                message = field_at_fault(error, options, order.prompt).message
+                text = f"the request `{query.id}` cannot be honoured: {message}"
                 raise Failure(error.code, text) from error
             honoured.add(options)
+        for id_ in sorted(ids & further):
+            text = f"the id `{id_}` is also that of a further answer to another request"
+            raise Failure("E504", text, "give that request an id without `#` and a number")
 
     def questions(self, queries: Iterable[Query]) -> Iterator[Query | tuple[Query, AnswerOptions]]:
         """Yield each query, or those of a request, one for each answer that it wants."""
@@ -110,10 +118,13 @@ class Batch:
                 yield query
                 continue
             request = self._requests[query.id] = self._read(query.fields[REQUEST])
+            is_seeded = query.fields[REQUEST]["body"].get("seed") is not None
             for at, draw in enumerate(request.order.draws):
-                name = query.id if at == 0 else f"{query.id}#{at + 1}"
+                name = _draw_id(query, at)
                 self._draws[name] = query.id, at
-                yield replace(draw.query, id=name, fields=query.fields), draw.options
+                content = draw.query.content if is_seeded else ""  # what is drawn depends on it
+                asked = replace(draw.query, id=name, content=content, fields=query.fields)
+                yield asked, draw.options
 
     def whole(self, results: Iterable[Result]) -> Iterator[Result]:
         """Yield the results, of a request with several answers only one when all are there."""
@@ -146,17 +157,19 @@ class Batch:
         body = {"model": self._served.id, **(chat_body(body) if is_response else body)}
         kind = ChatBody if is_response or url.endswith(CHAT) else CompletionBody
         try:
-            checked = kind.model_validate(body)
+            parsed = kind.model_validate(body)
         except ValidationError as error:
             raise problem_of(error.errors(), kind) from None
-        if isinstance(checked, ChatBody):
-            order = chat_order(self._served, checked)
+        if isinstance(parsed, ChatBody):
+            order = chat_order(self._served, parsed)
             return _Request(order, ChatForm(self._served.id, order.names), is_response)
-        order = completion_order(self._served, checked)
+        order = completion_order(self._served, parsed)
         return _Request(order, CompletionForm(self._served.id, order.names))
 
 
-ADVICE = "a request is what a server is sent: `docs/serving.md` has its fields"
+def _draw_id(query: Query, at: int) -> str:
+    """Return the id of the answer at a place, of those that a request wants."""
+    return query.id if at == 0 else f"{query.id}#{at + 1}"
 
 
 def _url(body: Mapping[str, object]) -> str:
@@ -173,8 +186,8 @@ def _row(
     row: dict[str, object] = {"id": f"batch_req_{name}", CUSTOM: name}
     if error is not None:
         code = _CODE.match(error)
-        told = {"code": code[1] if code else "E701", "message": error}
-        return row | {"response": None, "error": told}
+        failure = {"code": code[1] if code else "E701", "message": error}
+        return row | {"response": None, "error": failure}
     draws = request.order.draws
     answers = [Answer(each, draw.seed, None) for each, draw in zip(results, draws, strict=True)]
     body = json.loads(whole_reply(request.order, request.form, answers))

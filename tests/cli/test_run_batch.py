@@ -72,6 +72,23 @@ def test_options_of_a_line_hold_for_that_line(run):
     assert [each["seed"] for each in told] == [5, 6, 7]
 
 
+def test_equal_requests_are_drawn_by_their_ids_and_by_a_seed_alike(run):
+    hot = CHAT | {"temperature": 2.0}
+    numbers = range(4)
+    plain = [request(f"plain{at}", hot) for at in numbers]
+    seeded = [request(f"seeded{at}", hot | {"seed": 3}) for at in numbers]
+    _, rows, _ = run(*plain, *seeded)
+    texts = {name: row["response"]["body"]["choices"][0]["message"] for name, row in rows.items()}
+    assert len({texts[f"plain{at}"]["content"] for at in numbers}) > 1
+    assert len({texts[f"seeded{at}"]["content"] for at in numbers}) == 1
+
+
+def test_an_id_may_not_be_that_of_a_further_answer(run):
+    code, rows, err = run(request("1", CHAT | {"n": 2}), request("1#2", CHAT))
+    assert (code, rows) == (1, {})
+    assert "the id `1#2` is also that of a further answer" in err
+
+
 def test_a_run_goes_on_where_it_stopped(run):
     requests = [request("1", CHAT), request("2", CHAT | {"n": 2, "seed": 1})]
     run(*requests[:1])
