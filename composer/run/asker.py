@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING, TypeVar
@@ -28,7 +28,7 @@ from composer.values.gather import side_by_side
 from composer.values.thinking import ThoughtFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from composer.run.metered_client import RunContext
     from composer.run.trace import StepEvent, Trace
@@ -51,6 +51,7 @@ class RunAsker:
     """Asks models for one step of one query; see `composer.values.asker`.
 
     The answers of a step that writes go on from `prefix`, with `detail` of each token.
+    `sampling_options` are those of the query for which the step has no option.
     """
 
     context: RunContext
@@ -61,6 +62,7 @@ class RunAsker:
     on_token: Callable[[TokenChoice], None] | None = None
     prefix: str = ""
     detail: TokenDetail | None = None
+    sampling_options: Mapping[str, object] = field(default_factory=dict)
 
     @cached_property
     def rng(self) -> random.Random:
@@ -95,6 +97,9 @@ class RunAsker:
 
         Raises ModelError (E720) where the answer does not follow the schema that it must follow.
         """
+        if self.sampling_options:
+            sampling = sampling.changed(self.sampling_options)
+            sampling = replace(sampling, seed=self._next_seed() if sampling.temperature else 0)
         thinking = thinking_of(model, query)
         request = Generate(
             model,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from composer.compiler.graph import Graph, topological
+from composer.compiler.graph import GENERATE, Graph, topological
 from composer.compiler.graph.node import model_value
 from composer.compiler.graph.site import GraphFacts, NodeSite
 from composer.compiler.graph.value_mistakes import value_problem
@@ -16,6 +16,7 @@ from composer.diagnostics.amounts import counted
 from composer.run.result import Failure
 from composer.run.writers import read_writers, writers_of
 from composer.specs import missing_detail
+from composer.steps import STEPS
 from composer.values import Port
 from composer.values.capability import Capability
 from composer.values.processing import NEUTRAL
@@ -82,22 +83,23 @@ class OptionChecks:
         """Return the changed options of one step that writes."""
         if options.detail is not None and node in self._read:
             raise self._refusal(CANNOT, node, "detail", WHY["detail"])
-        wanted = self._wanted(node, options)
+        asked = _as_asked(node)
+        wanted = self._wanted(node, asked, options)
         for name in wanted:
             if name not in node.step.per_query:
                 text = f"`{node.op}` has no such option"
                 raise self._refusal(CANNOT, node, name, text)
         changes = {name: value for name, value in wanted.items() if name not in NEEDED}
-        self._validate(node, changes)
-        assert node.options is not None
-        changed = replace(node, options=node.options.model_copy(update=changes))
+        self._validate(node, asked, changes)
+        assert asked.options is not None
+        changed = replace(asked, options=asked.options.model_copy(update=changes))
         site = NodeSite(changed, self._facts)
         for name in NEEDED.keys() & wanted.keys():
             for complaint in (c for m in site.models for c in site.lacks(m, NEEDED[name])):
                 raise self._refusal(complaint.code, node, name, complaint.text)
         self._demand_detail(node, site, options)
         self._demand_new_answers(node, site, changes)
-        for complaint in (c for check in node.step.hooks.checks for c in check(site)):
+        for complaint in (c for check in asked.step.hooks.checks for c in check(site)):
             if complaint.code.startswith("E"):
                 about = complaint.about if isinstance(complaint.about, str) else ""
                 ignoring = options.ignore_end and about == "min_tokens"
@@ -105,16 +107,16 @@ class OptionChecks:
                 raise self._refusal(complaint.code, node, name, complaint.text, complaint.help)
         return changes
 
-    def _wanted(self, node: Node, options: AnswerOptions) -> Changes:
+    def _wanted(self, node: Node, asked: Node, options: AnswerOptions) -> Changes:
         """Return the options that are set, as the step has them; those without effect are none."""
         wanted: Changes = {
             name: getattr(options, name) for name in options.set_names if name not in OF_QUERY
         }
         if options.ignore_end:
             wanted |= self._without_end(node, options)
-        if "max_tokens" in wanted and "max_length" in node.values():
+        if "max_tokens" in wanted and "max_length" in asked.values():
             wanted["max_length"] = None
-        wanted = {n: v for n, v in wanted.items() if not self._is_neutral(node, n, v)}
+        wanted = {n: v for n, v in wanted.items() if not self._is_neutral(asked, n, v)}
         return wanted | {name: True for name in NEEDED if getattr(options, name)}
 
     def _without_end(self, node: Node, options: AnswerOptions) -> Changes:
@@ -137,13 +139,13 @@ class OptionChecks:
         leaves = NodeSite(node, self._facts).leaves_asked
         return not any(name in leaf.own_processing for leaf in leaves)
 
-    def _validate(self, node: Node, changes: Changes) -> None:
+    def _validate(self, node: Node, asked: Node, changes: Changes) -> None:
         """Check values as the language does."""
-        assert node.options is not None
+        assert asked.options is not None
         plain = {name: value for name, value in changes.items() if name != "schema"}
-        kind = type(node.options)
+        kind = type(asked.options)
         try:
-            checked = kind(**{**node.values(), **plain})
+            checked = kind(**{**asked.values(), **plain})
         except ValidationError as error:
             problem = error.errors()[0]
             code, text, _ = value_problem(problem, kind)
@@ -205,6 +207,15 @@ class OptionChecks:
         subject = f"`{option}` cannot be set for this query" if option else "this query cannot run"
         help_ = help_ or f"leave `{option}` out, or ask another recipe"
         return Failure(code, f"{subject}, because of {where}: {text}", help_)
+
+
+def _as_asked(node: Node) -> Node:
+    """Return a step as one with the options of `generate`, if its answer is one call of that."""
+    if not node.step.one_call:
+        return node
+    kind = STEPS[GENERATE].options
+    own = {name: value for name, value in node.values().items() if name in kind.model_fields}
+    return replace(node, op=GENERATE, options=kind(**own))
 
 
 def _unweighed(node: Node) -> Model:

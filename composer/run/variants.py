@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -31,12 +31,16 @@ MOST = 1024
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Variant:
-    """A program under the options of one query: the options of each node, and who writes."""
+    """A program under the options of one query: the options of each node, and who writes.
+
+    `sampling_options` hold where a step that writes has no option of that name.
+    """
 
     program: Program
     options: Mapping[Node, Mapping[str, object]]
     writers: frozenset[Node]
     answer: AnswerOptions
+    sampling_options: Mapping[Node, Mapping[str, object]] = field(default_factory=dict)
 
     @property
     def seed(self) -> int:
@@ -82,5 +86,10 @@ class Variants:
         sampled = options.temperature and self._apart is not None
         program, checks = self._sampled if sampled else self._greedy
         changes = checks.changes(options)
-        changed = {node: {**program.options[node], **new} for node, new in changes.items()}
-        return Variant(program, {**program.options, **changed}, frozenset(changes), options)
+        by_node, of_sampling = dict(program.options), {}
+        for node, values in changes.items():
+            before = program.options[node]
+            own = {name: value for name, value in values.items() if name in before}
+            by_node[node] = {**before, **own}
+            of_sampling[node] = {name: values[name] for name in values.keys() - before.keys()}
+        return Variant(program, by_node, frozenset(changes), options, of_sampling)

@@ -178,6 +178,7 @@ class Walk:
             ask.on_text, ask.on_token = self.listeners.on_text, self.listeners.on_token
         if variant is not None and node in variant.writers:
             ask.prefix, ask.detail = variant.answer.prefix, variant.answer.detail
+            ask.sampling_options = variant.sampling_options.get(node, {})
         return ask
 
 

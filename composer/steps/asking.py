@@ -40,7 +40,7 @@ Count = Annotated[int, Field(ge=1)]
 Whole = Annotated[int, Field(ge=0)]
 
 
-DRAWN = (
+PER_QUERY = (
     "temperature",
     "top_p",
     "top_k",
@@ -75,7 +75,7 @@ def model(*, declaration: Declaration, name: str, timeout: Seconds | None = None
     streams=True,
     absorbs="model",
     alone=True,
-    per_query=(*DRAWN, "prefix"),
+    per_query=(*PER_QUERY, "prefix"),
 )
 async def generate(
     query: Query,
@@ -127,7 +127,7 @@ async def generate(
     hidden=("draw", "max_length"),
     set_by_rules=("max_length",),
     alone=True,
-    per_query=DRAWN,
+    per_query=PER_QUERY,
 )
 async def sample(
     query: Query,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from composer.methods import TEMPLATES, Confident, Judge, Scorer, Template
+from composer.steps.asking import PER_QUERY
 from composer.steps.declare import step
 from composer.steps.site import Complaint
 from composer.values import Asker, Candidates, Model, Ranking, Sampling, Text
@@ -136,7 +137,8 @@ async def select(
 @step(
     paper="arXiv:2306.02561",
     needs=Capability.TEXT,
-    per_query=("max_tokens", "prefix", "detail"),
+    per_query=(*PER_QUERY, "prefix"),
+    one_call=True,
 )
 async def regenerate(
     answers: Text | Candidates | Ranking,

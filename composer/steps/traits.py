@@ -50,7 +50,9 @@ class Traits:
 
     Of options that a caller sets for one query, where its text may be the answer: `per_query` names
     those that it honours. Of any other it asks as with the neutral value, such as a temperature of
-    0. `reads` says that it reads a value out of each answer, which is the answer from then on.
+    0. `one_call` says that its answer is what one call of `ask.generate` gives, so that options of
+    `generate` hold for that call where the step has none of that name. `reads` says that it reads a
+    value out of each answer, which is the answer from then on.
 
     Of how it is written and shown: `hidden` names options that only the compiler sets; a step with
     `sign` is written by that sign of the language and not by name, and has options of its own only
@@ -72,6 +74,7 @@ class Traits:
     tries_first: bool = False
     alone: bool = False
     per_query: Collection[str] = ()
+    one_call: bool = False
     reads: bool = False
     sign: str = ""
     defaulted: bool = False

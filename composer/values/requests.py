@@ -9,15 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar, Generic, Self, TypeVar
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 from composer.values.errors import ModelError
 from composer.values.processing import NO_PROCESSING, Processing
 from composer.values.results import Embedded, Generated, NextDistributions, Rewarded, Score
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from composer.values.details import TokenChoice, TokenDetail
     from composer.values.flow import JSON, Model, Query
@@ -63,6 +63,14 @@ class Sampling:
     processing: Processing = NO_PROCESSING
     max_length: int | None = None
     schema: AnswerSchema | None = None
+
+    def changed(self, options: Mapping[str, object]) -> Sampling:
+        """Return it with options of `generate` by their names in recipes."""
+        names = {each.name for each in fields(self)}
+        own = {name: value for name, value in options.items() if name in names}
+        others: dict[str, Any] = {n: value for n, value in options.items() if n not in names}
+        changes: dict[str, Any] = {**own, "processing": replace(self.processing, **others)}
+        return replace(self, **changes)
 
     @property
     def min_tokens(self) -> int:

@@ -95,6 +95,14 @@ def test_options_of_a_query_are_as_if_the_recipe_said_them(options, recipe, numb
             assert result.answer == ensemble(query).answer
 
 
+def test_options_hold_for_the_call_of_a_step_that_has_no_such_option(texts):
+    result, _ = texts("[M, N] -> regenerate(L)", stop=(" d",), max_tokens=5)
+    assert result.answer == "a b c"
+    by_seed = [texts("L -> regenerate(M)", temperature=1.0, seed=s)[0].answer for s in range(9)]
+    assert len(set(by_seed)) > 1
+    assert {texts("L -> regenerate(M)", seed=s)[0].answer for s in range(3)} == {"one"}
+
+
 def test_a_seed_is_that_of_all_sampled_work(load):
     recipe = "sample(M, 3, temperature = 1) -> vote()"
     with load(recipe, models=MODELS).ready() as ensemble:
@@ -146,8 +154,8 @@ def test_details_are_those_of_the_answer_without_its_thoughts(load):
         ("M", {"min_tokens": 4, "max_tokens": 3}, "E407", "support `min_tokens`"),
         ("M", {"ignore_end": True}, "E407", "`ignore_end` cannot be set"),
         ("M", {"ignore_end": True, "stop": ("x",)}, "E403", "must not end"),
-        ("[M, N] -> regenerate(L)", {"temperature": 0.5}, "E410", "`regenerate` has no such"),
-        ("[M, N] -> regenerate(L)", {"stop": ("x",)}, "E410", "step r4 (`regenerate`)"),
+        ("[M, N] -> regenerate(L)", {"presence_penalty": 1.0}, "E407", "step r4 (`regenerate`)"),
+        ("[M, N] -> regenerate(L)", {"top_p": 2.0}, "E402", "`top_p` must be at most 1"),
         ("sample(M, 5) -> vote()", {"temperature": 0.0}, "E403", "draws 5 answers to choose"),
         ("[M(temperature = 1), M(temperature = 1)] -> vote()", {"temperature": 0}, "E403", "equal"),
         ("M", {"prefix": "The "}, "E302", "continuing a partial answer"),
@@ -233,6 +241,14 @@ def test_fused_models_are_asked_for_what_all_of_them_honour(load, recipe, option
     refused = pytest.raises(Failure, match=message) if message else nullcontext()
     with load(recipe, models=ZOO).ready() as ensemble, refused:
         ensemble.demand_options(AnswerOptions(**options))
+
+
+def test_a_step_that_searches_has_no_last_word_to_stop_at():
+    with Recipe.load("process/beam").ready() as ensemble:
+        ensemble.demand_options(AnswerOptions(temperature=0.5))
+        with pytest.raises(Failure, match="`process_fuse` has no such option") as refused:
+            ensemble.demand_options(AnswerOptions(stop=("x",)))
+    assert refused.value.code == "E410"
 
 
 def test_equal_options_are_checked_once(load, monkeypatch):
