@@ -70,6 +70,7 @@ def test_members_that_were_probed_answer_as_here(members, model):
     assert answers(behind(members, "") + fuse) == answers(here() + fuse)
 
 
+@pytest.mark.slow
 def test_the_probe_finds_what_the_server_gives(members):
     options = Endpoint(model="maths", url=(members["B"],), tokenizer=str(zoo.folder("maths")))
     (record,) = asyncio.run(explore(options, "B", anew=True)).values()

@@ -53,14 +53,11 @@ def test_media_reach_a_member_that_reads_them():
     assert given.json()["usage"]["total_tokens"] == 11
 
 
-@pytest.mark.parametrize(
-    ("status", "expected"), [(500, 502), (429, 502), (400, 502), (401, 502), (402, 502)]
-)
-def test_the_failure_of_a_member_is_not_the_client_s(status, expected):
+@pytest.mark.parametrize("status", [500, 401])
+def test_the_failure_of_a_member_is_not_the_client_s(status):
     error = {"error": {"message": "no", "code": status}}
     given, _ = ask([reply(error, status)], {"messages": [{"role": "user", "content": "hi"}]})
-    assert given.status == expected
-    assert given.error["code"] == "E701"
+    assert (given.status, given.error["code"]) == (502, "E701")
 
 
 def test_a_stream_that_breaks_off_ends_with_an_error():
