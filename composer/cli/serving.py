@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import click
 
 from composer.cli.status import EXIT_PARTLY
 from composer.cli.terminal import err
 from composer.diagnostics.amounts import cost_text, counted, in_dollars, in_seconds
+from composer.diagnostics.secrets import starred
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +28,9 @@ __all__ = ["RequestLog", "announce", "read_served", "tell_end", "tell_stop"]
 
 NAME = re.compile(r"[\w.:-]+(/[\w.:-]+)*")
 """Names of served models."""
+
+PATH_SIGNS = "/:@!$&'()*+,;="
+"""The signs of a path that a line of the log has as they are; a new line is `%0A` there."""
 
 
 def read_served(
@@ -106,4 +111,5 @@ class RequestLog:
         """Write the line of a request."""
         tokens = "" if visit.tokens is None else f", {counted(visit.tokens, 'token')}"
         model = f" {visit.model}" if visit.model else ""
-        err(f"{visit.method} {visit.path[:200]}{model} {status}, {visit.seconds:.3f} s{tokens}")
+        path = quote(starred(visit.path)[:200], safe=PATH_SIGNS)
+        err(f"{visit.method} {path}{model} {status}, {visit.seconds:.3f} s{tokens}")

@@ -16,6 +16,7 @@ from composer.serve.errors import ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from urllib.parse import SplitResult
 
     from composer.serve.settings import Settings
 
@@ -58,7 +59,7 @@ def _demand_key(headers: Mapping[bytes, bytes], key: str) -> None:
 
 
 def _demand_own_host(headers: Mapping[bytes, bytes]) -> None:
-    name = urlsplit(f"//{headers.get(b'host', b'').decode('latin-1')}").hostname or ""
+    name = _split(f"//{headers.get(b'host', b'').decode('latin-1')}").hostname or ""
     if not is_loopback(name):
         text = f"this server answers at `localhost`, not at `{name[:100]}`, as it has no key"
         raise ProtocolError("E803", text, status=403)
@@ -67,7 +68,15 @@ def _demand_own_host(headers: Mapping[bytes, bytes]) -> None:
 def _demand_own_origin(headers: Mapping[bytes, bytes], origins: tuple[str, ...]) -> None:
     origin = headers.get(b"origin", b"").decode("latin-1")
     host = headers.get(b"host", b"").decode("latin-1")
-    own = not origin or urlsplit(origin).netloc.lower() == host.lower()
+    own = not origin or _split(origin).netloc.lower() == host.lower()
     if not own and origin not in origins and "*" not in origins:
         text = f"pages of {origin[:100]} may not ask this server; `--allow-origin` allows them"
         raise ProtocolError("E803", text, status=403)
+
+
+def _split(address: str) -> SplitResult:
+    """Return the parts of an address; one that is none has no parts."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")

@@ -11,7 +11,9 @@ from serve_process import ServeProcess
 
 from composer.cli import main
 from composer.cli.serve_ import OTEL_VARIABLES, command
+from composer.cli.serving import RequestLog
 from composer.cli.serving_options import KEY_VARIABLE
+from composer.serve.visits import Visit
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parent / "golden"
@@ -54,6 +56,13 @@ def test_a_server_says_where_it_is_and_what_it_does(folder, golden):
         assert server.end() == 0
     text = re.sub(r":\d{4,5}", ":PORT", "\n".join(server.lines))
     golden(GOLDEN / "serve.txt", re.sub(r"\d+\.\d{3} s", "SECONDS s", text))
+
+
+def test_a_request_has_one_line_in_the_log_whatever_its_path(capfd):
+    RequestLog().leave(Visit("GET", "/a b\nGET /v1/models 200, é"), 404)
+    written = capfd.readouterr().err
+    assert written.startswith("GET /a%20b%0AGET%20/v1/models%20200,%20%C3%A9 404, ")
+    assert written.count("\n") == 1
 
 
 @pytest.mark.parametrize(

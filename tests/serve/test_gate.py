@@ -56,7 +56,7 @@ def test_figures_and_plans_need_the_key_and_the_health_does_not():
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", ""]
+    "host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "[::1", "[]", ""]
 )
 def test_without_a_key_the_host_is_this_machine(host):
     assert error(app_with(), host=host) == (403, "E803")
@@ -71,7 +71,8 @@ def test_names_of_this_machine_are_its_own(host):
 def test_a_page_of_another_origin_may_not_ask():
     headers = {"host": "localhost:8000", "origin": "http://evil.example"}
     assert error(app_with(), **headers) == (403, "E803")
-    assert error(app_with(), **headers | {"origin": "null"}) == (403, "E803")
+    for origin in ("null", "http://[", "["):
+        assert error(app_with(), **headers | {"origin": origin}) == (403, "E803")
     own = headers | {"origin": "http://localhost:8000"}
     assert call(app_with(), "POST", "/echo", b"hi", own).body == b"hi"
 
