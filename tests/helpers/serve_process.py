@@ -22,11 +22,12 @@ class ServeProcess:
 
     def __init__(self, *arguments, folder, ready="ready", **environment):
         command = [sys.executable, "-m", "composer", "serve", *arguments, "--port", "0"]
+        path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
         self.lines, self._queue = [], queue.Queue()
         self.process = subprocess.Popen(
             command,
             cwd=folder,
-            env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+            env=os.environ | {"PYTHONPATH": path} | environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
