@@ -65,7 +65,7 @@ def chat(tmp_path, monkeypatch, capsys):
     def talk(lines, *options, recipe=None):
         if recipe is not None:
             (tmp_path / "r.ens").write_text(recipe)
-        stdin = io.TextIOWrapper(io.BytesIO(lines.encode()))
+        stdin = io.TextIOWrapper(io.BytesIO(lines.encode(errors="surrogateescape")))
         monkeypatch.setattr(sys, "stdin", stdin)
         with pytest.raises(SystemExit) as end:
             main(["chat", "r.ens", "--no-cache", *options])
@@ -100,6 +100,12 @@ def test_a_failure_is_told_and_ends_no_conversation(chat):
     assert err.count("no answer: [E701] `M` failed") == 2
     rows = [json.loads(line) for line in chat("a\n", "--json")[1].splitlines()]
     assert [row["answer"] for row in rows] == [None]
+
+
+def test_what_is_no_text_is_said(chat):
+    status, _, err = chat("\udcff\n")
+    assert status == 1
+    assert "a line is not text in UTF-8" in err
 
 
 def test_each_repetition_is_drawn_anew(chat):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from composer.cli.interrupts import handled
 from composer.cli.terminal import err, is_terminal, utf8
+from composer.run import Failure
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -42,13 +43,19 @@ class Lines:
         return handled(signal.SIGINT, signal.default_int_handler)
 
     def read(self) -> str | None:
-        """Return the next line without blanks around it, None where there is no more."""
+        """Return the next line without blanks around it, None where there is no more.
+
+        Raises Failure (E504) where it is no text.
+        """
         try:
             return utf8(self._line()).strip()
         except EOFError:
             if self.by_hand:
                 err("")
             return None
+        except UnicodeDecodeError:
+            text = "stdin: a line is not text in UTF-8"
+            raise Failure("E504", text, "save it as UTF-8") from None
 
     def _line(self) -> str:
         if self.by_hand and is_terminal(sys.stdout):
