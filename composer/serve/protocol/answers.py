@@ -25,6 +25,16 @@ if TYPE_CHECKING:
 __all__ = ["add_answers"]
 
 
+EVENT = {
+    "type": "object",
+    "required": ["data"],
+    "properties": {
+        "data": {"type": "string", "description": "A chunk or an error as JSON, last `[DONE]`."}
+    },
+}
+"""An event of a stream, for the description of the API."""
+
+
 def add_answers(router: APIRouter, registry: Registry, runs: Runs) -> None:
     """Add the routes that answer."""
 
@@ -75,6 +85,6 @@ async def _echoed(order: Order, body: CompletionBody, runs: Runs) -> Response:
 
 
 def _replies(shape: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
-    events = {"text/event-stream": {"schema": {"type": "string"}}}
+    events = {"text/event-stream": {"schema": EVENT}}
     description = "The answer, or with `stream: true` its chunks as server-sent events."
     return {200: {"model": shape, "content": events, "description": description}, **ERRORS}
