@@ -61,6 +61,7 @@ class Variants:
         """Return the variant of some options; raises Failure where they cannot be honoured."""
         if options.seed is not None and type(options.seed) is not int:
             raise Failure("E401", "`seed` must be a whole number", "set another value")
+        _demand_fixed(options)
         key = replace(options, seed=None, prefix=options.prefix and "...")
         with self._lock:
             variant = self._by_options.get(key)
@@ -93,3 +94,14 @@ class Variants:
             by_node[node] = {**before, **own}
             of_sampling[node] = {name: values[name] for name in values.keys() - before.keys()}
         return Variant(program, by_node, frozenset(changes), options, of_sampling)
+
+
+def _demand_fixed(options: AnswerOptions) -> None:
+    """Raise Failure for a value that could change after it was checked."""
+    for name in options.set_names:
+        try:
+            hash(getattr(options, name))
+        except TypeError:
+            text = f"`{name}` holds a list, a set or a dict, and must be made of tuples"
+            help_ = "write `stop = (\".\",)`, `logit_bias = ((262, -100.0),)`"
+            raise Failure("E401", text, help_) from None

@@ -38,6 +38,8 @@ Is it?
 /set temprature=1
 /set temperature=-1
 /set logit_bias=[[5, 1]]
+/set logit_bias={"5": 1}
+/set stop=[{}]
 /set seed=x
 /set stop=none
 /set

@@ -162,6 +162,8 @@ def test_details_are_those_of_the_answer_without_its_thoughts(load):
         ("[M, N] -> vote()", {"prefix": "The "}, "E410", "written by one model alone"),
         ("M", {"detail": TokenDetail(3)}, "E302", "log-probabilities"),
         ("L -> extract(number())", {"detail": TokenDetail(3)}, "E410", "is not the tokens"),
+        ("L", {"stop": ["."]}, "E401", "`stop` holds a list"),
+        ("L", {"logit_bias": {5: 1.0}}, "E401", "`logit_bias` holds a list, a set or a dict"),
     ],
 )
 def test_what_cannot_be_honoured_is_refused_before_anybody_is_asked(

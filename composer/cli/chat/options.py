@@ -50,8 +50,12 @@ def _value(name: str, text: str) -> object:
         value = text
     if name == "stop" and isinstance(value, str):
         return (value,)
-    return _tuples(value)
+    return _tuples(name, value)
 
 
-def _tuples(value: object) -> object:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+def _tuples(name: str, value: object) -> object:
+    """Return a value with tuples for lists; raises Failure for one that has an object in it."""
+    if isinstance(value, dict):
+        text = f"`{name}` cannot be an object: it is a number, a text, or a list of these"
+        raise Failure("E401", text, "write a list, as in `/set logit_bias=[[262, -100]]`")
+    return tuple(_tuples(name, each) for each in value) if isinstance(value, list) else value
