@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.exceptions import HTTPException
 
@@ -20,7 +19,7 @@ from composer.serve.metrics import Metrics
 from composer.serve.protocol.route import ERRORS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from composer.serve.served import Registry
     from composer.serve.settings import Settings
@@ -57,7 +56,6 @@ def create_app(
     app.add_exception_handler(ProtocolError, _failed)
     app.add_exception_handler(CodedError, _failed)
     app.add_exception_handler(HTTPException, _unrouted)
-    app.add_exception_handler(RequestValidationError, _invalid)
     app.add_middleware(Gate, settings=settings, lifecycle=lifecycle, monitors=[metrics, *monitors])
     if settings.origins:
         app.add_middleware(
@@ -85,17 +83,6 @@ async def _unrouted(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     text = f"there is nothing at {request.method} {request.url.path[:200]}"
     return _reply(ProtocolError("E808", text, status=error.status_code, headers=error.headers))
-
-
-async def _invalid(_request: Request, error: Exception) -> Response:
-    """Answer a request whose body or parameters have the wrong form, by its first problem."""
-    assert isinstance(error, RequestValidationError)
-    problem: Mapping[str, object] = error.errors()[0]
-    place = problem.get("loc")
-    names = [str(each) for each in place[1:]] if isinstance(place, tuple) else []
-    field = ".".join(names) or None
-    text = f"`{field or 'body'}` is missing, or has a value that cannot be read"
-    return _reply(ProtocolError("E801", text, param=field))
 
 
 def _reply(error: ProtocolError) -> Response:

@@ -108,11 +108,21 @@ def test_what_cannot_be_honoured_is_refused_before_anybody_is_asked(app):
         ({"model": "average", "temperature": -1}, 400, "temperature"),
         ({"model": "average", "messages": []}, 400, "messages"),
         ({"model": "average", "colour": "red"}, 400, "colour"),
+        ({"model": "average", "seed": 1 << 63}, 400, "seed"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_the_field_to_blame(app, body, status, param):
     reply = _ask(app, **body)
     assert (reply.status, reply.error["param"]) == (status, param)
+
+
+def test_what_the_page_sends_wrongly_is_named_as_other_requests_are(app):
+    messages = [{"role": "user", "content": "Hi", "contents": ""}]
+    assert _ask(app, model="average", messages=messages).error["message"] == (
+        "there is no field `messages[0].contents` here (did you mean `content`?)"
+    )
+    broken = call(app, "POST", "/api/ask", b"{", _JSON)
+    assert (broken.status, "no JSON" in broken.error["message"]) == (400, True)
 
 
 def test_a_trace_that_is_not_there_is_said_to_be_gone(app):

@@ -20,6 +20,7 @@ from composer.serve.page.questions import WATCHED, Question
 from composer.serve.page.served_models import model_dict
 from composer.serve.page.traces import Traces, new_id
 from composer.serve.page.watching import WatchedRun
+from composer.serve.protocol.route import ProtocolRoute
 
 if TYPE_CHECKING:
     from composer.run.result import Result
@@ -34,7 +35,7 @@ NO_STORE = {"Cache-Control": "no-store"}
 
 def routes(registry: Registry, traces: Traces) -> APIRouter:
     """Return the routes of the page: its document and files, and what it asks the server."""
-    router = APIRouter(tags=["page"])
+    router = APIRouter(route_class=ProtocolRoute, tags=["page"])
 
     @router.get("/", include_in_schema=False)
     @router.get("/trace/{id}", include_in_schema=False)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from composer.run.queries import as_query
+from composer.serve.protocol.bodies import LARGEST, Seed
 from composer.values.details import TokenDetail
 from composer.values.options import AnswerOptions
 
@@ -40,8 +41,8 @@ class Question(BaseModel):
     messages: Annotated[list[PageMessage], Field(min_length=1)]
     prefix: str = ""
     temperature: Annotated[float, Field(ge=0)] | None = None
-    max_tokens: Annotated[int, Field(ge=1)] | None = None
-    seed: int | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=LARGEST)] | None = None
+    seed: Seed | None = None
 
     @property
     def query(self) -> Query:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import BaseModel
 
 from composer.diagnostics import did_you_mean
 from composer.serve.errors import ProtocolError, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-    from pydantic import BaseModel
 
 __all__ = ["problem_of", "unreadable"]
 
@@ -92,16 +92,14 @@ def _names_at(place: Sequence[object], body: type[BaseModel]) -> Iterable[str]:
     """Return the names of the fields beside an unknown one."""
     fields = body.model_fields
     for name in place[:-1]:
+        if isinstance(name, int):  # the place in a list has no name
+            continue
         inner = list(_classes(fields.get(str(name))))
         fields = inner[0].model_fields if inner else {}
     return fields
 
 
 def _classes(field: object) -> Iterable[type[BaseModel]]:
-    from typing import get_args
-
-    from pydantic import BaseModel
-
     annotation = getattr(field, "annotation", None)
     for each in (annotation, *get_args(annotation)):
         if isinstance(each, type) and issubclass(each, BaseModel):
