@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from composer.diagnostics.diagnostics import Diagnostic
 from composer.diagnostics.secrets import starred
 
-__all__ = ["CodedError"]
+__all__ = ["CodedError", "code_in"]
+
+_CODE = re.compile(r"\[([EW]\d{3})\]")
 
 
 class CodedError(Exception):
@@ -20,3 +24,9 @@ class CodedError(Exception):
     def diagnostic(self) -> Diagnostic:
         """Return the same as a diagnostic without a place."""
         return Diagnostic(self.code, self.message, help=self.help)
+
+
+def code_in(text: str) -> str | None:
+    """Return the code that the text of an error begins with, as `[E701] ...` does."""
+    match = _CODE.match(text)
+    return match[1] if match else None

@@ -40,7 +40,7 @@ class Lane:
 
     def __init__(self) -> None:
         self.running = 0
-        self.waiting: OrderedDict[Visit, deque[AnyRun]] = OrderedDict()
+        self.waiting: OrderedDict[Visit, OrderedDict[AnyRun, None]] = OrderedDict()
 
     @property
     def length(self) -> int:
@@ -49,22 +49,22 @@ class Lane:
 
     def add(self, run: AnyRun) -> None:
         """Let a query wait."""
-        self.waiting.setdefault(run.visit, deque()).append(run)
+        self.waiting.setdefault(run.visit, OrderedDict())[run] = None
 
     def next(self) -> AnyRun:
         """Take the query whose turn it is; the visit's other ones wait for its next turn."""
         visit, runs = self.waiting.popitem(last=False)
-        run = runs.popleft()
+        run, _ = runs.popitem(last=False)
         if runs:
             self.waiting[visit] = runs
         return run
 
     def remove(self, run: AnyRun) -> bool:
         """Let a query wait no more; False if it does not wait."""
-        runs = self.waiting.get(run.visit, deque())
-        if run not in runs:
+        runs = self.waiting.get(run.visit)
+        if runs is None or run not in runs:
             return False
-        runs.remove(run)
+        del runs[run]
         if not runs:
             del self.waiting[run.visit]
         return True

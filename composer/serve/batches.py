@@ -6,14 +6,13 @@ Each is read, and its reply written, as the server does it. FastAPI is not neede
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from composer.data import CUSTOM, REQUEST, BadRow
-from composer.diagnostics.errors import CodedError
+from composer.diagnostics.errors import CodedError, code_in
 from composer.run.result import Failure
 from composer.serve.errors import ProtocolError, refusal
 from composer.serve.protocol.accounts import Answer
@@ -49,8 +48,6 @@ NOT_HERE = {
 """Fields of a body that only a server honours, and why."""
 
 ADVICE = "a request is what a server is sent: `docs/serving.md` has its fields"
-
-_CODE = re.compile(r"\[([EW]\d+)\] ")
 
 
 @dataclass(eq=False)
@@ -185,8 +182,7 @@ def _row(
     """Write the line of a batch's output: a response, or an error with its code."""
     row: dict[str, object] = {"id": f"batch_req_{name}", CUSTOM: name}
     if error is not None:
-        code = _CODE.match(error)
-        failure = {"code": code[1] if code else "E701", "message": error}
+        failure = {"code": code_in(error) or "E701", "message": error}
         return row | {"response": None, "error": failure}
     draws = request.order.draws
     answers = [Answer(each, draw.seed, None) for each, draw in zip(results, draws, strict=True)]

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from composer.backends.endpoint.chain import LOOP_STATUS
-from composer.diagnostics.errors import CodedError
+from composer.diagnostics.errors import CodedError, code_in
 from composer.diagnostics.secrets import starred
 from composer.run.result import Failure
 
@@ -156,5 +156,5 @@ def _common_code(error: CodedError) -> str | None:
     result = error.result if isinstance(error, Failure) else None
     if result is None or error.code not in OF_BRANCHES:
         return None
-    codes = {branch.error.partition("]")[0].removeprefix("[") for branch in result.failed}
+    codes = {code_in(branch.error) for branch in result.failed}
     return codes.pop() if len(codes) == 1 else None

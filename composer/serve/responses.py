@@ -18,11 +18,17 @@ RENAMED = {"max_output_tokens": "max_completion_tokens"}
 OWN = frozenset({"input", "instructions", "text", *RENAMED})
 """Fields that a chat has under another name, or in another form."""
 
+OF_CHATS = ("messages", "n", "max_tokens", "max_completion_tokens", "response_format")
+"""Fields of chats that this API does not have."""
+
 
 def chat_body(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return the body of the chat that a request means; raises ProtocolError."""
     if not isinstance(body.get("input"), str | list):
         raise refusal("input", "`input` must be a text or a list of messages")
+    for name in OF_CHATS:
+        if body.get(name) is not None:
+            raise refusal(name, f"requests for /v1/responses have no field `{name}`")
     rest = {name: value for name, value in body.items() if name not in OWN}
     renamed = {chat: body[own] for own, chat in RENAMED.items() if own in body}
     return {"messages": list(_messages(body)), **_format(body), **renamed, **rest}

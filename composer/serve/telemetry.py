@@ -16,6 +16,7 @@ from opentelemetry.propagate import extract
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
 
+from composer.diagnostics.errors import code_in
 from composer.run.events import CallBegan, CallEnded, StepBegan, StepEnded
 from composer.steps import STEPS
 from composer.values import Port
@@ -174,7 +175,7 @@ class _QuerySpans:
 
     def _end(self, span: Span, error: str | None, at: float) -> None:
         if error is not None:
-            span.set_attribute("error.type", error.partition("]")[0].removeprefix("["))
+            span.set_attribute("error.type", code_in(error) or error)
             span.set_status(Status(StatusCode.ERROR))
         span.end(self._time(at))
 

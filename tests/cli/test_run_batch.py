@@ -55,6 +55,13 @@ def test_requests_of_three_addresses_get_replies_in_their_forms(run):
     assert "E706" in run(request("chat", CHAT))[2]  # it asks something else now
 
 
+@pytest.mark.parametrize("field", ["n", "messages", "max_tokens"])
+def test_a_field_of_chats_is_refused_for_responses(run, field):
+    body = {"input": QUESTION, field: 2}
+    code, _, err = run(request("one", body, "/v1/responses"))
+    assert (code, f"have no field `{field}`" in err) == (1, True)
+
+
 def test_options_of_a_line_hold_for_that_line(run):
     _, rows, _ = run(
         request("greedy", CHAT),

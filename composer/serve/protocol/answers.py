@@ -78,7 +78,7 @@ async def _echoed(order: Order, body: CompletionBody, runs: Runs) -> Response:
     if body.max_tokens != 0:
         return await _answered(order, form, runs)
     answers = [
-        Answer(echo_result(served, echoes[at]), draw.seed, "")
+        Answer(echo_result(served, echoes[at]), draw.seed, None)
         for at, draw in enumerate(order.draws)
     ]
     return runs.reply(order, form, answers)

@@ -101,10 +101,9 @@ class Runs:
 async def _ended(futures: Sequence[Future[Result]]) -> None:
     """Wait until all futures are done, or one has failed."""
     waiting = [asyncio.wrap_future(each) for each in futures]
-    done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_EXCEPTION)
-    for each in done:
-        if not each.cancelled():
-            each.exception()  # so that asyncio does not report it as never looked at
+    for each in waiting:  # so that asyncio reports no error as never looked at, however late
+        each.add_done_callback(lambda done: done.cancelled() or done.exception())
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_EXCEPTION)
 
 
 def _failed(future: Future[Result]) -> bool:
