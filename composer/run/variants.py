@@ -103,5 +103,5 @@ def _demand_fixed(options: AnswerOptions) -> None:
             hash(getattr(options, name))
         except TypeError:
             text = f"`{name}` holds a list, a set or a dict, and must be made of tuples"
-            help_ = "write `stop = (\".\",)`, `logit_bias = ((262, -100.0),)`"
+            help_ = 'write `stop = (".",)`, `logit_bias = ((262, -100.0),)`'
             raise Failure("E401", text, help_) from None

@@ -1,7 +1,7 @@
 """The gate: each HTTP request goes through it before the application, and its reply after.
 
 It lets in who may ask, reads bodies within their limit, and ends all that a request has begun once
-its client has left, its time is over, or the server stops.
+its reply is sent, its client has left, its time is over, or the server stops.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from composer.backends.endpoint.chain import HEADER, serving
 from composer.diagnostics.amounts import in_seconds
+from composer.diagnostics.secrets import scrub
 from composer.serve.errors import ProtocolError, error_of
 from composer.serve.guards import demand_allowed
 from composer.serve.lifecycle import Stage
@@ -60,6 +61,7 @@ class Gate:
         except Exception as error:  # noqa: BLE001 - whatever it is, the client is told
             await reply.fail(_protocol_error(error))
         finally:
+            visit.end(_replied())
             self._lifecycle.visits.discard(visit)
             for monitor in self._monitors:
                 monitor.leave(visit, reply.status)
@@ -103,6 +105,11 @@ class Gate:
             raise ProtocolError("E801", text, status=408) from None
 
 
+def _replied() -> ProtocolError:
+    """Return the error of what a request still did when its reply was sent."""
+    return ProtocolError("E806", "the reply was sent already", status=499)
+
+
 def _too_large(most: int) -> ProtocolError:
     text = f"the body has more than {most:,} bytes, which is the most that this server takes"
     return ProtocolError("E804", text)
@@ -112,5 +119,6 @@ def _protocol_error(error: Exception) -> ProtocolError:
     """Return the error that the client is told; the place of a mistake of ours is logged."""
     told = error_of(error)
     if told.code == "E809":
+        scrub(error)
         traceback.print_exception(error, file=sys.stderr)
     return told

@@ -24,7 +24,7 @@ def app_with(settings=None, lifecycle=None) -> FastAPI:
 
     @app.post("/broken")
     async def broken() -> Response:
-        raise ZeroDivisionError
+        raise ZeroDivisionError("sk-0123456789abcdefghij")
 
     return app
 
@@ -107,7 +107,7 @@ def test_a_body_that_does_not_arrive_is_not_waited_for():
 
 def test_a_mistake_of_the_server_is_told_without_its_text(capsys):
     assert error(app_with(), path="/broken") == (500, "E809")
-    assert "ZeroDivisionError" in capsys.readouterr().err
+    assert "ZeroDivisionError: ***" in capsys.readouterr().err
 
 
 def test_a_request_that_came_through_this_server_is_refused():
@@ -150,6 +150,18 @@ def test_what_a_request_has_begun_ends_when_its_client_leaves():
 
     reply = asyncio.run(acall(app, "POST", "/slow", leave=leave()))
     assert reply.status == 499
+    assert inner.cancelled()
+
+
+def test_what_a_request_has_begun_ends_with_its_reply():
+    app, inner, admission = app_with(), Future(), Admission()
+
+    @app.post("/quick")
+    async def quick() -> Response:
+        admission.submit("m", lambda: inner)
+        return Response()
+
+    assert call(app, "POST", "/quick").status == 200
     assert inner.cancelled()
 
 
