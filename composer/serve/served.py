@@ -12,7 +12,6 @@ from composer.backends.endpoint.asking.prompting import PromptWriter
 from composer.checkpoints.chatfiles import special_tokens
 from composer.compiler.graph import model_of, topological
 from composer.diagnostics import did_you_mean
-from composer.engine.weights.merging import fetched
 from composer.run.result import Failure
 from composer.serve.admission import Admission
 from composer.serve.errors import ProtocolError
@@ -201,6 +200,8 @@ def _tokenizer_of(model: Checkpoint) -> PromptWriter | None:
 def _folder_of(model: Checkpoint) -> Path | None:
     """Return where the tokenizer of a model lies; that of a hub's model is there once it runs."""
     if model.folder is None and model.is_local:
+        from composer.engine.weights.merging import fetched
+
         return fetched(model.weights)
     return model.folder
 
