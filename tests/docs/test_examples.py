@@ -134,7 +134,7 @@ def test_design_names_files_and_folders_that_exist():
     page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
     tops = (ROOT, ROOT / "composer", ROOT / "composer" / "methods")
     sources = [
-        path for name in ("composer", "docs", "tests") for path in (ROOT / name).rglob("*.py")
+        path for name in ("composer", "docs", "tests") for path in (ROOT / name).rglob("*.[jp][sy]")
     ]
     files = {
         path.relative_to(top).as_posix()

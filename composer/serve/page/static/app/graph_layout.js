@@ -27,7 +27,8 @@ export function layOut(graph, room, hasFigures) {
 /** @param {boolean} isDown Whether steps follow each other downwards. */
 function laidOut(graph, room, hasFigures, isDown) {
   const plan = new Graph();
-  plan.setGraph({ rankdir: isDown ? "TB" : "LR", nodesep: isDown ? 12 : 18, ranksep: isDown ? 34 : 40, marginx: 4, marginy: 4 });
+  const apart = isDown ? { nodesep: 12, ranksep: 34 } : { nodesep: 18, ranksep: 40 };
+  plan.setGraph({ rankdir: isDown ? "TB" : "LR", ...apart, marginx: 4, marginy: 4 });
   plan.setDefaultEdgeLabel(() => ({}));
   const targets = new Set(graph.edges.map(({ target }) => target));
   for (const box of graph.boxes) {
@@ -35,7 +36,11 @@ function laidOut(graph, room, hasFigures, isDown) {
     plan.setNode(box.id, { ...sized(box, room, hasFigures && !isQuestion), isQuestion });
   }
   for (const { source, target, label } of graph.edges) {
-    plan.setEdge(source, target, { width: label ? label.length * LETTER : 0, height: label ? 14 : 0, labelpos: "c" });
+    plan.setEdge(source, target, {
+      width: label ? label.length * LETTER : 0,
+      height: label ? 14 : 0,
+      labelpos: "c",
+    });
   }
   layout(plan);
   const { width, height } = plan.graph();

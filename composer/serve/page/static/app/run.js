@@ -200,6 +200,6 @@ export class Run {
   /** The call that writes, if only one does: where several write at a time, none is the answer yet. */
   latest(calls) {
     const open = calls.filter((call) => call.ended === null);
-    return open.length > 1 || (this.running && open.length === 0) ? null : calls.at(-1) ?? null;
+    return open.length > 1 || (this.running && open.length === 0) ? null : (calls.at(-1) ?? null);
   }
 }

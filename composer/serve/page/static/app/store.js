@@ -107,7 +107,7 @@ export class Store {
   /** The turns in view, the first one first. */
   get path() {
     const path = [];
-    for (let turn = this.root; turn.turns.length > 0; ) {
+    for (let turn = this.root; turn.turns.length > 0;) {
       turn = turn.turns[turn.chosen];
       path.push(turn);
     }
@@ -117,7 +117,7 @@ export class Store {
   /** The turn that the right side is about. */
   get inFocus() {
     const path = this.path;
-    return this.focus && path.includes(this.focus) ? this.focus : path.at(-1) ?? null;
+    return this.focus && path.includes(this.focus) ? this.focus : (path.at(-1) ?? null);
   }
 
   get running() {

@@ -73,7 +73,7 @@ function moved(store, turn, { key }) {
   const index = store.token?.turn === turn ? store.token.index : null;
   if (key === "Enter" || index === null) {
     const keys = ["Enter", "ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"];
-    return keys.includes(key) ? (key === "End" ? last : index ?? 0) : null;
+    return keys.includes(key) ? (key === "End" ? last : (index ?? 0)) : null;
   }
   switch (key) {
     case "ArrowRight":

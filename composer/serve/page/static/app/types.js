@@ -46,4 +46,14 @@
  * @property {number} completion_tokens
  * @property {number} cost
  */
+
+/**
+ * @typedef {object} ViewProps What each tab is drawn with.
+ * @property {import("./store.js").Store} store
+ * @property {import("./store.js").Turn} turn
+ * @property {import("./run.js").Run} run
+ * @property {ServedModel} served
+ * @property {import("./members.js").Palette} palette
+ */
+
 export {};

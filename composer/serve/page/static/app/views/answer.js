@@ -17,9 +17,11 @@ export function Answer({ store, turn }) {
   return html`
     <div class="answer" aria-busy=${run.running}>
       ${value && html`<p class="value" dir="auto"><span class="label">Answer</span>${value}</p>`}
-      ${writing.tokens.length > 0
-        ? html`<${Tokens} store=${store} turn=${turn} writing=${writing} />`
-        : html`<${NoTokens} run=${run} />`}
+      ${
+        writing.tokens.length > 0
+          ? html`<${Tokens} store=${store} turn=${turn} writing=${writing} />`
+          : html`<${NoTokens} run=${run} />`
+      }
       ${run.error && html`<${RunError} error=${run.error} />`}
       ${run.stopped && html`<p class="quiet">Stopped.</p>`}
       <${Legend} palette=${store.palette(run.model)} tokens=${writing.tokens} count=${writing.tokens.length} />
@@ -85,7 +87,8 @@ function holds(chunks, index) {
   return chunks.some(({ first, tokens }) => index >= first && index < first + tokens.length);
 }
 
-const Paragraph = memo(({ turn, chunks, palette, active }) => html`
+const Paragraph = memo(
+  ({ turn, chunks, palette, active }) => html`
   <p dir="auto">
     ${chunks.map(
       (chunk, place) => html`<${ChunkView}
@@ -98,7 +101,8 @@ const Paragraph = memo(({ turn, chunks, palette, active }) => html`
       />`,
     )}
   </p>
-`);
+`,
+);
 
 const ChunkView = memo(({ turn, chunk, palette, active }) =>
   chunk.tokens.map((token, place) => {

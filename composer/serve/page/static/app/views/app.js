@@ -69,11 +69,13 @@ function Welcome({ store }) {
     <div class="welcome">
       <h2>${served.id}</h2>
       <p>${introduction(served)}</p>
-      ${served.example &&
-      html`<button type="button" class="example" onClick=${() => store.ask(served.example)}>
+      ${
+        served.example &&
+        html`<button type="button" class="example" onClick=${() => store.ask(served.example)}>
         <span class="quiet">Ask its example</span>
         ${served.example}
-      </button>`}
+      </button>`
+      }
     </div>
   `;
 }

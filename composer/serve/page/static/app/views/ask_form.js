@@ -38,9 +38,11 @@ export function AskForm({ store }) {
           <${ModelChoice} store=${store} />
           <span class="grow"></span>
           <span class="quiet hint"><kbd>Enter</kbd> sends</span>
-          ${store.running
-            ? html`<button type="button" onClick=${() => store.stop()}>Stop</button>`
-            : html`<button type="submit" class="primary" disabled=${!question.trim()}>Ask</button>`}
+          ${
+            store.running
+              ? html`<button type="button" onClick=${() => store.stop()}>Stop</button>`
+              : html`<button type="submit" class="primary" disabled=${!question.trim()}>Ask</button>`
+          }
         </div>
       </div>
       <${Options} store=${store} />

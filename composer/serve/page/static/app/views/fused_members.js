@@ -6,7 +6,7 @@ import { memo } from "../memo.js";
 import * as format from "../numbers.js";
 import { visible } from "../visible.js";
 
-/** @param {{call: import("../run.js").Call, run: import("../run.js").Run, palette: import("../members.js").Palette}} props */
+/** @param {import("../types.js").ViewProps & {call: import("../run.js").Call}} props */
 export function FusedMembers({ call, run, palette }) {
   const rows = memberRows(call.writing.tokens);
   if (rows.length === 0) return null;
@@ -35,17 +35,15 @@ function FusedMember({ row, call, run, palette }) {
         <span class="state numbers">weight ${format.percent(weight)}</span>
       </h3>
       <p class="text" dir="auto">
-        ${call.writing.paragraphs
-          .flat()
-          .map(
-            ({ first, tokens }) => html`<${OwnChunk}
+        ${call.writing.paragraphs.flat().map(
+          ({ first, tokens }) => html`<${OwnChunk}
               key=${first}
               tokens=${tokens}
               size=${tokens.length}
               name=${name}
               isFirst=${first === 0}
             />`,
-          )}
+        )}
       </p>
       <p class="quiet numbers">${facts.map((fact) => html`<span class="fact">${fact}</span>`)}</p>
     </section>

@@ -9,7 +9,7 @@ import { Notes } from "./notes.js";
 /** A graph that is too wide is drawn smaller, but not so small that nobody can read it. */
 const SMALLEST = 0.8;
 
-/** @param {{run: import("../run.js").Run | null, served: import("../types.js").ServedModel, palette: any}} props */
+/** @param {import("../types.js").ViewProps} props */
 export function Graph({ run, served, palette }) {
   const room = useRef(null);
   const [width, setWidth] = useState(0);
@@ -24,8 +24,9 @@ export function Graph({ run, served, palette }) {
   const box = served.graph.boxes.find(({ id }) => id === chosen) ?? null;
   return html`
     <div class="graph" ref=${room} tabindex="0" role="group" aria-label="Graph of the recipe">
-      ${width > 0 &&
-      html`<svg
+      ${
+        width > 0 &&
+        html`<svg
         width=${layout.width * scale}
         height=${layout.height * scale}
         viewBox=${`0 0 ${layout.width} ${layout.height}`}
@@ -39,13 +40,17 @@ export function Graph({ run, served, palette }) {
         </defs>
         ${layout.edges.map((edge) => html`<${EdgeLine} edge=${edge} run=${run} />`)}
         ${layout.boxes.map(
-          (each) => html`<${BoxShape} key=${each.box.id} place=${each} run=${run} palette=${palette} chosen=${chosen} choose=${setChosen} />`,
+          (each) =>
+            html`<${BoxShape} key=${each.box.id} place=${each} run=${run} palette=${palette} chosen=${chosen} choose=${setChosen} />`,
         )}
-      </svg>`}
+      </svg>`
+      }
     </div>
-    ${box
-      ? html`<${BoxNotes} box=${box} run=${run} />`
-      : html`<p class="quiet hint">Choose a step to see what it noted.${run ? "" : " Dashed steps do not run for every question."}</p>`}
+    ${
+      box
+        ? html`<${BoxNotes} box=${box} run=${run} />`
+        : html`<p class="quiet hint">Choose a step to see what it noted.${run ? "" : " Dashed steps do not run for every question."}</p>`
+    }
   `;
 }
 
@@ -130,10 +135,9 @@ function figures(run, id) {
   const step = run?.steps.get(id);
   if (!step) return [];
   const spent = step.calls.reduce((sum, call) => sum + call.cost, 0);
-  return [
-    format.duration((step.ended ?? run.now) - step.began),
-    spent > 0 && format.cost(spent),
-  ].filter(Boolean);
+  return [format.duration((step.ended ?? run.now) - step.began), spent > 0 && format.cost(spent)].filter(
+    Boolean,
+  );
 }
 
 /** What a step is, and what it noted. */

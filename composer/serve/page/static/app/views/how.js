@@ -9,9 +9,20 @@ import { Notes } from "./notes.js";
 import { Wins } from "./wins.js";
 
 /** Notes that a card of their own shows. */
-const SHOWN = new Set(["weights", "estimates", "because", "stages", "tally", "winner", "failed", "left", "chosen", "scores"]);
+const SHOWN = new Set([
+  "weights",
+  "estimates",
+  "because",
+  "stages",
+  "tally",
+  "winner",
+  "failed",
+  "left",
+  "chosen",
+  "scores",
+]);
 
-/** @param {{store: import("../store.js").Store, turn: import("../store.js").Turn, run: import("../run.js").Run, palette: import("../members.js").Palette}} props */
+/** @param {import("../types.js").ViewProps} props */
 export function How({ store, turn, run, palette }) {
   const steps = [...run.steps.values()].filter(({ notes }) => Object.keys(notes).length > 0);
   return html`
@@ -31,11 +42,13 @@ function StepCards({ step, run, palette }) {
     ${notes.tally && html`<${Tally} notes=${notes} palette=${palette} />`}
     ${notes.scores && html`<${Scores} op=${op} scores=${notes.scores} run=${run} palette=${palette} />`}
     ${(notes.failed || notes.left) && html`<${Absent} op=${op} notes=${notes} palette=${palette} />`}
-    ${others.length > 0 &&
-    html`<section class="card">
+    ${
+      others.length > 0 &&
+      html`<section class="card">
       <h3>${op}</h3>
       <${Notes} notes=${Object.fromEntries(others)} />
-    </section>`}
+    </section>`
+    }
   `;
 }
 
@@ -57,11 +70,15 @@ function Weights({ op, notes, palette }) {
         </thead>
         <tbody>
           ${names.map(
-            (name) => html`<tr class=${`${palette.className(name)} ${notes.weights[name] === 0 ? "out" : ""}`}>
+            (
+              name,
+            ) => html`<tr class=${`${palette.className(name)} ${notes.weights[name] === 0 ? "out" : ""}`}>
               <th scope="row"><span class="sample">${name}</span></th>
               <td><${Bar} share=${notes.weights[name] / largest} label=${format.percent(notes.weights[name])} /></td>
-              ${notes.estimates &&
-              html`<td class="numbers">${name in notes.estimates ? format.figure(notes.estimates[name]) : ""}</td>`}
+              ${
+                notes.estimates &&
+                html`<td class="numbers">${name in notes.estimates ? format.figure(notes.estimates[name]) : ""}</td>`
+              }
             </tr>`,
           )}
         </tbody>
@@ -77,7 +94,9 @@ function Stages({ stages, palette }) {
       <h3>The cascade asked ${format.counted(stages.length, "model")}</h3>
       <ol class="stages">
         ${stages.map(
-          (stage) => html`<li class=${`${palette.className(stage.by)} ${stage.accepted ? "accepted" : "refused"}`}>
+          (
+            stage,
+          ) => html`<li class=${`${palette.className(stage.by)} ${stage.accepted ? "accepted" : "refused"}`}>
             <p class="stage-head">
               <span class="sample">${stage.by}</span>
               <span class="verdict">${stage.accepted ? "accepted" : "not accepted"}</span>
@@ -119,10 +138,12 @@ function Tally({ notes, palette }) {
           )}
         </tbody>
       </table>
-      ${notes.winner &&
-      html`<p class="quiet">
+      ${
+        notes.winner &&
+        html`<p class="quiet">
         The text is that of <span class=${`sample ${palette.className(notes.winner)}`}>${notes.winner}</span>.
-      </p>`}
+      </p>`
+      }
     </section>
   `;
 }
@@ -186,10 +207,11 @@ function Disagreement({ run, palette }) {
         ${groups.map(
           (group) => html`<li>
             <p class="samples">${names(group.calls).map(
-              ([name, count]) => html`<span class=${`sample ${palette.className(name)}`}>${name}${count > 1 ? ` ×${count}` : ""}</span>`,
+              ([name, count]) =>
+                html`<span class=${`sample ${palette.className(name)}`}>${name}${count > 1 ? ` ×${count}` : ""}</span>`,
             )}${groups.length > 1 && isChosen(group) && html`<span class="verdict">the answer</span>`}</p>
-            <p class="text" dir="auto">${pieces(group.answer, base.answer).map(
-              ({ text, differs }) => (differs && group !== base ? html`<mark>${text}</mark>` : text),
+            <p class="text" dir="auto">${pieces(group.answer, base.answer).map(({ text, differs }) =>
+              differs && group !== base ? html`<mark>${text}</mark>` : text,
             )}</p>
           </li>`,
         )}

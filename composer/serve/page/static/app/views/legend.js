@@ -18,12 +18,14 @@ export const Legend = memo(({ palette, tokens }) => {
           <span class="numbers">${percent(count / total)}</span>
         </li>`,
       )}
-      ${isScaled &&
-      html`<li class="scale">
+      ${
+        isScaled &&
+        html`<li class="scale">
         by a little
         ${[0, 1, 2, 3].map((level) => html`<span class=${`token m-none clear${level}`} aria-hidden="true">    </span>`)}
         clearly
-      </li>`}
+      </li>`
+      }
     </ul>
   `;
 });

@@ -6,16 +6,18 @@ import * as format from "../numbers.js";
 import { pieces } from "../text_diff.js";
 import { FusedMembers } from "./fused_members.js";
 
-/** @param {{run: import("../run.js").Run, palette: import("../members.js").Palette}} props */
+/** @param {import("../types.js").ViewProps} props */
 export function Members({ run, palette }) {
   const calls = run.writers;
-  if (calls.length === 0) return html`<p class="quiet">${run.running ? "Nobody writes yet." : "Nobody wrote."}</p>`;
+  if (calls.length === 0)
+    return html`<p class="quiet">${run.running ? "Nobody writes yet." : "Nobody wrote."}</p>`;
   const [largest] = grouped(calls);
   const common = calls.length > 1 && !run.running ? largest?.answer : null;
   return html`
     <div class="members">
       ${calls.map(
-        (call) => html`<${Member} key=${call.key} call=${call} run=${run} palette=${palette} common=${common} />`,
+        (call) =>
+          html`<${Member} key=${call.key} call=${call} run=${run} palette=${palette} common=${common} />`,
       )}
     </div>
     ${calls.map((call) => html`<${FusedMembers} key=${call.key} call=${call} run=${run} palette=${palette} />`)}

@@ -25,7 +25,9 @@ export function Speed({ run, palette }) {
       plot.destroy();
       plot = draw();
     };
-    const watcher = new ResizeObserver(() => plot.setSize({ width: place.current.clientWidth, height: HEIGHT }));
+    const watcher = new ResizeObserver(() =>
+      plot.setSize({ width: place.current.clientWidth, height: HEIGHT }),
+    );
     watcher.observe(place.current);
     const dark = matchMedia("(prefers-color-scheme: dark)");
     dark.addEventListener("change", redraw);
@@ -60,7 +62,12 @@ function chart(place, run, calls, palette) {
   const style = getComputedStyle(place);
   const ink = style.getPropertyValue("color");
   const line = style.getPropertyValue("border-top-color");
-  const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 }, font: "11px sans-serif" };
+  const axis = {
+    stroke: ink,
+    grid: { stroke: line, width: 1 },
+    ticks: { stroke: line, width: 1 },
+    font: "11px sans-serif",
+  };
   const options = {
     width: place.clientWidth,
     height: HEIGHT,
@@ -98,7 +105,8 @@ function series(run, calls) {
   const begin = Math.min(...calls.map((call) => call.began));
   const end = Math.max(...calls.map((call) => call.ended ?? run.now), begin + 1e-3);
   const step = (end - begin) / POINTS;
-  const room = Math.max(step * 6, 4 * (end - begin) / Math.max(1, Math.max(...calls.map((call) => call.times.length))));
+  const most = Math.max(...calls.map((call) => call.times.length));
+  const room = Math.max(step * 6, (4 * (end - begin)) / most);
   const times = Array.from({ length: POINTS + 1 }, (_, place) => begin + place * step);
   const lines = calls.map((call) =>
     times.map((at) => {

@@ -4,7 +4,7 @@ import { html } from "../html.js";
 import { duration } from "../numbers.js";
 import { Speed } from "./speed.js";
 
-/** @param {{run: import("../run.js").Run, served: import("../types.js").ServedModel, palette: import("../members.js").Palette}} props */
+/** @param {import("../types.js").ViewProps} props */
 export function Time({ run, served, palette }) {
   const titles = new Map(served.graph.boxes.map(({ id, title }) => [id, title]));
   const steps = [...run.steps.values()]
@@ -91,5 +91,9 @@ function tick(end) {
 }
 
 function label(at) {
-  return at === 0 ? "0" : duration(at).replace(/\.0+(?= )/, "").replace(/(\.\d*?)0+(?= )/, "$1");
+  return at === 0
+    ? "0"
+    : duration(at)
+        .replace(/\.0+(?= )/, "")
+        .replace(/(\.\d*?)0+(?= )/, "$1");
 }

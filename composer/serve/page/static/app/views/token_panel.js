@@ -42,8 +42,10 @@ export function TokenPanel({ store }) {
         <button type="button" class="plain square" aria-label="Close" onClick=${() => closePanel(store)}>×</button>
       </header>
       ${token.span ? html`<${SpanTable} ...${props} />` : html`<${TokenTable} ...${props} />`}
-      ${refusal &&
-      html`<details class="quiet hint"><summary>No other token can be chosen here</summary>${refusal}</details>`}
+      ${
+        refusal &&
+        html`<details class="quiet hint"><summary>No other token can be chosen here</summary>${refusal}</details>`
+      }
     </section>
   `;
 }
@@ -81,8 +83,10 @@ function TokenTable({ token, palette, goOn }) {
   const count = token.members.length + (token.top.length > 0 ? 1 : 0);
   return html`
     <div class="columns" style=${{ "--columns": count }}>
-      ${token.top.length > 0 &&
-      html`<${Column} title=${name} token=${token} top=${token.top} className="m-none" goOn=${goOn} />`}
+      ${
+        token.top.length > 0 &&
+        html`<${Column} title=${name} token=${token} top=${token.top} className="m-none" goOn=${goOn} />`
+      }
       ${token.members.map(
         (member) => html`<${Column}
           title=${member.name}

@@ -13,9 +13,11 @@ export function TurnView({ store, turn }) {
   return html`
     <article class=${`turn ${inFocus ? "in-focus" : ""}`}>
       <${Question} store=${store} turn=${turn} />
-      ${turn.run
-        ? html`<${Answer} store=${store} turn=${turn} />`
-        : html`<div class="answer past"><p class="tokens" dir="auto">${turn.pastAnswer}</p></div>`}
+      ${
+        turn.run
+          ? html`<${Answer} store=${store} turn=${turn} />`
+          : html`<div class="answer past"><p class="tokens" dir="auto">${turn.pastAnswer}</p></div>`
+      }
       ${turn.run && html`<${Facts} store=${store} turn=${turn} inFocus=${inFocus} />`}
     </article>
   `;
@@ -107,8 +109,10 @@ function Facts({ store, turn, inFocus }) {
     <footer class="facts">
       <span class="numbers">${facts.map((fact) => html`<span class="fact">${fact}</span>`)}</span>
       <span class="tools">
-        ${!inFocus &&
-        html`<button type="button" class="plain" onClick=${() => store.set({ focus: turn })}>Look inside</button>`}
+        ${
+          !inFocus &&
+          html`<button type="button" class="plain" onClick=${() => store.set({ focus: turn })}>Look inside</button>`
+        }
         ${run.trace && html`<${TraceTools} id=${run.trace} store=${store} running=${run.running} />`}
       </span>
     </footer>

@@ -9,7 +9,7 @@ import { Bar } from "./bar_row.js";
 /** So many of the tokens are listed about which members disagreed, the closest first. */
 const LISTED = 8;
 
-/** @param {{store: import("../store.js").Store, turn: import("../store.js").Turn, palette: import("../members.js").Palette}} props */
+/** @param {import("../types.js").ViewProps} props */
 export function Wins({ store, turn, palette }) {
   const { tokens } = store.writingOf(turn);
   const count = decided(tokens).length;
@@ -43,15 +43,25 @@ export function Wins({ store, turn, palette }) {
         </tbody>
       </table>
       <p class="quiet">Weight is the mean; a member agrees where the token is its own first choice.</p>
-      ${disputed.length > 0 &&
-      html`<h4>Where a member would have written something else${disputed.length > LISTED ? `, the closest ${LISTED} of ${disputed.length}` : ""}</h4>
+      ${
+        disputed.length > 0 &&
+        html`<h4>Where a member would have written something else${listed(disputed.length)}</h4>
         <ul class="disputes">
           ${disputed
             .slice(0, LISTED)
-            .map(({ token, index }) => html`<li><${Dispute} ...${{ store, turn, token, index, palette }} /></li>`)}
-        </ul>`}
+            .map(
+              ({ token, index }) =>
+                html`<li><${Dispute} ...${{ store, turn, token, index, palette }} /></li>`,
+            )}
+        </ul>`
+      }
     </section>
   `;
+}
+
+/** How many are listed, where that is not all of them. @param {number} count */
+function listed(count) {
+  return count > LISTED ? `, the closest ${LISTED} of ${count}` : "";
 }
 
 /** A token, and who would have written what instead; it opens the token's panel. */
