@@ -35,7 +35,11 @@ class ServeProcess:
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.wait_for(ready)
+        try:
+            self.wait_for(ready)
+        except BaseException:
+            self.process.kill()
+            raise
         found = re.search(r"http://\S+(?=/v1)", "\n".join(self.lines))
         self.address = found and found.group()
 
