@@ -124,6 +124,18 @@ def test_an_echo_streams_its_prompt_first(client):
     assert [*chain.from_iterable(each.text_offset for each in told)] == whole.logprobs.text_offset
 
 
+def test_an_echo_of_the_prompt_alone_streams_as_well(client):
+    options = {"model": "alone", "prompt": ["3é", "4"], "max_tokens": 0, "echo": True, "n": 2}
+    whole = client.completions.create(**options, logprobs=1)
+    chunks = [*client.completions.create(**options, logprobs=1, stream=True)]
+    assert chunks[-1].ensemble["members"] == whole.ensemble["members"]
+    for choice in whole.choices:
+        told = [c.choices[0] for c in chunks if c.choices[0].index == choice.index]
+        assert "".join(each.text for each in told) == choice.text
+        assert told[0].logprobs == choice.logprobs
+        assert told[-1].finish_reason == choice.finish_reason == "length"
+
+
 def test_a_recipe_that_no_model_alone_writes_scores_no_prompt(app, models):
     body = {"model": "vote", "prompt": "3", "max_tokens": 0, "echo": True, "logprobs": 1}
     reply = call(app, "POST", "/v1/completions", body, JSON)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from composer.serve.protocol.accounts import Answer
 from composer.serve.protocol.bodies import ChatBody, CompletionBody
 from composer.serve.protocol.echoes import echo_result, echoes_of
 from composer.serve.protocol.forms import ChatForm, CompletionForm
 from composer.serve.protocol.orders import chat_order, completion_order
 from composer.serve.protocol.route import ERRORS
+from composer.serve.protocol.runs import ReadyRuns
 from composer.serve.protocol.shapes import ChatCompletion, Completion
 from composer.serve.protocol.streams import EventStream
 
@@ -75,13 +75,9 @@ async def _echoed(order: Order, body: CompletionBody, runs: Runs) -> Response:
     queries = [draw.query for draw in order.draws]
     echoes = dict(enumerate(await echoes_of(served, queries, order.draws[0].options.detail)))
     form = CompletionForm(served.id, order.names, echoes)
-    if body.max_tokens != 0:
-        return await _answered(order, form, runs)
-    answers = [
-        Answer(echo_result(served, echoes[at]), draw.seed, None)
-        for at, draw in enumerate(order.draws)
-    ]
-    return runs.reply(order, form, answers)
+    if body.max_tokens == 0:
+        runs = ReadyRuns([echo_result(served, each) for each in echoes.values()])
+    return await _answered(order, form, runs)
 
 
 def _replies(shape: type[BaseModel]) -> dict[int | str, dict[str, Any]]:

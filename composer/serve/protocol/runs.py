@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
@@ -17,14 +18,13 @@ from composer.serve.protocol.options import field_at_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from concurrent.futures import Future
 
     from composer.run.result import Result
     from composer.serve.protocol.accounts import KeepTrace
     from composer.serve.protocol.forms import Form
-    from composer.serve.protocol.orders import Draw, Order
+    from composer.serve.protocol.orders import Order
 
-__all__ = ["Runs"]
+__all__ = ["ReadyRuns", "Runs"]
 
 
 class Runs:
@@ -51,10 +51,11 @@ class Runs:
             raise field_at_fault(error, options, order.prompt) from error
 
     def start(
-        self, order: Order, draw: Draw, put: Callable[[object], None] | None = None
+        self, order: Order, index: int, put: Callable[[object], None] | None = None
     ) -> Future[Result]:
         """Begin an answer when its turn comes; `put` takes its text and tokens."""
         put = put if order.served.ensemble.streams else None
+        draw = order.draws[index]
         detail = draw.options.detail
         return order.served.start(
             draw.query,
@@ -67,7 +68,7 @@ class Runs:
         """Return the reply when all answers are there; the first that fails ends the others."""
         futures: list[Future[Result]] = []
         try:
-            futures.extend(self.start(order, draw) for draw in order.draws)
+            futures.extend(self.start(order, at) for at in range(len(order.draws)))
             await _ended(futures)
             first = next((at for at, each in enumerate(futures) if _failed(each)), None)
             if first is not None:
@@ -76,10 +77,6 @@ class Runs:
         finally:
             for future in futures:
                 future.cancel()
-        return self.reply(order, form, answers)
-
-    def reply(self, order: Order, form: Form, answers: Sequence[Answer]) -> Response:
-        """Return the whole reply with some answers."""
         return Response(whole_reply(order, form, answers), media_type="application/json")
 
     def answer(self, order: Order, index: int, future: Future[Result]) -> Answer:
@@ -96,6 +93,23 @@ class Runs:
             text = "the tokens of this answer came without log-probabilities: leave them out"
             raise refusal("logprobs", text, code="E807")
         return answer
+
+
+class ReadyRuns(Runs):
+    """Gives orders the results that are there already, one for each answer."""
+
+    def __init__(self, results: Sequence[Result]) -> None:
+        super().__init__()
+        self._results = results
+
+    def start(
+        self, order: Order, index: int, put: Callable[[object], None] | None = None
+    ) -> Future[Result]:
+        """Return a future that is done; nobody is asked."""
+        del order, put
+        future: Future[Result] = Future()
+        future.set_result(self._results[index])
+        return future
 
 
 async def _ended(futures: Sequence[Future[Result]]) -> None:

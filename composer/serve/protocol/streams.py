@@ -94,7 +94,7 @@ class EventStream(Response):
         def put(item: object) -> None:
             self._mailbox.put(self._take, index, item)
 
-        future = self._runs.start(self._order, self._order.draws[index], put)
+        future = self._runs.start(self._order, index, put)
         future.add_done_callback(put)
         return future
 
