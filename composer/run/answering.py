@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import checkpoints, model_of, topological
+from composer.run.metered_client import MeteredClient
 from composer.run.queries import asked_text
 from composer.run.result import FailedBranch, Failure, Result
 from composer.run.timeouts import is_cancelled
@@ -71,7 +73,8 @@ async def score(
 ) -> Score:
     """Return the log-probabilities of a text's tokens, after a query or on its own.
 
-    Without a text they are those of the query's own tokens after the first.
+    Without a text they are those of the query's own tokens after the first. What that takes counts
+    against the budget.
     """
     root = program.root
     node = root.asks
@@ -83,7 +86,10 @@ async def score(
             "end the recipe with a model or a fuse, without a route",
         )
     request = ScoreTexts(model_of(node), query, None if text is None else (text,), detail=detail)
-    (result,) = await (await program.context.clients.of(request.model)).score(request)
+    trace = Trace("" if query is None else query.id, "")
+    step = trace.begin(program.ids[root], root.op)
+    uncached = replace(program.context, cache=None)  # what is kept lacks the tokens before a text
+    (result,) = await MeteredClient(uncached, trace, step).score(request)
     return result
 
 

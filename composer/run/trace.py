@@ -77,8 +77,7 @@ class Trace:
     """Everything that happened for one query; its `clock` may stand still while models load.
 
     `cache_savings` is what the answers from the cache would have taken. `options` are those of the
-    query. Whoever watches is told of
-    each event, and wants `detail` of each token.
+    query. Whoever watches is told of each event, and wants `detail` of each token.
     """
 
     id: str

@@ -124,3 +124,13 @@ def test_a_budget_is_never_exceeded_by_many_at_once():
 def test_free_models_need_no_budget():
     with composer.load('model A = fake("x")\nA').ready(budget=0.0) as ensemble:
         assert ensemble("why?").answer == "x"
+
+
+def test_a_score_counts_against_the_budget(load):
+    priced = 'model M = zoo("maths", price = [1000000, 0])\n'
+    with load("M", models=priced).ready(cache=False, budget=1000) as ensemble:
+        scored = len(ensemble.score("1 + 1").logprobs)
+        assert ensemble.budget.spent == scored > 0
+    unpaid = load("M", models=priced).ready(cache=False, budget=0)
+    with unpaid as ensemble, pytest.raises(Failure, match="E709"):
+        ensemble.score("1 + 1")
