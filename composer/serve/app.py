@@ -62,7 +62,8 @@ def create_app(
             CORSMiddleware,
             allow_origins=settings.origins,
             allow_methods=("GET", "POST"),
-            allow_headers=("authorization", "content-type"),
+            allow_headers=("*",),  # clients in a browser send some of their own
+            expose_headers=("retry-after", "x-should-retry"),
         )
     traces = page.Traces()
     keep_trace = page.keeper(traces) if settings.page else protocol.no_trace

@@ -83,6 +83,10 @@ def test_an_allowed_origin_may_ask_and_read():
     reply = call(app, "POST", "/echo", b"hi", {"origin": origin})
     assert reply.headers["access-control-allow-origin"] == origin
     assert "access-control-allow-origin" not in call(app_with(), "GET", "/health").headers
+    asked = {"access-control-request-method": "POST"}
+    asked["access-control-request-headers"] = "authorization, x-stainless-lang"
+    allowed = call(app, "OPTIONS", "/echo", headers={"origin": origin, **asked})
+    assert (allowed.status, "x-stainless-lang" in str(allowed.headers)) == (200, True)
 
 
 def test_each_reply_has_security_headers():
