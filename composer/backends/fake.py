@@ -139,7 +139,8 @@ class FakeClient(Client):
         fake, how = self.fake, request.sampling
         if how.temperature > 0:
             how = replace(how, seed=seed)
-        tokens = _tokens(_before(how.stop, fake.answer(request.query, how)))[: how.max_tokens]
+        text = fake.answer(request.query, how)
+        tokens = _tokens(_before(how.stop, text) if how.stop else text)[: how.max_tokens]
         logs = (math.log(fake.confidence),) * len(tokens) if fake.confidence else ()
         read = sum(len(content.split()) for _, content in request.query.messages)
         usage = {self.name: Usage.at(fake.price, 1, read, len(tokens))}

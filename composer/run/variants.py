@@ -61,8 +61,12 @@ class Variants:
         """Return the variant of some options; raises Failure where they cannot be honoured."""
         if options.seed is not None and type(options.seed) is not int:
             raise Failure("E401", "`seed` must be a whole number", "set another value")
-        _demand_fixed(options)
         key = replace(options, seed=None, prefix=options.prefix and "...")
+        try:
+            hash(key)
+        except TypeError:
+            _demand_fixed(options)
+            raise
         with self._lock:
             variant = self._by_options.get(key)
             if variant is None:
