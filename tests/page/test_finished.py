@@ -1,11 +1,16 @@
 """An answer of the protocol has a trace, which the page shows as if it had watched."""
 
+import weakref
+
 import pytest
 from asgi import call
 from served_app import registry_of
 
+from composer.run.result import Result
 from composer.serve.app import create_app
+from composer.serve.page.finished import FinishedTrace
 from composer.serve.settings import Settings
+from composer.values import Query, Text
 
 JSON = {"content-type": "application/json"}
 RECIPE = 'model A = fake("yes")\nmodel B = fake("no")\n[A, A, B] -> vote()'
@@ -37,6 +42,19 @@ def test_an_answer_of_the_protocol_has_a_trace_to_look_at(vote):
     moments = [each["at"] for each in events if "at" in each]
     assert moments == sorted(moments)
     assert events[-2]["text"] == "yes"
+
+
+def test_a_trace_lets_go_of_the_media_of_its_query():
+    class Media(dict):
+        """A dict that can be watched."""
+
+    media = Media(image="large")
+    text = Text(Query((("user", "What is this?"),), media=media), "a cat", "A")
+    trace = FinishedTrace("1", {"model": "A"}, Result("1", "What is this?", "a cat", text=text))
+    watched = weakref.ref(media)
+    del media, text
+    assert watched() is None
+    assert '"a cat"' in trace.json
 
 
 def test_without_the_page_no_trace_is_kept(vote):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from composer.run.events import CallBegan, CallEnded, StepBegan, StepEnded
 from composer.serve.page.events import EventWriter, json_text
 from composer.serve.page.traces import KeptTrace
+from composer.values import Query, Text
 from composer.values.media import shown_messages
 
 if TYPE_CHECKING:
@@ -25,13 +26,13 @@ __all__ = ["FinishedTrace", "question_of", "result_events"]
 class FinishedTrace(KeptTrace):
     """A result, whose events are written when somebody looks at them.
 
-    It lets go of the details of tokens, which may be large.
+    It lets go of the tokens and of the query, whose details and media may be large.
     """
 
     def __init__(self, id: str, question: Mapping[str, object], result: Result) -> None:  # noqa: A002 - the word of the field
         super().__init__(id)
         self.is_open = False
-        text = None if result.text is None else replace(result.text, choices=())
+        text = result.text and Text(Query.of(""), result.text.text, result.text.source)
         self._question, self._result = question, replace(result, text=text)
         trace = result.trace
         calls = [call for step in trace.events for call in step.asked] if trace else []
