@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 MEMBERS = 'use "zoo.ens" (A, B, C, D, general, general_2, maths, text, other, large)\n'
 EXPECTED = {"W202", "W501"}
-TIMES = re.compile(r"\b\d+\.\d+(?= s\b)")
+TIMES = re.compile(r"\b\d+\.\d+(?= s\b)|\b[\d,]+(?= a second\b)")
 MEASURED = re.compile(r"[-+]?(?:\d+\.\d+|\d{1,3}(?:,\d{3})+)")
 
 
