@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from composer.data.row import BadRow, pair_of
 from composer.diagnostics import did_you_mean
+from composer.diagnostics.printable import is_whole
 from composer.values.media import mark_of
 
 if TYPE_CHECKING:
@@ -147,9 +148,7 @@ def _is_medium(part: dict[str, JSON]) -> bool:
 
 def whole(text: str) -> str:
     """Return a text; raises BadRow where it holds bytes that are none."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
+    if not is_whole(text):
         problem = "the question contains bytes that are not UTF-8"
-        raise BadRow(problem, "save or send it as UTF-8") from None
+        raise BadRow(problem, "save or send it as UTF-8")
     return text

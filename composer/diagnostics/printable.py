@@ -48,6 +48,15 @@ def printable(text: str) -> str:
     )
 
 
+def is_whole(text: str) -> bool:
+    """Say whether a text has only whole characters: half of one (a lone surrogate) is no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def visible(text: str) -> str:
     """Replace what cannot be shown; line breaks stay."""
     if text.isprintable():

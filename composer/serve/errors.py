@@ -65,6 +65,10 @@ OF_BRANCHES = frozenset({"E701", "E705", "E716"})
 """Codes of failures that come of those of branches: where these agree, theirs counts."""
 
 
+TOO_FEW = "E716"
+"""The code of a step too few of whose branches answered; these are among the failed ones."""
+
+
 class ProtocolError(Exception):
     """A request that is answered with an error.
 
@@ -152,9 +156,13 @@ def _coded(error: CodedError, prompt: str | None) -> ProtocolError:
 
 
 def _common_code(error: CodedError) -> str | None:
-    """Return the code with which all branches of a step failed, if it is one."""
+    """Return the code with which all branches of a step failed, if it is one.
+
+    A branch whose own branches failed has their code.
+    """
     result = error.result if isinstance(error, Failure) else None
     if result is None or error.code not in OF_BRANCHES:
         return None
     codes = {code_in(branch.error) for branch in result.failed}
-    return codes.pop() if len(codes) == 1 else None
+    own = codes - {TOO_FEW} or codes
+    return own.pop() if len(own) == 1 else None

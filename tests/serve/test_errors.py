@@ -41,7 +41,13 @@ def test_a_prompt_beyond_the_context_has_the_code_that_clients_look_for():
 
 
 @pytest.mark.parametrize(
-    ("branches", "status"), [(["[E703] long"] * 2, 400), (["[E703] long", "[E701] broke"], 502)]
+    ("branches", "status"),
+    [
+        (["[E703] long"] * 2, 400),
+        (["[E703] long", "[E701] broke"], 502),
+        (["[E703] long", "[E716] 2 of 3 branches failed", "[E703] long"], 400),
+        (["[E716] 2 of 3 branches failed"], 502),
+    ],
 )
 def test_branches_that_fail_alike_are_the_reason(branches, status):
     failure = Failure("E716", "all 2 branches failed")

@@ -12,6 +12,7 @@ JSON = {"content-type": "application/json"}
 CHAT = {"model": "fuse", "messages": [{"role": "user", "content": "2 + 2?"}]}
 TEXT = {"model": "fuse", "prompt": "Q: 2 + 2?\nA:"}
 ASKED = {"role": "user", "content": "2 + 2?"}
+HALF = {"role": "assistant", "content": "\ud800"}
 
 OF_CHATS = [
     {"temperature": 5},
@@ -47,10 +48,12 @@ OF_CHATS = [
     {"messages": [{"role": "user", "content": None}]},
     {"messages": [{"role": "user", "content": "\ud800"}]},
     {"messages": [{"role": "user", "content": [{"type": "text"}]}]},
+    {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
     {"messages": [{"role": "user", "content": "2", "nme": "Ada"}]},
     {"messages": [{"role": "user", "content": "2", "name": "Ada"}]},
     {"messages": [ASKED, {"role": "assistant", "content": "It is"}]},
     {"messages": [ASKED], "continue_final_message": True},
+    {"messages": [ASKED, HALF], "continue_final_message": True},
     {"messages": [ASKED], "add_generation_prompt": False},
     {"min_tokens": 5, "max_tokens": 4},
     {"ignore_eos": True, "stop": "a", "max_tokens": 4},
@@ -62,6 +65,7 @@ OF_CHATS = [
     {"best_of": 3},
     {"store": True},
 ]
+OF_TOKENIZERS = [{"prompt": "\ud800"}, {"prompt": None}, {"prompt": "a", "messages": [ASKED]}]
 OF_COMPLETIONS = [
     {"prompt": ""},
     {"prompt": []},
@@ -82,6 +86,7 @@ def test_what_is_wrong_with_a_request_is_told_in_plain_words(app, golden):
     for path, whole, changes in (
         ("/v1/chat/completions", CHAT, OF_CHATS),
         ("/v1/completions", TEXT, OF_COMPLETIONS),
+        ("/tokenize", {"model": "alone"}, OF_TOKENIZERS),
     ):
         for change in changes:
             reply = call(app, "POST", path, {**whole, **change}, JSON)

@@ -123,6 +123,9 @@ def _check_content(place: str, content: object) -> None:
             raise refusal(f"{place}[{at}].type", f"`{place}[{at}]` must be an object with a `type`")
         if kind.endswith("text") and not isinstance(part.get("text"), str):
             raise refusal(f"{place}[{at}].text", f"`{place}[{at}].text` must be a text")
+        if len(part) == 1:
+            text = f"`{place}[{at}]` has a `type`, and nothing of that type beside it"
+            raise refusal(f"{place}[{at}]", text)
 
 
 def _text(content: object) -> str:

@@ -10,7 +10,7 @@ from fastapi import Response
 from composer.serve.errors import ProtocolError, refusal
 from composer.serve.protocol.bodies import DetokenizeBody, TokenizeBody
 from composer.serve.protocol.messages import conversation
-from composer.serve.protocol.prompts import known_ids
+from composer.serve.protocol.prompts import known_ids, require_whole
 from composer.serve.protocol.route import ERRORS
 from composer.serve.protocol.shapes import (
     Detokenized,
@@ -107,8 +107,9 @@ def _ids(body: TokenizeBody, tokenizer: PromptWriter) -> list[int]:
     if (body.prompt is None) == (body.messages is None):
         raise ProtocolError("E801", "give either a `prompt` or `messages`", param="prompt")
     if body.messages is None:
-        special = body.add_special_tokens is not False
-        return tokenizer.vocabulary.encode(body.prompt or "", special=special)
+        text, special = body.prompt or "", body.add_special_tokens is not False
+        require_whole(text, "prompt")
+        return tokenizer.vocabulary.encode(text, special=special)
     query, prefix = conversation(body)
     refuse_media(tokenizer.name, query.id, query.text, query.media)
     return tokenizer.prompt(query, prefix)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeGuard
 
+from composer.diagnostics.printable import is_whole
 from composer.serve.errors import refusal
 from composer.serve.protocol.bodies import MOST_PROMPTS
 from composer.values import Query
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from composer.backends.endpoint.asking.prompting import PromptWriter
 
-__all__ = ["known_ids", "raw_queries"]
+__all__ = ["known_ids", "raw_queries", "require_whole"]
 
 FORMS = "a text, a list of texts, token ids, or a list of lists of token ids"
 
@@ -33,7 +34,7 @@ def _raw_query(prompt: object, place: str, tokenizer: PromptWriter | None) -> Qu
     if not prompt:
         raise refusal(place, f"`{place}` is empty: there is nothing to go on from")
     if isinstance(prompt, str):
-        _require_whole(prompt, place)
+        require_whole(prompt, place)
         return Query((("user", prompt),), raw=True)
     if not _is_ids(prompt):
         raise refusal(place, f"`{place}` must be {FORMS}")
@@ -67,9 +68,8 @@ def _is_ids(prompt: object) -> TypeGuard[list[int]]:
     return isinstance(prompt, list) and bool(prompt) and all(type(each) is int for each in prompt)
 
 
-def _require_whole(text: str, place: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
+def require_whole(text: str, place: str) -> None:
+    """Raise ProtocolError where a text has half of a character, which no tokenizer reads."""
+    if not is_whole(text):
         message = f"`{place}` must be text in whole characters: this has half of one"
-        raise refusal(place, message) from None
+        raise refusal(place, message)
