@@ -6,6 +6,7 @@ import json
 from asgi import acall, call
 
 from composer.serve.protocol import streams
+from composer.values import Query
 
 
 def test_what_waits_for_a_slow_client_is_bounded_and_then_the_answer_is_ended(app, monkeypatch):
@@ -41,3 +42,12 @@ def test_a_mistake_of_ours_ends_a_stream_with_an_error(app, monkeypatch, capfd):
     assert reply.status == 200
     assert json.loads(reply.body.splitlines()[-2][6:])["error"]["code"] == "E809"
     assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+def test_running_usage_counts_the_prompt_of_each_answer(app, models):
+    body = {"messages": [{"role": "user", "content": "2 + 2?"}], "n": 3, "max_tokens": 2}
+    body |= {"model": "alone", "stream": True, "stream_options": {"continuous_usage_stats": True}}
+    reply = call(app, "POST", "/v1/chat/completions", body, {"content-type": "application/json"})
+    events = [json.loads(line[6:]) for line in reply.body.splitlines() if b"{" in line]
+    read = {each["usage"]["prompt_tokens"] for each in events if each.get("usage")}
+    assert read == {3 * len(models.get("alone").tokenizer.prompt(Query.of("2 + 2?")))}

@@ -72,8 +72,8 @@ async def _echoed(order: Order, body: CompletionBody, runs: Runs) -> Response:
     """Answer a request whose prompts are repeated, and perhaps gone on from."""
     runs.check(order)
     served = order.served
-    queries = [draw.query for draw in order.draws]
-    echoes = dict(enumerate(await echoes_of(served, queries, order.draws[0].options.detail)))
+    scored = await echoes_of(served, order.queries, order.draws[0].options.detail)
+    echoes = dict(enumerate(each for each in scored for _ in range(order.answers_each)))
     form = CompletionForm(served.id, order.names, echoes)
     if body.max_tokens == 0:
         runs = ReadyRuns([echo_result(served, each) for each in echoes.values()])

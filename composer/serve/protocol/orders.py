@@ -53,6 +53,16 @@ class Order:
     counts: bool = False
     trace: bool = False
 
+    @property
+    def queries(self) -> list[Query]:
+        """The queries, each once."""
+        return list({id(draw.query): draw.query for draw in self.draws}.values())
+
+    @property
+    def answers_each(self) -> int:
+        """How many answers each query gets."""
+        return len(self.draws) // len(self.queries)
+
 
 def chat_order(served: ServedModel, body: ChatBody) -> Order:
     """Return what a request for a chat wants; raises ProtocolError."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,6 @@ from composer.serve.protocol.accounts import Answer, extension_json, token_count
 from composer.serve.protocol.forms import DONE
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Sequence
 
     from starlette.types import Receive, Scope, Send
@@ -72,11 +72,13 @@ class EventStream(Response):
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._mailbox: Mailbox = runs.mailbox
-        self._read = _tokens_read(order) if order.counts else 0
+        self._read = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the reply."""
         del scope, receive
+        if self._order.counts:  # long prompts keep no other request waiting
+            self._read = await asyncio.to_thread(_tokens_read, self._order)
         try:
             self._futures.extend(map(self._begun, range(len(self._order.draws))))
             await self._send_all(send)
@@ -225,4 +227,6 @@ def _tokens_read(order: Order) -> int:
     What each member has read is told at the end.
     """
     tokenizer = order.served.tokenizer
-    return 0 if tokenizer is None else sum(len(tokenizer.prompt(e.query)) for e in order.draws)
+    if tokenizer is None:
+        return 0
+    return order.answers_each * sum(len(tokenizer.prompt(query)) for query in order.queries)
