@@ -13,7 +13,6 @@ from composer.compiler.graph.node import model_value
 from composer.compiler.graph.site import GraphFacts, NodeSite
 from composer.compiler.graph.value_mistakes import value_problem
 from composer.diagnostics.amounts import counted
-from composer.diagnostics.printable import is_whole
 from composer.run.result import Failure
 from composer.run.writers import read_writers, writers_of
 from composer.specs import missing_detail
@@ -183,9 +182,6 @@ class OptionChecks:
         if options.schema is not None or self.writers[0].values().get("schema"):
             text = "an answer that must follow a `schema` has to be written as a whole"
             raise self._refusal("E403", self._root, "prefix", text)
-        if not is_whole(options.prefix):
-            text = "it has half of a character (a lone surrogate)"
-            raise self._refusal("E402", self.writers[0], "prefix", text, "send whole characters")
 
     def _demand_unlike_draws(self, changes: Mapping[Node, Changes]) -> None:
         """Refuse greedy work where several draws of one model are chosen from."""

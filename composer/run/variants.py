@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from composer.diagnostics.printable import is_whole
 from composer.run.option_checks import OptionChecks
 from composer.run.result import Failure
 from composer.values.options import DEFAULT, AnswerOptions
@@ -61,6 +62,9 @@ class Variants:
         """Return the variant of some options; raises Failure where they cannot be honoured."""
         if options.seed is not None and type(options.seed) is not int:
             raise Failure("E401", "`seed` must be a whole number", "set another value")
+        if not is_whole(options.prefix):
+            text = "`prefix` has half of a character (a lone surrogate)"
+            raise Failure("E402", text, "send whole characters")
         key = replace(options, seed=None, prefix=options.prefix and "...")
         try:
             hash(key)

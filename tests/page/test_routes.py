@@ -92,6 +92,8 @@ def test_an_answer_goes_on_from_a_prefix_which_it_does_not_repeat(app):
     assert len(whole) > 2
     rest = _events(_ask(app, model="average", prefix=whole[:2]))[-2]["text"]
     assert whole[:2] + rest == whole
+    half = _ask(app, model="average", prefix="\ud800")  # after one that can be honoured
+    assert (half.status, half.error["code"]) == (400, "E402")
 
 
 def test_what_cannot_be_honoured_is_refused_before_anybody_is_asked(app):
