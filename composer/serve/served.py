@@ -12,7 +12,7 @@ from composer.backends.endpoint.asking.prompting import PromptWriter
 from composer.checkpoints.chatfiles import special_tokens
 from composer.compiler.graph import model_of, topological
 from composer.diagnostics import did_you_mean
-from composer.run.result import Failure
+from composer.run.result import Failure, Result
 from composer.serve.admission import Admission
 from composer.serve.errors import ProtocolError
 from composer.serve.settings import Settings
@@ -20,6 +20,7 @@ from composer.serve.visits import VISIT
 from composer.specs import leaves
 from composer.values import Port
 from composer.values.options import AnswerOptions
+from composer.values.results import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from composer.recipe import Recipe
-    from composer.run import Ensemble, Result
+    from composer.run import Ensemble
     from composer.run.events import OnEvent
     from composer.serve.metrics import Metrics
     from composer.serve.telemetry import Telemetry
@@ -105,7 +106,15 @@ class ServedModel:
         if visit is not None:
             visit.model = self.id
         begin = partial(self.ensemble.start_score, query, detail)
-        return self.admission.submit(self.id, begin)
+        outcome = self.admission.submit(self.id, begin)
+        outcome.add_done_callback(self._count_score)
+        return outcome
+
+    def scoring_usage(self, tokens: int) -> dict[str, Usage]:
+        """Return what each model takes that scores a prompt of so many tokens."""
+        asked = self.recipe.optimized.root.asks
+        scorers = [] if asked is None or not tokens else leaves(model_of(asked))
+        return {each.name: Usage(calls=1, prompt_tokens=tokens) for each in scorers}
 
     def settled(self, options: AnswerOptions | None) -> AnswerOptions | None:
         """Return the options without those for which the recipe's own values stand.
@@ -165,7 +174,7 @@ class ServedModel:
 
     def _count(self, visit: Visit | None, done: Future[Result]) -> None:
         """Count what a query has taken, and whether it failed."""
-        error = ProtocolError("E806", "nobody waits") if done.cancelled() else done.exception()
+        error = _error_of(done)
         result = error.result if isinstance(error, Failure) else None
         result = done.result() if error is None else result
         if visit is not None and result is not None:
@@ -173,6 +182,16 @@ class ServedModel:
             visit.tokens = (visit.tokens or 0) + written
         if self.metrics is not None:
             self.metrics.count(self.id, result, getattr(error, "code", ""))
+
+    def _count_score(self, done: Future[Score]) -> None:
+        """Count a prompt that was scored, and whether that failed."""
+        if self.metrics is None:
+            return
+        error, members = _error_of(done), {}
+        if error is None:
+            members = self.scoring_usage(len(done.result().before) + len(done.result().choices))
+        result = Result("", "", None, members=members)
+        self.metrics.count(self.id, result, getattr(error, "code", ""))
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,6 +208,10 @@ class Registry:
             text = f"there is no model `{name[:100]}` on this server: {advice}"
             raise ProtocolError("E802", text, param="model")
         return served
+
+
+def _error_of(done: Future[Result] | Future[Score]) -> BaseException | None:
+    return ProtocolError("E806", "nobody waits") if done.cancelled() else done.exception()
 
 
 def _tokenizer_of(model: Checkpoint) -> PromptWriter | None:

@@ -12,6 +12,7 @@ from composer.serve.served import ServedModel
 from composer.serve.settings import Settings
 from composer.serve.visits import VISIT, Visit
 from composer.values import Query
+from composer.values.details import TokenDetail
 from composer.values.options import AnswerOptions
 
 RECIPE = """
@@ -57,6 +58,19 @@ def test_a_query_is_counted_by_model_and_member(served):
     assert lines(served, "compose_running", "compose_waiting") == [
         'compose_running{model="vote"} 0.0',
         'compose_waiting{model="vote"} 0.0',
+    ]
+
+
+def test_a_prompt_that_is_scored_is_counted_for_each_model_that_reads_it():
+    recipe, admission = composer.load('model A = zoo("maths")\nA'), Admission()
+    with recipe.ready() as ensemble:
+        served = ServedModel("A", recipe, ensemble, metrics=Metrics(admission))
+        query = Query((("user", "3 + 4 = 7"),), raw=True)
+        score = served.start_score(query, TokenDetail(1)).result()
+    read = len(score.before) + len(score.choices)
+    assert lines(served, "compose_prompt_tokens_total", "compose_queries_total") == [
+        'compose_queries_total{error="",model="A"} 1.0',
+        f'compose_prompt_tokens_total{{member="A",model="A"}} {read}.0',
     ]
 
 

@@ -6,13 +6,10 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph import model_of
 from composer.diagnostics.errors import CodedError
 from composer.run.result import Result
 from composer.serve.errors import error_of
-from composer.specs import leaves
 from composer.values import Text
-from composer.values.results import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,9 +53,6 @@ async def _scored(served: ServedModel, query: Query, detail: TokenDetail) -> Ech
 
 def echo_result(served: ServedModel, echo: Echo) -> Result:
     """Return the result of a request that repeats a prompt and wants nothing written."""
-    asked = served.recipe.optimized.root.asks
-    read = len(echo.tokens)
-    names = [] if asked is None or not read else [each.name for each in leaves(model_of(asked))]
     text = Text(echo.query, "", facts={"finish": "length"})
-    members = {name: Usage(calls=1, prompt_tokens=read) for name in names}
+    members = served.scoring_usage(len(echo.tokens))
     return Result(echo.query.id, echo.text, "", members=members, text=text)
