@@ -88,26 +88,24 @@ def written(fuse, folder):
     return evaluated(f'use "zoo.ens" (A, B, C, general, other)\n\n{fuse}\n', folder)
 
 
-@pytest.mark.parametrize(
-    ("model", "backend"),
-    [("fused", "remote"), ("fused", "ids"), ("fused", "texts"), ("unite", "remote")],
-)
-def test_choices_and_answers_score_as_in_compose_eval(v1, folder, items, model, backend):
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_choices_and_answers_score_as_in_compose_eval(v1, folder, items, backend):
     tasks = ("zoo_choice", "zoo_answer")
     options, more = BACKENDS[backend]
     url = f"{v1}/completions"
-    printed, (acc, exact_match) = harness(url, tasks, folder, *more, model=model, **options)
+    printed, (acc, exact_match) = harness(url, tasks, folder, *more, model="fused", **options)
     if backend == "remote":
         assert "Using remote tokenizer backend" in printed
-    assert acc == pytest.approx(likeliest(FUSES[model], folder, items))
-    assert exact_match == pytest.approx(written(FUSES[model], folder))
+    assert acc == pytest.approx(likeliest(FUSES["fused"], folder, items))
+    assert exact_match == pytest.approx(written(FUSES["fused"], folder))
     assert 0.4 < exact_match < acc < 1
 
 
-def test_answers_without_a_tokenizer_score_as_in_compose_eval(v1, folder):
-    options = {"model": "fused", "tokenizer_backend": "none", "num_concurrent": 16}
+@pytest.mark.parametrize("model", FUSES)
+def test_answers_without_a_tokenizer_score_as_in_compose_eval(v1, folder, model):
+    options = {"model": model, "tokenizer_backend": "none", "num_concurrent": 16}
     _, (exact_match,) = harness(f"{v1}/completions", ["zoo_answer"], folder, **options)
-    assert exact_match == pytest.approx(written(FUSES["fused"], folder))
+    assert exact_match == pytest.approx(written(FUSES[model], folder))
 
 
 def test_a_chat_scores_as_in_compose_eval(v1, folder):
