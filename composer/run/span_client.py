@@ -158,7 +158,7 @@ class ClientMember:
         own = completion.choices[: len(tokens)]
         if len(own) < len(tokens):
             return ()
-        return tuple(self._writers.told(choice, self.name) for choice in own)
+        return tuple(self._writers.sign(choice, self.name) for choice in own)
 
     async def score(self, candidates: Sequence[Candidate]) -> list[float | None]:
         """Mean log-probability of a token of each; the end of an answer is not scored."""

@@ -117,8 +117,8 @@ def _too_large(most: int) -> ProtocolError:
 
 def _protocol_error(error: Exception) -> ProtocolError:
     """Return the error that the client is told; the place of a mistake of ours is logged."""
-    told = error_of(error)
-    if told.code == "E809":
+    failure = error_of(error)
+    if failure.code == "E809":
         scrub(error)
         traceback.print_exception(error, file=sys.stderr)
-    return told
+    return failure

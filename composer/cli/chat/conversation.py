@@ -46,12 +46,12 @@ class Conversation:
 
     def messages(self, question: str | None = None) -> list[dict[str, str]]:
         """Return what was said as the messages of a chat, and a question behind it."""
-        said = [
+        messages = [
             {"role": role, "content": content}
             for turn in self.turns
             for role, content in (("user", turn.question), ("assistant", str(turn.result)))
         ]
-        return said if question is None else [*said, {"role": "user", "content": question}]
+        return messages if question is None else [*messages, {"role": "user", "content": question}]
 
     def asked_options(self) -> AnswerOptions | None:
         """Return the options of the next question, None without any; each repetition has a seed."""

@@ -48,22 +48,22 @@ class Screen:
 
     def answer(self, ensemble: Ensemble, query: Query, options: AnswerOptions | None) -> Result:
         """Ask, and show the answer; raises Failure. A KeyboardInterrupt cancels the work."""
-        told: SimpleQueue[str | TokenChoice | Event | None] = SimpleQueue()
+        news: SimpleQueue[str | TokenChoice | Event | None] = SimpleQueue()
         watch = WATCH if self.live else None
         future = ensemble.start(
             query,
             options=options,
-            on_text=told.put if self.live and ensemble.streams else None,
-            on_token=told.put if self.live and ensemble.streams and watch else None,
-            on_event=told.put if self.live else None,
+            on_text=news.put if self.live and ensemble.streams else None,
+            on_token=news.put if self.live and ensemble.streams and watch else None,
+            on_event=news.put if self.live else None,
             watch=watch,
         )
-        future.add_done_callback(lambda _: told.put(None))
+        future.add_done_callback(lambda _: news.put(None))
         piece = LivePiece(self)
         try:
             with self._work(streams=ensemble.streams) as status:
                 calls = OpenCalls(status)
-                while (item := told.get()) is not None:
+                while (item := news.get()) is not None:
                     match item:
                         case str():
                             piece.show(item)

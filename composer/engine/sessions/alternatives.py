@@ -38,8 +38,8 @@ class Alternatives:
                 piece = other.continuation or b""
                 top.setdefault(other.continuation, LikelyToken(piece, before + other.logprob))
         ranked = sorted(top.values(), key=lambda each: (-each.logprob, each is not chosen))
-        said = tuple(self._members(members, way)) if self.detail.members else ()
-        return TokenChoice(chosen, tuple(ranked[: self.detail.top]), said)
+        by_member = tuple(self._members(members, way)) if self.detail.members else ()
+        return TokenChoice(chosen, tuple(ranked[: self.detail.top]), by_member)
 
     def _members(self, members: Sequence[ByteMember], way: Agreement) -> list[MemberChoice]:
         """What each member wrote; one that waited for the others has no weight here."""

@@ -51,7 +51,7 @@ async def hand_off(
         part = replace(job, prefix=job.prefix + answer.writer.text)
         rule = None if member else when
         name, group = handoff.names[member], groups[member]
-        answer.sign = partial(writers.told, writer=name, group=group)
+        answer.sign = partial(writers.sign, writer=name, group=group)
         next_member, sequence, usage = await _generate_part(
             group, part, handoff.members[member], answer, rng, rule
         )

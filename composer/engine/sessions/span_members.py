@@ -127,7 +127,7 @@ class LocalMember:
         """Yield the details of tokens, where they are wanted."""
         for choice in (each.choice for each in drawn):
             if choice is not None:
-                yield self._writers.told(choice, self.name, self.sequence.group)
+                yield self._writers.sign(choice, self.name, self.sequence.group)
 
     async def score(self, candidates: Sequence[Candidate]) -> list[float | None]:
         """Return each candidate's mean log-probability of a token; its own is known already."""

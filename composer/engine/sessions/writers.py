@@ -30,7 +30,7 @@ class Writers:
         """Return the writers of an answer; `first` is the first member."""
         return cls(names, _vocabulary(first), detail)
 
-    def told(self, choice: TokenChoice, writer: str, group: Group | None = None) -> TokenChoice:
+    def sign(self, choice: TokenChoice, writer: str, group: Group | None = None) -> TokenChoice:
         """Return a choice of one member as that of all: the others have no weight in it.
 
         `group` is that member, where the engine runs it.
@@ -41,8 +41,8 @@ class Writers:
         if self.detail is None or not self.detail.members:
             return choice
         top = choice.top[: min(self.detail.members, self.detail.top)]
-        said = MemberChoice(writer, 1.0, choice.chosen.logprob, top, choice.members)
-        members = [said if name == writer else MemberChoice(name, 0.0) for name in self.names]
+        own = MemberChoice(writer, 1.0, choice.chosen.logprob, top, choice.members)
+        members = [own if name == writer else MemberChoice(name, 0.0) for name in self.names]
         return replace(choice, members=tuple(members))
 
     def _renumbered(self, choice: TokenChoice) -> TokenChoice:

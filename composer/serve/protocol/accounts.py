@@ -77,21 +77,21 @@ def extension_json(answers: Sequence[Answer], *, whole_trace: bool) -> str:
 
     Several answers are told one by one under `answers`, beside what they took together.
     """
-    told = [_told(each, whole_trace=whole_trace) for each in answers]
-    if len(told) == 1:
-        return json.dumps(told[0], separators=(",", ":"))
+    accounts = [_account(each, whole_trace=whole_trace) for each in answers]
+    if len(accounts) == 1:
+        return json.dumps(accounts[0], separators=(",", ":"))
     results = [each.result for each in answers]
     members = _added(each.members for each in results)
     total = {
         "members": {name: usage.as_dict() for name, usage in sorted(members.items())},
         "seconds": max((round(each.seconds, 4) for each in results), default=0.0),
         "cost": _cost(results),
-        "answers": told,
+        "answers": accounts,
     }
     return json.dumps(total, separators=(",", ":"))
 
 
-def _told(answer: Answer, *, whole_trace: bool) -> dict[str, object]:
+def _account(answer: Answer, *, whole_trace: bool) -> dict[str, object]:
     result = answer.result
     trace = result.trace.as_dict() if whole_trace and result.trace is not None else answer.trace
     return {

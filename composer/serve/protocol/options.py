@@ -68,14 +68,14 @@ def field_at_fault(error: CodedError, options: AnswerOptions, prompt: str) -> Pr
 
     Options go by the names that requests have for them.
     """
-    told = error_of(error, prompt)
-    message = told.message
+    failure = error_of(error, prompt)
+    message = failure.message
     for name, field in FIELDS.items():
         message = message.replace(f"`{name}`", f"`{field}`")
     fields = [FIELDS.get(name, name) for name in options.set_names]
     places = {message.find(f"`{field}`"): field for field in fields if f"`{field}`" in message}
-    param = places[min(places)] if places else told.param
-    return ProtocolError(told.code, message, param=param, status=told.status)
+    param = places[min(places)] if places else failure.param
+    return ProtocolError(failure.code, message, param=param, status=failure.status)
 
 
 def _chosen_ids(

@@ -165,7 +165,7 @@ class AnswerReader:
         continued = request.prefix and not model.goes_on(request.prefix)
         if query.raw or continued or not model.by_chat:
             if model.gives.top:
-                body |= self._told(request.detail)
+                body |= self._token_fields(request.detail)
             return COMPLETIONS, body | {"prompt": model.prompt(query, request.prefix)}
         turns: list[JSON] = [
             {"role": role, "content": chat_content(text, query.media)}
@@ -179,17 +179,17 @@ class AnswerReader:
             body |= {"logprobs": True, "top_logprobs": top}
         return CHAT, body | {"messages": turns}
 
-    def _told(self, detail: TokenDetail | None) -> dict[str, JSON]:
+    def _token_fields(self, detail: TokenDetail | None) -> dict[str, JSON]:
         """Say what a completion is to tell of each token, as far as the server can."""
         gives = self._model.gives
         if detail is None:
             return {"logprobs": 1}
-        told: dict[str, JSON] = {"logprobs": max(1, min(gives.top, detail.top))}
+        fields: dict[str, JSON] = {"logprobs": max(1, min(gives.top, detail.top))}
         if detail.ids and gives.chosen and not detail.top:
-            told["logprob_token_ids"] = list(detail.ids[: gives.chosen])
+            fields["logprob_token_ids"] = list(detail.ids[: gives.chosen])
         if gives.ids and self._model.writer is not None:
-            told["return_tokens_as_token_ids"] = True
-        return told
+            fields["return_tokens_as_token_ids"] = True
+        return fields
 
 
 def _free(draw: Completion) -> Completion:

@@ -47,7 +47,7 @@ class Passage:
     own: int = 0
 
 
-class Echoed(NamedTuple):
+class EchoTokens(NamedTuple):
     """The tokens of a text out of what was echoed: with a score, and those `before` without."""
 
     names: Sequence[str]
@@ -129,8 +129,8 @@ class TextScorer:
 
         def read(reply: dict[str, JSON]) -> tuple[list[Score], Usage]:
             pairs = zip(choices_of(reply, count), passages, strict=True)
-            found = [self._found(choice, passage, written) for choice, passage in pairs]
-            return [self._score(each, detail) for each in found], spent(reply, model.options.price)
+            echoes = [self._tokens_of(choice, passage, written) for choice, passage in pairs]
+            return [self._score(each, detail) for each in echoes], spent(reply, model.options.price)
 
         size = sum(len(each.prompt) + len(each.text) for each in passages)
         scores, _ = await model.complete(body, read, size + written * count)
@@ -144,15 +144,15 @@ class TextScorer:
         writer, ids = self._model.writer, [*prompt, *text]
         return list(ids) if self._model.gives.prompt_ids or not writer else writer.text_of(ids)
 
-    def _score(self, found: Echoed, detail: TokenDetail | None) -> Score:
+    def _score(self, tokens: EchoTokens, detail: TokenDetail | None) -> Score:
         """Return the score of tokens, with what is wanted of each."""
         choices: tuple[TokenChoice, ...] = ()
         if detail is not None:
-            places = zip(found.names, found.places, strict=True)
+            places = zip(tokens.names, tokens.places, strict=True)
             choices = self._details.choices(tuple(places), detail)
-        return Score(tuple(found.names), _logprobs(found.places), choices, tuple(found.before))
+        return Score(tuple(tokens.names), _logprobs(tokens.places), choices, tuple(tokens.before))
 
-    def _found(self, choice: Choice, passage: Passage, written: int) -> Echoed:
+    def _tokens_of(self, choice: Choice, passage: Passage, written: int) -> EchoTokens:
         """Pick the text's tokens out of what was echoed.
 
         A server that leaves out the token that begins texts has no score for the one behind it.
@@ -180,9 +180,9 @@ class TextScorer:
         places = choice.positions[start - unlisted : len(ids) - unlisted]
         names = [vocabulary.piece(each).decode(errors="replace") for each in ids[start:]]
         before = [LikelyToken(vocabulary.piece(n), math.nan, n) for n in ids[own:start]]
-        return Echoed(names, places, before)
+        return EchoTokens(names, places, before)
 
-    def _by_letters(self, choice: Choice, prompt: str, text: str) -> Echoed:
+    def _by_letters(self, choice: Choice, prompt: str, text: str) -> EchoTokens:
         """Find the text's tokens by the letters of all tokens; raises ModelError for a split one.
 
         Some servers write a space before the first token, which is not of the text.
@@ -204,7 +204,7 @@ class TextScorer:
         start = first
         first += choice.positions[first].logprob is None and first == 0
         before = [LikelyToken(name.encode(), math.nan) for name in names[start:first]]
-        return Echoed(names[first:last], choice.positions[first:last], before)
+        return EchoTokens(names[first:last], choice.positions[first:last], before)
 
     def _unknown(self, why: str) -> ModelError:
         return ModelError(

@@ -56,9 +56,9 @@ class TokenDetails:
         if not name:
             chosen = chosen._replace(piece=b"")
         others = [*position.top, *((named(key), value) for key, value in position.row.items())]
-        told = [self._token(token, logprob) for token, logprob in others]
-        told.sort(key=lambda each: (-each.logprob, each.id != chosen.id))
-        top, rest = told[: detail.top], told[detail.top :]
+        ranked = [self._token(token, logprob) for token, logprob in others]
+        ranked.sort(key=lambda each: (-each.logprob, each.id != chosen.id))
+        top, rest = ranked[: detail.top], ranked[detail.top :]
         by_id = {each.id: each for each in rest}
         return TokenChoice(chosen, (*top, *(by_id[i] for i in detail.ids if i in by_id)))
 
