@@ -41,6 +41,11 @@ __all__ = ["Registry", "ServedModel"]
 
 Piece = TypeVar("Piece")
 
+UNLIKE = (
+    "`logit_bias` names tokens by ids, and the models that may write the answer have different "
+    "tokenizers, so that an id means another token in each of them"
+)
+
 SEED_BITS = 31
 """Bits of a seed that is drawn here: as many as other servers take."""
 
@@ -127,6 +132,8 @@ class ServedModel:
             options = replace(options, **{name: getattr(unset, name) for name in kept})
         if options is not None and options.set_names:
             self.ensemble.demand_options(options)
+            if options.logit_bias and len(self._tokenizers) > 1:
+                raise Failure("E410", UNLIKE, "give each model its own bias in the recipe")
         return options
 
     def seed(self) -> int:
@@ -141,9 +148,13 @@ class ServedModel:
         It also writes a conversation as that model's template does. None where its files are not
         here, or where steps with different tokenizers may write the answer.
         """
-        tokenizers = [_tokenizer_of(each) for each in self._first_writers]
-        known = {None if each is None else each.vocabulary.fingerprint for each in tokenizers}
-        return tokenizers[0] if len(known) == 1 else None
+        return next(iter(self._tokenizers.values())) if len(self._tokenizers) == 1 else None
+
+    @cached_property
+    def _tokenizers(self) -> Mapping[str | None, PromptWriter | None]:
+        """Those of the first models that write, by their vocabularies; None for unknown ones."""
+        tokenizers = (_tokenizer_of(each) for each in reversed(self._first_writers))
+        return {None if each is None else each.vocabulary.fingerprint: each for each in tokenizers}
 
     @cached_property
     def special_tokens(self) -> Mapping[str, str]:

@@ -59,6 +59,7 @@ OF_CHATS = [
     {"ignore_eos": True, "stop": "a", "max_tokens": 4},
     {"logprobs": True, "logprob_token_ids": [384]},
     {"logit_bias": {"384": 1}},
+    {"logit_bias": {"5": 1}, "model": "mixed"},
     {"repetition_penalty": 1e-9},
     {"response_format": {"type": "json_object"}},
     {"tools": [{"type": "function"}]},
