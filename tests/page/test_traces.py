@@ -1,11 +1,16 @@
 """Traces are kept within limits, and a reader is told when one is gone."""
 
+import asyncio
 import json
+from concurrent.futures import Future
 
 import pytest
 
+from composer.run.events import StepBegan
 from composer.serve.errors import ProtocolError
+from composer.serve.page import watching
 from composer.serve.page.traces import Traces
+from composer.serve.visits import VISIT, Visit
 
 
 def test_a_trace_is_given_back_with_its_events():
@@ -50,3 +55,21 @@ def test_a_trace_that_is_too_large_by_itself_is_not_kept():
     assert len(traces) == 0
     traces.add(traces.begin(), "y" * 100)
     assert len(traces) == 1
+
+
+@pytest.mark.parametrize(("count", "ends"), [(3, False), (4, True)])
+def test_the_work_ends_where_too_many_events_wait_for_a_reader(monkeypatch, count, ends):
+    monkeypatch.setattr(watching, "MOST_WAITING", 3)
+
+    async def scene():
+        visit = Visit()
+        VISIT.set(visit)
+        run = watching.WatchedRun(Traces())
+        stream = run.stream({}, Future())
+        await anext(stream)  # and the reader takes nothing more
+        for at in range(count):
+            run.put(StepBegan("s", "generate", float(at)))
+        await stream.aclose()
+        return visit.error is not None
+
+    assert asyncio.run(scene()) is ends

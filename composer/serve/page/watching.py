@@ -9,9 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from composer.run.result import closed
-from composer.serve.errors import error_of
+from composer.serve.errors import ProtocolError, error_of
 from composer.serve.page.events import EventWriter, json_text
 from composer.serve.page.finished import result_events
+from composer.serve.visits import VISIT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -26,6 +27,9 @@ __all__ = ["WatchedRun"]
 PAUSE = 15.0
 """Seconds without an event after which a comment keeps the connection open."""
 
+MOST_WAITING = 10_000
+"""The events that may wait until a slow reader takes what was sent; then the work is ended."""
+
 
 class WatchedRun:
     """The events of one query. They come from other threads, and are read in an event loop."""
@@ -36,11 +40,15 @@ class WatchedRun:
         self._writer = EventWriter()
         self._events: deque[Event] = deque()
         self._ready = asyncio.Event()
-        self._is_woken = False
+        self._is_woken = self._is_sending = False
+        self._visit = VISIT.get()
 
     def put(self, event: Event) -> None:
         """Take an event, in any thread."""
         self._events.append(event)
+        if self._is_sending and len(self._events) > MOST_WAITING and self._visit is not None:
+            text = f"{MOST_WAITING:,} events wait, since the reader takes them too slowly"
+            self._visit.end(ProtocolError("E806", text, status=408))
         self._wake()
 
     async def stream(
@@ -53,6 +61,7 @@ class WatchedRun:
         try:
             yield keep([json_text({"type": "begin", "trace": trace.id, **question})])
             while not future.done():
+                self._is_sending = False
                 try:
                     await asyncio.wait_for(self._ready.wait(), PAUSE)
                 except TimeoutError:
@@ -85,6 +94,7 @@ class WatchedRun:
         """Keep events in a trace, and return them as they are sent."""
         for line in lines:
             self._traces.add(trace, line)
+        self._is_sending = True
         return "".join(f"data: {line}\n\n" for line in lines)
 
 
