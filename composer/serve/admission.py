@@ -112,9 +112,10 @@ class Admission:
             lane = self._lanes.setdefault(model, Lane())
             run = AdmittedRun(lane, visit, begin)
             is_free = self._running < self.concurrency and not lane.waiting
-            if not is_free and visit not in lane.waiting and len(lane.waiting) >= self.queue:
+            if not is_free and not visit.is_admitted and len(lane.waiting) >= self.queue:
                 raise self._busy()
             visit.add(run)
+            visit.is_admitted = True
             if is_free:
                 self._take(run)
             else:

@@ -28,7 +28,8 @@ class Work(Protocol):
 class Visit:
     """One HTTP request; `model` and `tokens` are known once it has put a query.
 
-    `error` is why it was ended before its reply was sent, None as long as it was not.
+    `error` is why it was ended before its reply was sent, None as long as it was not. Where it
+    `is_admitted`, one of its queries runs, or has waited for its turn: the others may wait, too.
     """
 
     def __init__(self, method: str = "", path: str = "") -> None:
@@ -37,6 +38,7 @@ class Visit:
         self.tokens: int | None = None
         self.first_text: float | None = None
         self.error: ProtocolError | None = None
+        self.is_admitted = False
         self._works: set[Work] = set()
 
     @property

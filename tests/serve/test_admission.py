@@ -77,6 +77,17 @@ def test_a_request_with_many_prompts_counts_once_in_the_queue():
     assert counts(admission) == {"m": [1, 4]}
 
 
+def test_a_request_that_runs_may_have_more_queries_though_no_other_may_wait():
+    queries, visit = Queries(admission := Admission(concurrency=1, queue=0)), Visit()
+    outcomes = [queries.put(name, visit=visit) for name in "abc"]
+    with pytest.raises(ProtocolError):
+        queries.put("d")
+    for name in "abc":
+        queries.end(name)
+    assert all(each.done() for each in outcomes)
+    assert counts(admission) == {"m": [0, 0]}
+
+
 def test_requests_of_one_model_have_their_turns():
     queries, visit = Queries(Admission(concurrency=1)), Visit()
     for number in range(4):
