@@ -85,6 +85,13 @@ async def score(
             "or fuse",
             "end the recipe with a model or a fuse, without a route",
         )
+    if query is not None and not root.inputs[0].is_query:
+        raise Failure(
+            "E302",
+            "this recipe cannot score texts, because its last model is asked another question "
+            "than the one that is put",
+            "end the recipe with a model or a fuse, without a `prompt` before it",
+        )
     request = ScoreTexts(model_of(node), query, None if text is None else (text,), detail=detail)
     trace = Trace("" if query is None else query.id, "")
     step = trace.begin(program.ids[root], root.op)

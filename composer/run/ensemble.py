@@ -302,7 +302,7 @@ class Ensemble:
 
         Without a query the text stands alone, after the start token; with one it is scored as the
         answer to it. With a `detail` the score has `choices`, one for each token. Raises Failure
-        where the recipe's last step asks no local model.
+        where the recipe's last step asks no local model, or asks it another question.
         """
         question = None if query is None else as_query(query)
         self._loop.demand(waits=True)
@@ -315,7 +315,7 @@ class Ensemble:
         """Begin to score a query's own tokens after the first, as the model that is asked reads it.
 
         The score has `choices` where `detail` wants them. The future raises Failure or ModelError
-        where the recipe's last step asks no local model.
+        where the recipe's last step asks no local model, or asks it another question.
         """
         self._loop.demand(waits=False)
         return self._loop.submit(score(self._program, None, query, detail))

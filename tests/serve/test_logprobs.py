@@ -7,7 +7,9 @@ from itertools import chain
 import pytest
 from asgi import call
 
+import composer
 from composer.run.result import Failure
+from composer.values import Query
 from composer.values.details import TokenDetail
 from composer.values.options import AnswerOptions
 
@@ -142,6 +144,12 @@ def test_a_recipe_that_no_model_alone_writes_scores_no_prompt(app, models):
     assert (reply.status, reply.error["code"]) == (400, "E302")
     with pytest.raises(Failure):
         models.get("vote").ensemble.score("3")
+
+
+def test_a_recipe_that_asks_another_question_scores_no_prompt():
+    recipe = 'model A = zoo("maths")\nA -> prompt("{{ answer }}") -> A'
+    with composer.load(recipe).ready() as ensemble, pytest.raises(Failure, match="another"):
+        ensemble.start_score(Query.of("3")).result()
 
 
 def test_no_number_is_infinite(app):
