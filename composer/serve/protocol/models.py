@@ -10,7 +10,7 @@ from fastapi import Response
 from composer.serve.errors import ProtocolError, refusal
 from composer.serve.protocol.bodies import DetokenizeBody, TokenizeBody
 from composer.serve.protocol.messages import conversation
-from composer.serve.protocol.prompts import known_ids, require_whole
+from composer.serve.protocol.prompts import WITHOUT_TOKENIZER, known_ids, require_whole
 from composer.serve.protocol.route import ERRORS
 from composer.serve.protocol.shapes import (
     Detokenized,
@@ -91,7 +91,7 @@ def _tokenizer(registry: Registry, name: str | None) -> tuple[ServedModel, Promp
     if name is not None:
         served = registry.get(name)
         if served.tokenizer is None:
-            text = f"`{name}` has no tokenizer of its own: several models may write its answer"
+            text = f"`{name}` has no tokenizer of its own: {WITHOUT_TOKENIZER}"
             raise refusal("model", text, code="E807")
         return served, served.tokenizer
     pairs = [(each, each.tokenizer) for each in registry.models.values()]

@@ -14,9 +14,14 @@ if TYPE_CHECKING:
 
     from composer.backends.endpoint.asking.prompting import PromptWriter
 
-__all__ = ["known_ids", "raw_queries", "require_whole"]
+__all__ = ["WITHOUT_TOKENIZER", "known_ids", "raw_queries", "require_whole"]
 
 FORMS = "a text, a list of texts, token ids, or a list of lists of token ids"
+
+WITHOUT_TOKENIZER = (
+    "several models with different tokenizers may write its answer, or one whose files are not here"
+)
+"""Why a served model may have no tokenizer."""
 
 
 def raw_queries(prompt: object, tokenizer: PromptWriter | None) -> list[Query]:
@@ -40,8 +45,8 @@ def _raw_query(prompt: object, place: str, tokenizer: PromptWriter | None) -> Qu
         raise refusal(place, f"`{place}` must be {FORMS}")
     if tokenizer is None:
         text = (
-            f"`{place}` has token ids, and this model has no tokenizer of its own: several models "
-            "with different tokenizers may write its answer, or one whose files are not here"
+            f"`{place}` has token ids, and this model has no tokenizer of its own: "
+            f"{WITHOUT_TOKENIZER}"
         )
         raise refusal(place, f"{text}; send a text", code="E807")
     return tokenizer.raw_query(known_ids(prompt, place, tokenizer))
