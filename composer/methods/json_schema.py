@@ -49,7 +49,8 @@ def schema_text(source: str | AnswerSchema) -> str:
         _validator(text)
     except (OSError, ValueError, RecursionError) as error:
         name = "this" if isinstance(source, AnswerSchema) else f"`{source}`"
-        raise ValueError(f"{name} is no JSON Schema: {error}") from None
+        problem = "it is nested too deep" if isinstance(error, RecursionError) else error
+        raise ValueError(f"{name} is no JSON Schema: {problem}") from None
     return text
 
 

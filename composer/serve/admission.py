@@ -194,8 +194,8 @@ class Admission:
         """Return the error for a request that finds the queue full."""
         waiting = sum(lane.length for lane in self._lanes.values())
         text = (
-            f"{counted(self._running, 'query')} run and {waiting:,} wait, "
-            "and this server lets no more wait"
+            f"this server has {counted(self._running, 'query')} at work and {waiting:,} waiting, "
+            "and lets no more wait"
         )
         return ProtocolError("E805", text, headers={"Retry-After": str(self._patience(waiting))})
 

@@ -52,7 +52,7 @@ def test_a_request_that_finds_the_queue_full_is_told_when_to_come_again():
     queries = Queries(Admission(concurrency=1, queue=1))
     queries.put("a")
     queries.put("b")
-    with pytest.raises(ProtocolError, match="1 query run and 1 wait") as caught:
+    with pytest.raises(ProtocolError, match="1 query at work and 1 waiting") as caught:
         queries.put("c")
     assert (caught.value.status, caught.value.headers) == (429, {"Retry-After": "1"})
 

@@ -13,6 +13,7 @@ CHAT = {"model": "fuse", "messages": [{"role": "user", "content": "2 + 2?"}]}
 TEXT = {"model": "fuse", "prompt": "Q: 2 + 2?\nA:"}
 ASKED = {"role": "user", "content": "2 + 2?"}
 HALF = {"role": "assistant", "content": "\ud800"}
+DEEP = json.loads('{"items": ' * 900 + "{}" + "}" * 900)
 
 OF_CHATS = [
     {"temperature": 5},
@@ -62,6 +63,7 @@ OF_CHATS = [
     {"logit_bias": {"5": 1}, "model": "mixed"},
     {"repetition_penalty": 1e-9},
     {"response_format": {"type": "json_object"}},
+    {"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": DEEP}}},
     {"tools": [{"type": "function"}]},
     {"best_of": 3},
     {"store": True},
