@@ -69,6 +69,7 @@ def test_the_work_ends_where_too_many_events_wait_for_a_reader(monkeypatch, coun
         await anext(stream)  # and the reader takes nothing more
         for at in range(count):
             run.put(StepBegan("s", "generate", float(at)))
+        await asyncio.sleep(0)  # the loop takes them
         await stream.aclose()
         return visit.error is not None
 

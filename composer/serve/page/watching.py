@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from composer.run.result import closed
 from composer.serve.errors import ProtocolError, error_of
 from composer.serve.page.events import EventWriter, json_text
 from composer.serve.page.finished import result_events
+from composer.serve.protocol.mailbox import Mailbox
 from composer.serve.visits import VISIT
 
 if TYPE_CHECKING:
@@ -35,27 +35,30 @@ class WatchedRun:
     """The events of one query. They come from other threads, and are read in an event loop."""
 
     def __init__(self, traces: Traces) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._mailbox = Mailbox(asyncio.get_running_loop())
         self._traces = traces
         self._writer = EventWriter()
         self._events: deque[Event] = deque()
         self._ready = asyncio.Event()
-        self._is_woken = self._is_sending = False
+        self._is_sending = False
         self._visit = VISIT.get()
 
     def put(self, event: Event) -> None:
         """Take an event, in any thread."""
+        self._mailbox.put(partial(self._add, event))
+
+    def _add(self, event: Event) -> None:
         self._events.append(event)
+        self._ready.set()
         if self._is_sending and len(self._events) > MOST_WAITING and self._visit is not None:
             text = f"{MOST_WAITING:,} events wait, since the reader takes them too slowly"
             self._visit.end(ProtocolError("E806", text, status=408))
-        self._wake()
 
     async def stream(
         self, question: Mapping[str, object], future: Future[Result]
     ) -> AsyncIterator[str]:
         """Yield server-sent events until the future is done; it is cancelled if nobody reads on."""
-        future.add_done_callback(lambda _: self._wake())
+        future.add_done_callback(lambda _: self._mailbox.put(self._ready.set))
         trace = self._traces.begin()
         keep = partial(self._sent, trace)
         try:
@@ -75,16 +78,9 @@ class WatchedRun:
                 keep([json_text({"type": "stopped"})])
             trace.is_open = False
 
-    def _wake(self) -> None:
-        if not self._is_woken:  # many events wake the loop once
-            self._is_woken = True
-            with suppress(RuntimeError):  # the loop has ended, and nobody waits any more
-                self._loop.call_soon_threadsafe(self._ready.set)
-
     def _lines(self) -> list[str]:
         """Write the events that have come so far."""
         self._ready.clear()
-        self._is_woken = False
         lines = []
         while self._events:
             lines.append(self._writer.write(self._events.popleft()))

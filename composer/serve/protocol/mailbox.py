@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable
 
-    Take = Callable[[int, object], None]
-
 __all__ = ["Mailbox"]
 
 
@@ -20,12 +18,12 @@ class Mailbox:
 
     def __init__(self, loop: AbstractEventLoop) -> None:
         self.loop = loop
-        self._calls: deque[tuple[Take, int, object]] = deque()
+        self._calls: deque[Callable[[], None]] = deque()
         self._woken = False
 
-    def put(self, take: Take, index: int, item: object) -> None:
-        """Let the loop call `take(index, item)` soon; this may be called from any thread."""
-        self._calls.append((take, index, item))
+    def put(self, call: Callable[[], None]) -> None:
+        """Let the loop make a call soon; this may be called from any thread."""
+        self._calls.append(call)
         if not self._woken:
             self._woken = True
             with suppress(RuntimeError):  # the loop has ended, and nobody waits any more
@@ -34,5 +32,4 @@ class Mailbox:
     def _deliver(self) -> None:
         self._woken = False
         while self._calls:
-            take, index, item = self._calls.popleft()
-            take(index, item)
+            self._calls.popleft()()

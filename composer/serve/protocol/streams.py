@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Future
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
@@ -94,7 +95,7 @@ class EventStream(Response):
         """Begin one answer; what it writes comes through the mailbox."""
 
         def put(item: object) -> None:
-            self._mailbox.put(self._take, index, item)
+            self._mailbox.put(partial(self._take, index, item))
 
         future = self._runs.start(self._order, index, put)
         future.add_done_callback(put)
