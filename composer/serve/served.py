@@ -84,7 +84,7 @@ class ServedModel:
         honoured.
         """
         options = self.settled(options)
-        self._demand_short(query)
+        self.demand_short(query, "" if options is None else options.prefix)
         visit = VISIT.get()
         if visit is not None:
             visit.model = self.id
@@ -106,7 +106,7 @@ class ServedModel:
 
     def start_score(self, query: Query, detail: TokenDetail | None = None) -> Future[Score]:
         """Begin to score a query's own tokens when its turn comes, as `Ensemble.start_score`."""
-        self._demand_short(query)
+        self.demand_short(query)
         visit = VISIT.get()
         if visit is not None:
             visit.model = self.id
@@ -175,9 +175,11 @@ class ServedModel:
         contexts = (each.context for each in self.recipe.plan().models)
         return min((each for each in contexts if each is not None), default=None)
 
-    def _demand_short(self, query: Query) -> None:
+    def demand_short(self, query: Query, prefix: str = "") -> None:
+        """Raise ProtocolError (E804) where a query and the begun answer are too long to be read."""
         most = self.settings.max_prompt
         length = len(query.ids) or sum(len(content) for _, content in query.messages)
+        length += len(prefix)
         if length > most:
             unit = "token ids" if query.ids else "characters"
             text = f"the prompt has {length:,} {unit}, and this server takes at most {most:,}"

@@ -19,6 +19,7 @@ from composer.serve.protocol.shapes import (
     Tokenized,
     TokenizerInfo,
 )
+from composer.values import Query
 from composer.values.media import refuse_media
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def add_tokenizers(router: APIRouter, registry: Registry) -> None:
     @router.post("/tokenize", responses=_replies(Tokenized), summary="Cut a text into tokens.")
     def tokenize(body: TokenizeBody) -> Response:
         served, tokenizer = _tokenizer(registry, body.model)
-        ids = _ids(body, tokenizer)
+        ids = _ids(body, tokenizer, served)
         texts = _texts(ids, tokenizer) if body.return_token_strs else None
         facts = {"count": len(ids), "max_model_len": served.context}
         return _json({**facts, "tokens": ids, "token_strs": texts})
@@ -102,15 +103,17 @@ def _tokenizer(registry: Registry, name: str | None) -> tuple[ServedModel, Promp
     return next((served, each) for served, each in pairs if each is not None)
 
 
-def _ids(body: TokenizeBody, tokenizer: PromptWriter) -> list[int]:
+def _ids(body: TokenizeBody, tokenizer: PromptWriter, served: ServedModel) -> list[int]:
     """Return the tokens of a text, or of a conversation as the model reads it."""
     if (body.prompt is None) == (body.messages is None):
         raise ProtocolError("E801", "give either a `prompt` or `messages`", param="prompt")
     if body.messages is None:
         text, special = body.prompt or "", body.add_special_tokens is not False
         require_whole(text, "prompt")
+        served.demand_short(Query.of(text))
         return tokenizer.vocabulary.encode(text, special=special)
     query, prefix = conversation(body)
+    served.demand_short(query, prefix)
     refuse_media(tokenizer.name, query.id, query.text, query.media)
     return tokenizer.prompt(query, prefix)
 
