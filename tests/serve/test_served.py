@@ -1,5 +1,7 @@
 """A served model: its queries, its options, its figures."""
 
+import threading
+
 import pytest
 
 import composer
@@ -46,8 +48,16 @@ def lines(served, *names):
     return [line for line in text.splitlines() if line.startswith(names)]
 
 
+def counted(future):
+    """Return the result of a future, once the server has counted it."""
+    called = threading.Event()
+    future.add_done_callback(lambda _: called.set())  # is called after those of the server
+    assert called.wait(60)
+    return future.result()
+
+
 def test_a_query_is_counted_by_model_and_member(served):
-    assert served.start(Query.of("what?")).result().answer == "yes"
+    assert counted(served.start(Query.of("what?"))).answer == "yes"
     assert lines(served, "compose_queries_total", "compose_calls_total") == [
         'compose_queries_total{error="",model="vote"} 1.0',
         'compose_calls_total{member="A",model="vote"} 1.0',
@@ -66,7 +76,7 @@ def test_a_prompt_that_is_scored_is_counted_for_each_model_that_reads_it():
     with recipe.ready() as ensemble:
         served = ServedModel("A", recipe, ensemble, metrics=Metrics(admission))
         query = Query((("user", "3 + 4 = 7"),), raw=True)
-        score = served.start_score(query, TokenDetail(1)).result()
+        score = counted(served.start_score(query, TokenDetail(1)))
     read = len(score.before) + len(score.choices)
     assert lines(served, "compose_prompt_tokens_total", "compose_queries_total") == [
         'compose_queries_total{error="",model="A"} 1.0',
@@ -79,6 +89,8 @@ def test_a_long_prompt_is_refused(served):
         served.start(Query.of("x" * 11))
     with pytest.raises(ProtocolError, match="11 token ids"):
         served.start(Query((("user", ""),), raw=True, ids=tuple(range(11))))
+    with pytest.raises(ProtocolError, match="has 11 characters"):
+        served.demand_short(Query.of("x" * 6), prefix="y" * 5)
 
 
 def test_what_the_operator_keeps_stands_whatever_a_request_says(served):

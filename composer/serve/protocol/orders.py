@@ -24,6 +24,9 @@ __all__ = ["Draw", "Order", "chat_order", "completion_order"]
 MOST_DRAWS = 4_096
 """How many answers a request may ask for in all."""
 
+SEEDS = 1 << 63
+"""A seed is below this, whatever the request names; behind the last one comes 0."""
+
 
 @dataclass(frozen=True, slots=True)
 class Draw:
@@ -95,11 +98,8 @@ def _order(
         text = f"`n` times the number of prompts must be at most {MOST_DRAWS:,}"
         raise refusal("n", text)
     first = options.seed or 0
-    draws = [
-        Draw(query, replace(options, seed=seed), seed)
-        for query in queries
-        for seed in range(first, first + count)
-    ]
+    seeds = [(first + number) % SEEDS for number in range(count)]
+    draws = [Draw(query, replace(options, seed=seed), seed) for query in queries for seed in seeds]
     wanted = body.stream_options
     if wanted is not None and not body.stream:
         raise refusal("stream_options", "`stream_options` needs `stream: true`")
@@ -121,7 +121,7 @@ def _names(served: ServedModel, body: SampledBody) -> TokenNames:
 
 def _seed(body: SampledBody, served: ServedModel) -> int:
     """Return the seed of a request, or else the one that the model chooses."""
-    return served.seed() if body.seed is None else body.seed % (1 << 63)
+    return served.seed() if body.seed is None else body.seed % SEEDS
 
 
 def _most_tokens(body: ChatBody) -> int | None:
