@@ -186,7 +186,8 @@ def test_a_person_sees_colours_and_stops_an_answer_without_leaving(person):
     assert "stopped" in stopped
     assert "a b" not in stopped
     assert "Show this." in person.types("/help\n")
-    assert "stopped" in person.types("half a line\x03")
+    assert "half a line" in person.types("half a line", until="line")  # it is being read now
+    assert "stopped" in person.types("\x03")
     assert "a b" in person.types("/again\n")
     os.write(person.ours, b"\x04")
     assert person.process.wait(10) == 0

@@ -59,14 +59,14 @@ def test_route_leaves_out_the_model_that_knows_only_text(answered):
     weights = event(answered, "route").notes["weights"]
     assert weights["C"] == 0
     (written,) = event(answered, "generate").asked
-    assert all("C" not in span["candidates"] for span in written.spans)
+    assert all("C" not in span.candidates for span in written.spans)
 
 
 def test_every_span_has_a_winner_among_those_that_proposed(answered):
     (written,) = event(answered, "generate").asked
-    assert "".join(span["text"] for span in written.spans) == written.text
+    assert "".join(span.text for span in written.spans) == written.text
     for span in written.spans:
-        assert span["candidates"][span["winner"]] == span["text"]
+        assert span.candidates[span.winner] == span.text
 
 
 def test_the_last_model_is_not_asked_where_the_answer_is_sure(answered):
