@@ -31,6 +31,9 @@ EXIT_INTERRUPTED = 130
 GRACE = 0.5
 """Seconds that the main thread has to end by itself."""
 
+UNSEEN = 0.1
+"""Seconds after which the main thread is made to look for a signal that another handler has."""
+
 
 def ending_signals() -> list[signal.Signals]:
     """Return the signals that end a command, except ignored ones; none outside the main thread."""
@@ -55,6 +58,7 @@ class Interrupts:
         signals = ending_signals()
         if not signals:
             return self
+        self._main = threading.get_ident()
         self._reads, self._writes = os.pipe()
         os.set_blocking(self._writes, False)
         self._wakes = signal.set_wakeup_fd(self._writes, warn_on_full_buffer=False)
@@ -107,12 +111,18 @@ class Interrupts:
             raise KeyboardInterrupt
 
     def _watch(self) -> None:
-        """End the process a while after a signal."""
+        """End the process a while after a signal, unless another handler has it.
+
+        `input` does not see a signal that comes while it shows what was typed, and then waits for
+        the next key. SIGWINCH, which changes nothing else, ends this waiting.
+        """
         while received := os.read(self._reads, 1):
             if received[0] in self._handlers:
                 time.sleep(GRACE)
                 self.tell()
                 os._exit(EXIT_INTERRUPTED)
+            time.sleep(UNSEEN)
+            signal.pthread_kill(self._main, signal.SIGWINCH)
         os.close(self._reads)
 
 
