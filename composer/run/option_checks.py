@@ -42,6 +42,11 @@ OF_QUERY = ("seed", "ignore_end", "prefix", "detail")
 NEEDED = {"prefix": Capability.CONTINUE, "detail": Capability.LOGPROBS}
 """What a model must be able to do for an option."""
 
+UNLIKE = (
+    "`logit_bias` names the token {}, and the models that may write the answer have different "
+    "tokenizers, in which the id names different tokens"
+)
+
 WHY = {
     "prefix": "the answer is not written by one model alone, so nothing can go on from its "
     "beginning",
@@ -64,6 +69,7 @@ class OptionChecks:
         Raises Failure where one cannot be honoured: it names the option, the step and the remedy.
         """
         self._demand_room_for_a_prefix(options)
+        self._demand_one_vocabulary(options)
         changes = {writer: self._of(writer, options) for writer in self.writers}
         if options.temperature == 0:
             self._demand_unlike_draws(changes)
@@ -183,6 +189,16 @@ class OptionChecks:
             text = "an answer that must follow a `schema` has to be written as a whole"
             raise self._refusal("E403", self._root, "prefix", text)
 
+    def _demand_one_vocabulary(self, options: AnswerOptions) -> None:
+        """Refuse biases by ids where an id means another token for another step that writes."""
+        ids = [token for token, _ in options.logit_bias or () if isinstance(token, int)]
+        if not ids or len(self.writers) == 1:
+            return
+        sites = [NodeSite(writer, self._facts) for writer in self.writers]
+        if len({leaf.vocabulary for site in sites for leaf in site.leaves_asked}) > 1:
+            help_ = "name tokens by their texts, or give each model its own bias in the recipe"
+            raise Failure(CANNOT, UNLIKE.format(ids[0]), help_, "logit_bias")
+
     def _demand_unlike_draws(self, changes: Mapping[Node, Changes]) -> None:
         """Refuse greedy work where several draws of one model are chosen from."""
         drawn: dict[object, Node] = {}
@@ -206,7 +222,7 @@ class OptionChecks:
         where = f"step {self._ids[node]} (`{node.op}`)"
         subject = f"`{option}` cannot be set for this query" if option else "this query cannot run"
         help_ = help_ or f"leave `{option}` out, or ask another recipe"
-        return Failure(code, f"{subject}, because of {where}: {text}", help_)
+        return Failure(code, f"{subject}, because of {where}: {text}", help_, option or None)
 
 
 def _as_asked(node: Node) -> Node:

@@ -36,10 +36,21 @@ def as_warning(diagnostic: Diagnostic) -> None:
 class Failure(CodedError):  # noqa: N818 - what a run ends in; the word users read
     """A run that could not answer: a code, what happened, and what to do.
 
-    `result` holds what was spent until then.
+    `result` holds what was spent until then. `option` names the option of the query that cannot be
+    honoured, if that is the reason.
     """
 
     result: Result | None = None
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        help: str = "",  # noqa: A002 - a mistake has its help
+        option: str | None = None,
+    ) -> None:
+        super().__init__(code, message, help)
+        self.option = option
 
     def __str__(self) -> str:
         text = f"[{self.code}] {self.message}"

@@ -61,10 +61,10 @@ class Variants:
     def of(self, options: AnswerOptions) -> Variant:
         """Return the variant of some options; raises Failure where they cannot be honoured."""
         if options.seed is not None and type(options.seed) is not int:
-            raise Failure("E401", "`seed` must be a whole number", "set another value")
+            raise Failure("E401", "`seed` must be a whole number", "set another value", "seed")
         if not is_whole(options.prefix):
             text = "`prefix` has half of a character (a lone surrogate)"
-            raise Failure("E402", text, "send whole characters")
+            raise Failure("E402", text, "send whole characters", "prefix")
         key = replace(options, seed=None, prefix=options.prefix and "...")
         try:
             hash(key)
@@ -112,4 +112,4 @@ def _demand_fixed(options: AnswerOptions) -> None:
         except TypeError:
             text = f"`{name}` holds a list, a set or a dict, and must be made of tuples"
             help_ = 'write `stop = (".",)`, `logit_bias = ((262, -100.0),)`'
-            raise Failure("E401", text, help_) from None
+            raise Failure("E401", text, help_, name) from None

@@ -98,9 +98,9 @@ class Batch:
             if options in honoured:
                 continue
             try:
-                self._served.ensemble.demand_options(options)
+                self._served.settled(options)
             except CodedError as error:
-                message = field_at_fault(error, options, order.prompt).message
+                message = field_at_fault(error, order.prompt).message
                 text = f"the request `{query.id}` cannot be honoured: {message}"
                 raise Failure(error.code, text) from error
             honoured.add(options)

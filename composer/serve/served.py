@@ -41,11 +41,6 @@ __all__ = ["Registry", "ServedModel"]
 
 Piece = TypeVar("Piece")
 
-UNLIKE = (
-    "`logit_bias` names tokens by ids, and the models that may write the answer have different "
-    "tokenizers, so that an id means another token in each of them"
-)
-
 SEED_BITS = 31
 """Bits of a seed that is drawn here: as many as other servers take."""
 
@@ -132,8 +127,6 @@ class ServedModel:
             options = replace(options, **{name: getattr(unset, name) for name in kept})
         if options is not None and options.set_names:
             self.ensemble.demand_options(options)
-            if options.logit_bias and len(self._tokenizers) > 1:
-                raise Failure("E410", UNLIKE, "give each model its own bias in the recipe")
         return options
 
     def seed(self) -> int:

@@ -179,6 +179,15 @@ def test_what_cannot_be_honoured_is_refused_before_anybody_is_asked(
     assert refused.value.help
 
 
+def test_an_id_must_name_one_token_for_all_who_may_write(load):
+    models = 'model A = zoo("general-1")\nmodel O = zoo("other")\n'
+    with load("[A, O] -> vote()", models=models).ready() as ensemble:
+        with pytest.raises(Failure, match="the token 5, and the models") as refused:
+            ensemble.demand_options(AnswerOptions(logit_bias=((5, 1.0),)))
+        assert (refused.value.code, refused.value.option) == ("E410", "logit_bias")
+        ensemble.demand_options(AnswerOptions(logit_bias=(("a", 1.0),)))
+
+
 def test_recorded_answers_are_as_they_are(load, tmp_path):
     row = {"query": "Why?", "reference": "So.", "recorded": {"R": {"text": "So."}}}
     (tmp_path / "r.jsonl").write_text(json.dumps(row) + "\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from composer.run.result import Failure
 from composer.serve.errors import ProtocolError, error_of, refusal
 from composer.serve.protocol.prompts import known_ids
 from composer.values.details import TokenDetail
@@ -63,18 +64,14 @@ def completion_detail(body: CompletionBody, tokenizer: PromptWriter | None) -> T
     return None if body.logprobs is None else TokenDetail(body.logprobs, ids)
 
 
-def field_at_fault(error: CodedError, options: AnswerOptions, prompt: str) -> ProtocolError:
-    """Return the error of options that a recipe cannot honour, with the field that is named first.
-
-    Options go by the names that requests have for them.
-    """
+def field_at_fault(error: CodedError, prompt: str) -> ProtocolError:
+    """Return the error of options that a recipe cannot honour, under the names of requests."""
     failure = error_of(error, prompt)
     message = failure.message
     for name, field in FIELDS.items():
         message = message.replace(f"`{name}`", f"`{field}`")
-    fields = [FIELDS.get(name, name) for name in options.set_names]
-    places = {message.find(f"`{field}`"): field for field in fields if f"`{field}`" in message}
-    param = places[min(places)] if places else failure.param
+    option = error.option if isinstance(error, Failure) else None
+    param = failure.param if option is None else FIELDS.get(option, option)
     return ProtocolError(failure.code, message, param=param, status=failure.status)
 
 

@@ -48,7 +48,7 @@ class Runs:
         try:
             order.served.settled(options)
         except CodedError as error:
-            raise field_at_fault(error, options, order.prompt) from error
+            raise field_at_fault(error, order.prompt) from error
 
     def start(
         self, order: Order, index: int, put: Callable[[object], None] | None = None
