@@ -106,8 +106,7 @@ export class Run {
     this.steps.set(step, { id: step, op, ...fresh });
   }
 
-  on_step_end({ step, op, at, gave, notes, error }) {
-    if (!this.steps.has(step)) this.on_step({ step, op: op ?? "", at });
+  on_step_end({ step, at, gave, notes, error }) {
     Object.assign(this.steps.get(step), { ended: at, gave, notes, error });
   }
 

@@ -287,7 +287,9 @@ export class Store {
       let turn = this.replay(await api.getTrace(id));
       while (turn.run.running) {
         await new Promise((resolve) => setTimeout(resolve, 500));
-        turn = this.replay(await api.getTrace(id));
+        const trace = await api.getTrace(id);
+        if (this.path.at(-1) !== turn) return; // the person has gone on to something else
+        turn = this.replay(trace);
       }
     } catch (error) {
       this.fail(error, error.status === 404 ? "This trace is gone" : "This trace cannot be opened");
