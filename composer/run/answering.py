@@ -54,6 +54,8 @@ async def answer(
             trace=trace,
         )
         raise failure from error
+    finally:
+        trace.on_event = None  # the trace may outlive whoever watched by far
     return Result(
         query.id,
         asked_text(query),

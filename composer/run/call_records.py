@@ -118,13 +118,13 @@ class LiveCall:
         if self.on_text is not None:
             self.on_text(piece)
         trace, event = self.records.trace, self.records.event
-        if trace.on_event is not None:
-            trace.on_event(CallText(event.id, self.call.number, piece, trace.now()))
+        if (tell := trace.on_event) is not None:
+            tell(CallText(event.id, self.call.number, piece, trace.now()))
 
     def _token(self, choice: TokenChoice) -> None:
         self._told_tokens = True
         if self._on_token is not None:
             self._on_token(choice)
         trace, event = self.records.trace, self.records.event
-        if trace.on_event is not None:
-            trace.on_event(CallToken(event.id, self.call.number, choice, trace.now()))
+        if (tell := trace.on_event) is not None:
+            tell(CallToken(event.id, self.call.number, choice, trace.now()))

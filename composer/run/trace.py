@@ -102,16 +102,16 @@ class Trace:
         """Record that a step starts."""
         event = StepEvent(id, op, self.now())
         self.events.append(event)
-        if self.on_event is not None:
-            self.on_event(StepBegan(id, op, event.start))
+        if (tell := self.on_event) is not None:
+            tell(StepBegan(id, op, event.start))
         return event
 
     def finish(self, event: StepEvent) -> None:
         """Record that a step has ended."""
         event.end = self.now()
-        if self.on_event is not None:
+        if (tell := self.on_event) is not None:
             notes = {name: starred_value(note) for name, note in event.notes.items()}
-            self.on_event(StepEnded(event.id, event.end, event.gave, notes, event.error))
+            tell(StepEnded(event.id, event.end, event.gave, notes, event.error))
 
     def open_call(
         self, step: StepEvent, model: str, what: str, prompt: list[tuple[str, str]]
@@ -119,8 +119,8 @@ class Trace:
         """Record that a step asks a model."""
         call = TracedCall(model, what, prompt, len(step.asked), self.now())
         step.asked.append(call)
-        if self.on_event is not None:
-            self.on_event(CallBegan(step.id, call.number, model, what, call.start))
+        if (tell := self.on_event) is not None:
+            tell(CallBegan(step.id, call.number, model, what, call.start))
         return call
 
     def close_call(
@@ -132,8 +132,8 @@ class Trace:
             code, message, _ = described(error)
             cancelled = isinstance(error, asyncio.CancelledError)
             call.error = "cancelled" if cancelled else f"[{code}] {message}"
-        if self.on_event is not None:
-            self.on_event(
+        if (tell := self.on_event) is not None:
+            tell(
                 CallEnded(
                     step.id,
                     call.number,
