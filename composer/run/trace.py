@@ -57,6 +57,25 @@ class TracedCall:
         """How long it took, 0 until it has ended."""
         return 0.0 if self.end is None else self.end - self.start
 
+    def beginning(self, step: str) -> CallBegan:
+        """Return the event of its begin, at a step."""
+        return CallBegan(step, self.number, self.model, self.what, self.start)
+
+    def ending(self, step: str) -> CallEnded:
+        """Return the event of its end, at a step."""
+        return CallEnded(
+            step,
+            self.number,
+            self.text,
+            self.tokens,
+            self.start if self.end is None else self.end,
+            dict(self.usage),
+            self.cached,
+            self.error,
+            self.spans,
+            self.finish,
+        )
+
 
 @dataclass(slots=True)
 class StepEvent:
@@ -70,6 +89,18 @@ class StepEvent:
     asked: list[TracedCall] = field(default_factory=list)
     gave: str | None = None
     error: str | None = None
+
+    @property
+    def beginning(self) -> StepBegan:
+        """The event of its begin."""
+        return StepBegan(self.id, self.op, self.start)
+
+    @property
+    def ending(self) -> StepEnded:
+        """The event of its end; secrets in notes are stars."""
+        end = self.start if self.end is None else self.end
+        notes = {name: starred_value(note) for name, note in self.notes.items()}
+        return StepEnded(self.id, end, self.gave, notes, self.error)
 
 
 @dataclass(slots=True)
@@ -103,15 +134,14 @@ class Trace:
         event = StepEvent(id, op, self.now())
         self.events.append(event)
         if (tell := self.on_event) is not None:
-            tell(StepBegan(id, op, event.start))
+            tell(event.beginning)
         return event
 
     def finish(self, event: StepEvent) -> None:
         """Record that a step has ended."""
         event.end = self.now()
         if (tell := self.on_event) is not None:
-            notes = {name: starred_value(note) for name, note in event.notes.items()}
-            tell(StepEnded(event.id, event.end, event.gave, notes, event.error))
+            tell(event.ending)
 
     def open_call(
         self, step: StepEvent, model: str, what: str, prompt: list[tuple[str, str]]
@@ -120,7 +150,7 @@ class Trace:
         call = TracedCall(model, what, prompt, len(step.asked), self.now())
         step.asked.append(call)
         if (tell := self.on_event) is not None:
-            tell(CallBegan(step.id, call.number, model, what, call.start))
+            tell(call.beginning(step.id))
         return call
 
     def close_call(
@@ -133,20 +163,17 @@ class Trace:
             cancelled = isinstance(error, asyncio.CancelledError)
             call.error = "cancelled" if cancelled else f"[{code}] {message}"
         if (tell := self.on_event) is not None:
-            tell(
-                CallEnded(
-                    step.id,
-                    call.number,
-                    call.text,
-                    call.tokens,
-                    call.end,
-                    dict(call.usage),
-                    call.cached,
-                    call.error,
-                    call.spans,
-                    call.finish,
-                )
-            )
+            tell(call.ending(step.id))
+
+    def watched_events(self) -> Iterator[StepBegan | StepEnded | CallBegan | CallEnded]:
+        """Yield what whoever had watched would have been told, but for pieces of text, in order."""
+        events: list[StepBegan | StepEnded | CallBegan | CallEnded] = []
+        for step in self.events:
+            events.append(step.beginning)
+            for call in step.asked:
+                events += (call.beginning(step.id), call.ending(step.id))
+            events.append(step.ending)
+        yield from sorted(events, key=lambda event: event.at)
 
     def spend(self, name: str, usage: Usage, call: TracedCall) -> None:
         """Add usage to a model's total, and to what a call took."""

@@ -5,6 +5,7 @@ from concurrent.futures import CancelledError
 
 import pytest
 
+from composer.diagnostics.secrets import hide
 from composer.run.events import (
     CallBegan,
     CallEnded,
@@ -51,6 +52,21 @@ def test_each_step_and_call_begins_and_ends_as_in_the_trace(watched):
         call = calls[event.step, event.call]
         assert (event.text, event.tokens, event.usage) == (call.text, call.tokens, call.usage)
     assert sorted(events, key=lambda event: event.at) == events
+
+
+@pytest.mark.parametrize("recipe", ["[A, A, broken] -> vote()", "broken"])
+def test_a_trace_tells_later_what_whoever_watched_was_told(watched, recipe):
+    result, events = watched(recipe)
+    ends = [event for event in events if not isinstance(event, CallText)]
+    assert sorted(map(repr, result.trace.watched_events())) == sorted(map(repr, ends))
+    assert result.trace.on_event is None
+
+
+def test_a_trace_tells_no_secret_later(watched):
+    result, _ = watched("A")
+    hide("sesame-open")
+    result.trace.events[-1].notes["why"] = "the key sesame-open was refused"
+    assert "sesame" not in repr(list(result.trace.watched_events()))
 
 
 def test_members_are_told_piece_by_piece_though_only_the_root_streams(watched):

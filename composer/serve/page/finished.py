@@ -5,18 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from composer.run.events import CallBegan, CallEnded, StepBegan, StepEnded
 from composer.serve.page.events import EventWriter, json_text
 from composer.serve.page.traces import KeptTrace
 from composer.values import Query, Text
 from composer.values.media import shown_messages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
-    from composer.run.events import Event
     from composer.run.result import Result
-    from composer.run.trace import StepEvent, Trace
     from composer.serve.protocol.orders import Draw
     from composer.serve.served import ServedModel
 
@@ -44,10 +41,10 @@ class FinishedTrace(KeptTrace):
     def lines(self) -> list[str]:
         """The events as JSON."""
         writer, result = EventWriter(), self._result
-        events = [] if result.trace is None else list(_events(result.trace))
+        events = () if result.trace is None else result.trace.watched_events()
         return [
             json_text({"type": "begin", "trace": self.id, **self._question}),
-            *(writer.write(event) for event in sorted(events, key=lambda event: event.at)),
+            *map(writer.write, events),
             *result_events(result),
         ]
 
@@ -77,30 +74,3 @@ def result_events(result: Result) -> list[str]:
         json_text({"type": "answer", "text": text, "source": source}),
         json_text({"type": "result", "result": result.as_dict(), "trace": trace}),
     ]
-
-
-def _events(trace: Trace) -> Iterator[Event]:
-    """Yield what happened, as whoever had watched would have been told."""
-    for step in trace.events:
-        yield StepBegan(step.id, step.op, step.start)
-        yield from _calls(step)
-        end = step.start if step.end is None else step.end
-        yield StepEnded(step.id, end, step.gave, step.notes, step.error)
-
-
-def _calls(step: StepEvent) -> Iterator[Event]:
-    for call in step.asked:
-        yield CallBegan(step.id, call.number, call.model, call.what, call.start)
-        end = call.start if call.end is None else call.end
-        yield CallEnded(
-            step.id,
-            call.number,
-            call.text,
-            call.tokens,
-            end,
-            call.usage,
-            call.cached,
-            call.error,
-            call.spans,
-            call.finish,
-        )
