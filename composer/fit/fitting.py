@@ -20,10 +20,12 @@ from composer.compiler.fits.manifest import content_of
 from composer.diagnostics import Diagnostic, Mistakes
 from composer.fit.estimators import train_estimator
 from composer.fit.fuses import train_mapping, train_part
+from composer.fit.selectors import train_selector
 from composer.fit.settings import FitSettings, TrainingResult, nearest, not_trainable
 from composer.methods.align.mapped import Mapped
 from composer.methods.estimators.base import Learned
 from composer.methods.fitted import TrainablePart
+from composer.methods.selecting import LearnedSelector
 from composer.quiet import quiet
 from composer.specs.content import file_digest
 
@@ -40,6 +42,7 @@ Trainer = Callable[[Any, "Node", FitSettings], TrainingResult]
 
 TRAINERS: dict[type[Trainable], Trainer] = {
     Learned: train_estimator,
+    LearnedSelector: train_selector,
     TrainablePart: train_part,
     Mapped: train_mapping,
 }

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
         Threshold,
     )
     from composer.methods.policies.exploring import Explore, Optimistic, Thompson
-    from composer.methods.reduction import Count, Medoid, Reduction, Shares
+    from composer.methods.reduction import Ballot, Count, Medoid, Reduction, Shares
     from composer.methods.rule import Constant, Operation, Rule, Verdict
     from composer.methods.scoring import Confident, Consensus, Likelihood, Longest, Scorer, Shortest
     from composer.methods.signals.base import Signal
@@ -72,6 +72,7 @@ __all__ = [
     "AskJudge",
     "Asked",
     "Average",
+    "Ballot",
     "Blend",
     "Bleu",
     "Boundary",
@@ -181,7 +182,7 @@ WHERE = {
     "policies.budgets": ("Budget", "Paced", "Spend"),
     "policies.choosing": ("Blend", "Chance", "Cheapest", "Gap", "One", "Several", "Threshold"),
     "policies.exploring": ("Explore", "Optimistic", "Thompson"),
-    "reduction": ("Count", "Medoid", "Reduction", "Shares"),
+    "reduction": ("Ballot", "Count", "Medoid", "Reduction", "Shares"),
     "rule": ("Constant", "Operation", "Rule", "Verdict"),
     "scoring": ("Confident", "Consensus", "Likelihood", "Longest", "Scorer", "Shortest"),
     "signals.base": ("Signal",),

@@ -1,13 +1,26 @@
-"""How two answers are compared, from 0 (nothing in common) to 1 (the same)."""
+"""How answers are compared in pairs, from 0 (nothing in common) to 1 (the same)."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
+from functools import cached_property
 from typing import ClassVar
 
 from pydantic import Field
 
 from composer import metrics
-from composer.values import Typed
+from composer.values import Asker, Query, Typed
 from composer.values.finite import finite
+
+_SAME = 0.5
+
+Answers = Sequence[str | None]
+"""The candidates' answers in order; None abstains."""
+
+Groups = tuple[tuple[int, ...], ...]
+"""The candidates that gave one answer, for each different answer in order of appearance."""
+
+Matrix = tuple[tuple[float, ...], ...]
+"""How much each text agrees with each other: the row of a text holds `same(text, other)`."""
 
 
 class Agreement(Typed):
@@ -28,6 +41,83 @@ class Agreement(Typed):
         """
         del text
         return None
+
+    def matrix(self, texts: Sequence[str]) -> Matrix | None:
+        """Return how much each text agrees with each other, for an agreement that is quicker so.
+
+        None: pairs are compared one by one, those that are wanted.
+        """
+        del texts
+        return None
+
+    async def compare(self, answers: Answers, query: Query, ask: Asker) -> "Comparison":
+        """Compare the answers to a query; one that asks a model for that overrides this."""
+        del query, ask
+        return Comparison(self, answers)
+
+
+class Comparison:
+    """How much the answers to one query agree, worked out when it is first asked for.
+
+    Candidates are named by their places; those that abstain are in no group and in no pair.
+    """
+
+    def __init__(self, by: Agreement, answers: Answers, matrix: Matrix | None = None) -> None:
+        self.by, self.answers = by, answers
+        self._given = matrix
+
+    @cached_property
+    def voters(self) -> tuple[int, ...]:
+        """The candidates that have an answer."""
+        return tuple(at for at, answer in enumerate(self.answers) if answer is not None)
+
+    @cached_property
+    def keys(self) -> tuple[str, ...] | None:
+        """The keys of the voters' answers, None where agreement is a matter of degree."""
+        if self._given is not None:
+            return None
+        keys = [self.by.key(str(self.answers[at])) for at in self.voters]
+        exact = tuple(key for key in keys if key is not None)
+        return exact if len(exact) == len(keys) else None
+
+    @cached_property
+    def _pairs(self) -> dict[tuple[int, int], float]:
+        texts = [str(self.answers[at]) for at in self.voters]
+        rows = self.by.matrix(texts) if self._given is None else self._given
+        each = zip(self.voters, rows or (), strict=rows is not None)
+        return {(i, j): v for i, row in each for j, v in zip(self.voters, row, strict=True)}
+
+    def same(self, left: int, right: int) -> float:
+        """Return how much the answer of one candidate agrees with that of another, 0 to 1."""
+        pairs = self._pairs
+        if (left, right) not in pairs:
+            first, second = self.answers[left], self.answers[right]
+            pairs[left, right] = self.by.agreed(str(first), str(second))
+        return pairs[left, right]
+
+    @cached_property
+    def groups(self) -> Groups:
+        """The candidates that gave the same answer, for each answer in order of appearance.
+
+        Two answers are the same if their keys are. Where agreement is a matter of degree, they are
+        the same if they agree by one half or more with the first answer of their group.
+        """
+        groups: dict[object, list[int]] = {}
+        for at, place in enumerate(self.voters):
+            key: object = place if self.keys is None else self.keys[at]
+            if self.keys is None:
+                alike = (g[0] for g in groups.values() if self.same(place, g[0]) >= _SAME)
+                key = next(alike, place)
+            groups.setdefault(key, []).append(place)
+        return tuple(tuple(group) for group in groups.values())
+
+    @cached_property
+    def identical(self) -> Groups:
+        """The candidates whose answers are written alike, for each in order of appearance."""
+        groups: dict[str, list[int]] = {}
+        for place in self.voters:
+            groups.setdefault(str(self.answers[place]), []).append(place)
+        return tuple(tuple(group) for group in groups.values())
 
 
 class Exact(Agreement):

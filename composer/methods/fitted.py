@@ -1,4 +1,4 @@
-"""Parts of a fuse that are fitted: their state comes from a file, or from `compose fit`."""
+"""Parts that are fitted: their state comes from a file, or from `compose fit`."""
 
 from __future__ import annotations
 
@@ -15,16 +15,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["TrainablePart", "named", "read", "save", "shaped"]
+__all__ = ["FittedPart", "TrainablePart", "named", "read", "save", "shaped"]
 
 
-class TrainablePart(Trainable):
-    """A part of a fuse that is fitted.
-
-    `hidden` says that it is fitted on the first member's hidden states.
-    """
-
-    hidden: ClassVar[bool] = False
+class FittedPart(Trainable):
+    """A part whose fitted state is a file that the recipe names, or that `compose fit` wrote."""
 
     file: MaybeFile = None
 
@@ -50,6 +45,15 @@ class TrainablePart(Trainable):
             text = f"the file of `{self.name}` was fitted for {owner}"
             raise ModelError("E508", text, f"give a file that was fitted for `{self.name}`")
         return state
+
+
+class TrainablePart(FittedPart):
+    """A part of a fuse that is fitted.
+
+    `hidden` says that it is fitted on the first member's hidden states.
+    """
+
+    hidden: ClassVar[bool] = False
 
 
 def save(path: Path | str, state: State) -> None:

@@ -5,17 +5,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from composer.methods.agreement import Agreement
-from composer.values import Typed
+from composer.methods.agreement import Answers, Comparison, Groups
+from composer.values import Text, Typed
 
-_SAME = 0.5
 _CLOSE = 1e-12
 
-Answers = Sequence[str | None]
-"""The candidates' answers in order; None abstains."""
 
-Groups = tuple[tuple[int, ...], ...]
-"""The candidates that gave one answer, for each different answer in order of appearance."""
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """One vote: an answer, the name of the candidate that gave it, and its weight."""
+
+    text: Text
+    name: str = ""
+    weight: float = 1.0
+
+    @property
+    def answer(self) -> str | None:
+        """What is voted for; None abstains."""
+        return self.text.answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +30,14 @@ class Shares:
     """The outcome of a count.
 
     `shares` is what each candidate is compared by, 0 for those that abstain; `masses` is the part
-    of all votes that each group has, together 1.
+    of all votes that each group has, together 1. `why` are facts for the trace, such as the weight
+    that each member's vote had.
     """
 
     shares: tuple[float, ...]
     groups: Groups
     masses: tuple[float, ...]
+    why: tuple[tuple[str, object], ...] = ()
 
     def leaders(self) -> Groups:
         """Return the groups whose candidates have the largest share: more than one is a tie."""
@@ -41,13 +50,25 @@ class Shares:
         masses = [(str(answers[group[0]]), mass) for group, mass in each]
         return dict(sorted(masses, key=lambda item: -item[1]))
 
+    @classmethod
+    def of_groups(
+        cls, count: int, groups: Groups, sums: Sequence[float], **why: object
+    ) -> "Shares":
+        """Return the outcome of a count of `count` candidates, by what each group has."""
+        masses = parts_of(sums)
+        shares = [0.0] * count
+        for group, mass in zip(groups, masses, strict=True):
+            for index in group:
+                shares[index] = mass
+        return cls(tuple(shares), groups, masses, tuple(why.items()))
+
 
 class Reduction(Typed):
     """How a vote is counted."""
 
     @abstractmethod
-    def shares(self, answers: Answers, weights: Sequence[float], by: Agreement) -> Shares:
-        """Count the votes, each with its weight. Abstentions (None) do not vote."""
+    def shares(self, ballots: Sequence[Ballot], comparison: Comparison) -> Shares:
+        """Count the ballots, whose answers are compared. Abstentions (None) do not vote."""
 
 
 class Count(Reduction):
@@ -61,16 +82,11 @@ class Count(Reduction):
     name: ClassVar[str] = "count"
     paper: ClassVar[str] = "arXiv:2203.11171"
 
-    def shares(self, answers: Answers, weights: Sequence[float], by: Agreement) -> Shares:
+    def shares(self, ballots: Sequence[Ballot], comparison: Comparison) -> Shares:
         """Return sum of w over the group / sum of w over all that answer."""
-        groups = _group(answers, by)
-        sums = [sum(weights[index] for index in group) for group in groups]
-        masses = _parts(sums)
-        shares = [0.0] * len(answers)
-        for group, mass in zip(groups, masses, strict=True):
-            for index in group:
-                shares[index] = mass
-        return Shares(tuple(shares), groups, masses)
+        groups = comparison.groups
+        sums = [sum(ballots[index].weight for index in group) for group in groups]
+        return Shares.of_groups(len(ballots), groups, sums)
 
 
 class Medoid(Reduction):
@@ -82,44 +98,24 @@ class Medoid(Reduction):
     name: ClassVar[str] = "medoid"
     paper: ClassVar[str] = "arXiv:2402.05120"
 
-    def shares(self, answers: Answers, weights: Sequence[float], by: Agreement) -> Shares:
+    def shares(self, ballots: Sequence[Ballot], comparison: Comparison) -> Shares:
         """Return the scores' parts; equal ones if no two answers have anything in common."""
-        voters = [(index, text) for index, text in enumerate(answers) if text is not None]
-        scores = _parts(
+        voters = comparison.voters
+        scores = parts_of(
             [
-                sum(weights[j] * by.agreed(text, other) for j, other in voters if j != i)
-                for i, text in voters
+                sum(ballots[j].weight * comparison.same(i, j) for j in voters if j != i)
+                for i in voters
             ]
         )
-        shares = [0.0] * len(answers)
-        for (index, _), score in zip(voters, scores, strict=True):
+        shares = [0.0] * len(ballots)
+        for index, score in zip(voters, scores, strict=True):
             shares[index] = score
-        groups = _identical(answers)
+        groups = comparison.identical
         masses = tuple(sum(shares[index] for index in group) for group in groups)
         return Shares(tuple(shares), groups, masses)
 
 
-def _parts(sums: Sequence[float]) -> tuple[float, ...]:
+def parts_of(sums: Sequence[float]) -> tuple[float, ...]:
+    """Return each value's part of the sum of all; equal parts where that is 0."""
     total = sum(sums)
     return tuple(value / total if total else 1 / len(sums) for value in sums)
-
-
-def _group(answers: Answers, by: Agreement) -> Groups:
-    groups: dict[str, list[int]] = {}
-    for index, text in enumerate(answers):
-        if text is None:
-            continue
-        key = by.key(text)
-        if key is None:
-            alike = (first for first in groups if by.agreed(text, first) >= _SAME)
-            key = next(alike, text)
-        groups.setdefault(key, []).append(index)
-    return tuple(tuple(group) for group in groups.values())
-
-
-def _identical(answers: Answers) -> Groups:
-    groups: dict[str, list[int]] = {}
-    for index, text in enumerate(answers):
-        if text is not None:
-            groups.setdefault(text, []).append(index)
-    return tuple(tuple(group) for group in groups.values())

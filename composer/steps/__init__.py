@@ -19,7 +19,7 @@ __all__ = ["STEPS", "Complaint", "Input", "Role", "Site", "Step", "step"]
 WHERE = {
     "asking": ("model", "generate", "sample"),
     "prompting": ("prompt", "prompted"),
-    "branching": ("bank", "choose", "choose_many", "fallback"),
+    "branching": ("bank", "choose", "choose_many", "fallback", "hold"),
     "cascading": ("cascade",),
     "fusing": ("token_fuse", "byte_fuse", "span_fuse", "handoff", "weigh", "merge"),
     "searching": ("process_fuse",),

@@ -131,3 +131,14 @@ async def fallback(
             failures[name] = str(MissingAnswer(name, failure))
             ask.note(failed=dict(failures))
     return await choices[-1]()
+
+
+CANDIDATES = "candidates"
+"""The fact under which a held answer keeps the candidates that it stands for."""
+
+
+@step(sign="what a fit and a report read", selects=True)
+def hold(answers: Candidates) -> Text:
+    """Stand for all candidates, where a fit or a report reads what a step is given."""
+    facts = MappingProxyType({CANDIDATES: answers})
+    return Text(answers.query, "", "candidates", facts=facts)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from composer.diagnostics.amounts import counted
 from composer.methods import (
     Agreement,
+    Ballot,
     Count,
     Exact,
     Number,
@@ -61,7 +62,7 @@ def _read(text: Text, by: Reader) -> Text:
 
 
 @step(paper="arXiv:2402.05120", selects=True, votes=True)
-def vote(
+async def vote(
     answers: Candidates,
     *,
     by: Agreement = Exact(),
@@ -82,9 +83,9 @@ def vote(
         weights = tuple(_routed(text) for text in answers.texts)
     elif weights is not None:
         weights = _of_those_that_answered(weights, answers)
-    ballots = [(t, w) for t, w in _ballots(answers, weights, soft=soft) if 0 < w < math.inf]
-    texts = [text for text, _ in ballots]
-    voices = [text.answer for text in texts]
+    ballots = [b for b in _ballots(answers, weights, soft=soft) if 0 < b.weight < math.inf]
+    texts = [ballot.text for ballot in ballots]
+    voices = [ballot.answer for ballot in ballots]
     if all(voice is None for voice in voices):
         raise PartError(
             "E705",
@@ -92,11 +93,15 @@ def vote(
             "check what `extract` reads from the answers, or add a fallback: `([A, B] -> vote()) "
             "| D`",
         )
-    shares = reduce.shares(voices, [weight for _, weight in ballots], by)
+    comparison = await by.compare(voices, answers.query, ask)
+    if comparison.keys is None:
+        shares = await ask.compute(lambda: reduce.shares(ballots, comparison))
+    else:
+        shares = reduce.shares(ballots, comparison)
     require_finite(dict(zip(map(str, voices), shares.shares, strict=False)), "the share of")
     winner = texts[ties.pick(texts, shares, ask.rng)]
     tally = shares.tally(voices)
-    ask.note(tally=tally, winner=winner.source)
+    ask.note(tally=tally, winner=winner.source, **dict(shares.why))
     leaders = shares.leaders()
     if len(leaders) > 1:
         ask.note(tie=[voices[group[0]] for group in leaders], ties=ties.name)
@@ -183,15 +188,14 @@ def _of_those_that_answered(weights: tuple[float, ...], answers: Candidates) -> 
     return matching
 
 
-def _ballots(
-    answers: Candidates, weights: tuple[float, ...] | None, *, soft: bool
-) -> list[tuple[Text, float]]:
+def _ballots(answers: Candidates, weights: tuple[float, ...] | None, *, soft: bool) -> list[Ballot]:
     """List who votes for what with how much; a soft vote's winner votes by its tally."""
-    out: list[tuple[Text, float]] = []
-    for text, weight in zip(answers.texts, weights or (1.0,) * len(answers.texts), strict=True):
+    out: list[Ballot] = []
+    even = (1.0,) * len(answers.texts)
+    for name, text, weight in zip(answers.names, answers.texts, weights or even, strict=True):
         parts = text.facts.get(BALLOTS, ()) if soft else ()
-        if any(ballot.answer == text.answer for ballot, _ in parts):
-            out += [(ballot, weight * share) for ballot, share in parts]
+        if any(each.answer == text.answer for each, _ in parts):
+            out += [Ballot(each, name, weight * share) for each, share in parts]
         else:
-            out.append((text, weight))
+            out.append(Ballot(text, name, weight))
     return out

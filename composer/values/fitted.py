@@ -142,6 +142,11 @@ class Trainable(Typed):
         """Whether the part needs a fit; not if the recipe names the file of its state."""
         return True
 
+    @property
+    def unfitted(self) -> bool:
+        """Whether it cannot be used before it is fitted; one may also learn, or fail, when used."""
+        return False
+
     def bound(self, fitted: Fitted) -> Self:
         """Return the same part, bound to a fitted state."""
         fresh = self.model_copy()

@@ -2,15 +2,34 @@ import random
 
 import pytest
 
-from composer.methods import Agreement, Count, Edits, Exact, First, Medoid, Numeric, Seeded, Surest
+from composer.methods import (
+    Agreement,
+    Ballot,
+    Count,
+    Edits,
+    Exact,
+    First,
+    Medoid,
+    Numeric,
+    Seeded,
+    Surest,
+)
+from composer.methods.agreement import Comparison
 from composer.values import Query, Text
 
 QUERY = Query.of("q")
 ONES = (1.0,) * 9
 
 
+def shares_of(reduction, answers, weights=ONES, by=None):
+    """Count answers, each with its weight."""
+    pairs = zip(answers, weights, strict=False)
+    ballots = [Ballot(Text(QUERY, "", value=a, extracted=True), weight=w) for a, w in pairs]
+    return reduction.shares(ballots, Comparison(by or Exact(), answers))
+
+
 def count(*answers, weights=ONES, by=None):
-    return Count().shares(answers, weights, by or Exact())
+    return shares_of(Count(), answers, weights, by)
 
 
 def texts(*confidences):
@@ -76,7 +95,7 @@ def test_the_medoid_is_closest_to_all_others():
             alike = {("a", "b"): 0.8, ("b", "c"): 0.6, ("a", "c"): 0.2}
             return alike[tuple(sorted((left, right)))]
 
-    shares = Medoid().shares(["a", "b", "c"], ONES, Table())
+    shares = shares_of(Medoid(), ["a", "b", "c"], ONES, Table())
     assert shares.shares == pytest.approx((1.0 / 3.2, 1.4 / 3.2, 0.8 / 3.2))
     assert shares.leaders() == ((1,),)
 
@@ -87,20 +106,20 @@ def test_the_medoid_weighs_the_others_votes():
             return float(left[0] == right[0])
 
     answers = ["a1", "a2", "b1", "b2"]
-    shares = Medoid().shares(answers, (1.0, 1.0, 3.0, 3.0), Alike())
+    shares = shares_of(Medoid(), answers, (1.0, 1.0, 3.0, 3.0), Alike())
     assert shares.shares == pytest.approx((1 / 8, 1 / 8, 3 / 8, 3 / 8))
 
 
 def test_the_medoid_of_strangers_is_a_tie():
-    assert Medoid().shares(["a", None, "b"], ONES, Exact()).shares == (0.5, 0.0, 0.5)
+    assert shares_of(Medoid(), ["a", None, "b"], ONES, Exact()).shares == (0.5, 0.0, 0.5)
 
 
 def test_one_answer_is_its_own_medoid():
-    assert Medoid().shares(["a"], ONES, Exact()).leaders() == ((0,),)
+    assert shares_of(Medoid(), ["a"], ONES, Exact()).leaders() == ((0,),)
 
 
 def test_equal_texts_share_a_group_in_the_medoids_tally():
-    shares = Medoid().shares(["a", "a", "b"], ONES, Edits())
+    shares = shares_of(Medoid(), ["a", "a", "b"], ONES, Edits())
     assert shares.tally(["a", "a", "b"]) == {"a": 1.0, "b": 0.0}
 
 

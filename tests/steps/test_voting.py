@@ -1,13 +1,19 @@
 """Votes, by hand."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
 from composer.methods import First, Medoid, Numeric, PartError, Surest
 from composer.steps.branching import choose_many
-from composer.steps.voting import vote
+from composer.steps.voting import vote as vote_step
 from composer.values import Candidates, Decision
+
+
+def vote(answers, **options):
+    """Run the step to its end."""
+    return asyncio.run(vote_step(answers, **options))
 
 
 def test_the_answer_of_most_wins(answers, ask):

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from composer.compiler.graph import topological
 from composer.diagnostics import Diagnostic, Mistakes
-from composer.methods.estimators.base import Learned
 from composer.specs.content import file_digest, json_digest
-from composer.values import Trainable
+from composer.values import Port, Trainable
 from composer.values.typed import Typed, file_of
 
 if TYPE_CHECKING:
@@ -18,6 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from composer.compiler.graph import Node
+
+
+_ANSWERS = (Port.TEXT, Port.CANDIDATES, Port.RANKING)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -35,9 +37,8 @@ class Learner:
 
     @property
     def must_be_fitted(self) -> bool:
-        """Whether it has learnt nothing, and names no data to learn from when it is first used."""
-        part = self.part
-        return isinstance(part, Learned) and part.fitted is None and part.data is None
+        """Whether the recipe cannot run before it is fitted."""
+        return self.part.unfitted
 
     @property
     def key(self) -> str:
@@ -77,11 +78,19 @@ def demand_fitted(root: Node, name: str, path: Path | None) -> None:
 
 
 def names_of(node: Node) -> tuple[str, ...]:
-    """Return the names of a route's choices, or of the models that a node is given."""
-    names = node.values().get("names")
-    if names:
-        return tuple(names)
-    return tuple(member.title for member in node.direct_inputs if member.declaration is not None)
+    """Return the names of a route's choices, of the models that a node is given, or of candidates.
+
+    Where a step is only given answers, they are the names of the branches that these come from.
+    """
+    while True:
+        names = node.values().get("names")
+        if names:
+            return tuple(names)
+        models = tuple(each.title for each in node.direct_inputs if each.declaration is not None)
+        answers = [each for each in node.direct_inputs if each.port in _ANSWERS]
+        if models or not answers:
+            return models
+        node = answers[0]
 
 
 def replace_trainable(value: object, change: Callable[[Trainable], Trainable]) -> object:

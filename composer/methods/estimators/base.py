@@ -43,6 +43,11 @@ class Learned(Estimator, Trainable):
 
     data: MaybeFile = None
 
+    @property
+    def unfitted(self) -> bool:
+        """Whether it has learnt nothing, and names no data to learn from when it is first used."""
+        return self.fitted is None and self.data is None
+
     @abstractmethod
     def fit(self, labels: Labels, seed: int) -> State:
         """Learn from labels; the same labels and seed give the same state, bit for bit."""

@@ -1,0 +1,88 @@
+"""What candidates say on the rows of a data file: what learned votes and scores are fitted on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from composer.compiler.graph import topological
+from composer.diagnostics.amounts import counted
+from composer.fit.settings import not_trainable
+from composer.methods.answer_table import AnswerRow, AnswerTable
+from composer.specs.content import file_digest
+from composer.steps.branching import CANDIDATES
+from composer.values import Port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from composer.compiler.graph import Node
+    from composer.evaluate import EvaluationRow, Grading
+    from composer.fit.settings import FitSettings
+    from composer.recipe import Recipe
+    from composer.values import Candidates
+
+_ANSWERS = (Port.TEXT, Port.CANDIDATES, Port.RANKING)
+
+
+def answers_of(node: Node, settings: FitSettings, *, labelled: bool) -> AnswerTable:
+    """Run the recipe up to a step on every row, and return what the step would be given.
+
+    With `labelled`, the candidates are graded as `eval` grades them, and rows without any grade are
+    left out. A row on which all candidates failed is left out too.
+    """
+    from composer.evaluate import read_rows
+    from composer.evaluate.grading import opened
+
+    rows = read_rows(settings.data)
+    recipe = held(settings.recipe, node)
+    settings.tell(f"asking the candidates of `{node.op}` {counted(len(rows), 'question')}")
+    candidates = list(_candidates(recipe, rows))
+    with opened(settings.how) as how:
+        how.check(rows)
+        table_rows = [
+            _row(row, each, how if labelled else None)
+            for row, each in zip(rows, candidates, strict=True)
+            if each is not None
+        ]
+    if labelled:
+        table_rows = [row for row in table_rows if any(q is not None for q in row.quality)]
+    if not table_rows:
+        text = f"no row of {settings.data} can be used to fit `{node.op}`"
+        help_ = "give rows with a `reference`, or with recorded answers that are judged"
+        raise not_trainable(text, help_ if labelled else "see what fails with `compose run`")
+    names = dict.fromkeys(name for row in table_rows for name in row.candidates.names)
+    return AnswerTable(tuple(names), tuple(table_rows), file_digest(settings.data))
+
+
+def held(recipe: Recipe, node: Node) -> Recipe:
+    """Return the recipe whose answer holds the candidates that a step is given."""
+    compiled = recipe.compiled
+    assert compiled.answer is not None
+    assert any(node is each for each in topological(compiled.answer))
+    given = next(each for each in node.direct_inputs if each.port in _ANSWERS)
+    answer = compiled.graph.node("hold", (given,))
+    return replace(recipe, compiled=replace(compiled, answer=answer))
+
+
+def _candidates(recipe: Recipe, rows: list[EvaluationRow]) -> Iterator[Candidates | None]:
+    with recipe.ready() as ensemble:
+        for result in ensemble.in_order(row.question() for row in rows):
+            held_text = result.text
+            yield None if held_text is None else held_text.facts[CANDIDATES]
+
+
+def _row(row: EvaluationRow, candidates: Candidates, how: Grading | None) -> AnswerRow:
+    quality = tuple(
+        None if how is None else _quality(row, candidates, at, how)
+        for at in range(len(candidates.texts))
+    )
+    return AnswerRow(candidates, quality, row.references, row.tags)
+
+
+def _quality(row: EvaluationRow, candidates: Candidates, at: int, how: Grading) -> float | None:
+    from composer.evaluate.judge import judge
+
+    text = candidates.texts[at]
+    answer = text.value if text.extracted and text.value is not None else text.text.strip()
+    return judge(row, answer, (text.source, candidates.names[at]), how).score
