@@ -31,7 +31,7 @@ def train_selector(part: LearnedSelector, node: Node, settings: FitSettings) -> 
     if len(table.rows) < settings.folds:
         text = f"{len(table.rows)} rows are too few for {settings.folds} folds"
         raise not_trainable(text, "give more rows")
-    compared = comparisons(table, _agreement(node))
+    compared = comparisons(table, part.compares or _agreement(node))
     state = part.fit(table, compared, settings.seed)
     report = {"rows": len(table.rows), **held_out(part, table, compared, settings)}
     return TrainingResult(table.names, len(table.rows), {"state": state}, report)

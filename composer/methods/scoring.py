@@ -16,6 +16,9 @@ from composer.values.gather import attempt, failure_notes, require_quorum, side_
 
 T = TypeVar("T")
 
+SCORE = "score"
+"""The fact under which the best answer of a ranking keeps its score."""
+
 
 class Scorer(Typed):
     """A score for each candidate, greater is better.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 from composer.methods.fitted import FittedPart
 
 if TYPE_CHECKING:
-    from composer.methods.agreement import Comparison
+    from composer.methods.agreement import Agreement, Comparison
     from composer.methods.answer_table import AnswerTable
     from composer.values import Candidates, State
 
@@ -26,6 +26,11 @@ class LearnedSelector(FittedPart):
     """
 
     labelled: ClassVar[bool] = True
+
+    @property
+    def compares(self) -> Agreement | None:
+        """How it compares answers; None: as its step does."""
+        return None
 
     @property
     def unfitted(self) -> bool:

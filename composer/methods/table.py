@@ -46,6 +46,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "sum": "scoring.Sum",
         "shortest": "scoring.Shortest",
         "longest": "scoring.Longest",
+        "forest": "selectors.forest.Forest",
     },
     "estimator": {
         "uniform": "estimators.simple.Uniform",
@@ -144,6 +145,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "mean_logprob": "signals.measured.MeanLogprob",
         "min_logprob": "signals.measured.MinLogprob",
         "answered": "signals.measured.Answered",
+        "score": "signals.measured.Score",
         "verified": "signals.verified.Verified",
     },
     "grader": {

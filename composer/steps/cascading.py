@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from composer.methods.signals.base import Signal
     from composer.steps.site import Site
 
+_VOTED = "vote first: `sample(A, 5) -> vote() -> cascade(D, accept = agreement >= 0.6)`"
+_RANKED = "rank first: `[A, B] -> rank() -> best() -> cascade(D, accept = score >= 0.6)`"
 SURE = Rule(Operation(">=", (Confidence(), Constant(0.6))))
 
 
@@ -126,9 +128,10 @@ def its_rule_can_be_known(site: Site) -> Iterator[Complaint]:
     before = int(site.inputs[0].port is Port.QUERY)
     first, judged = site.inputs[before], writers[before:-1]
     unvoted = {signal for signal in signals if signal.votes and not first.voted}
+    unranked = {signal for signal in signals if signal.ranked and not first.ranked}
     for model in dict.fromkeys(model for stage_writers in judged for model in stage_writers):
         lost = {s for s in signals if Capability.named(s.needs) & ~model.capabilities}
-        if lost and site.get("accept").never_known(lost | unvoted):
+        if lost and site.get("accept").never_known(lost | unvoted | unranked):
             leaf, name = model.leaves[0], min(signal.name for signal in lost)
             text = (
                 f"the rule of this cascade uses the {name} of `{leaf.name}`, which is never "
@@ -138,10 +141,12 @@ def its_rule_can_be_known(site: Site) -> Iterator[Complaint]:
             yield Complaint(
                 "W301", f"{text} asks the next stage", "uses it in its rule", notes=notes
             )
-    if unvoted and site.get("accept").never_known(unvoted):
-        yield Complaint(
-            "W301",
-            "the rule of this cascade needs a vote before it, so it always asks the next stage",
-            "always asks the next stage",
-            "vote first: `sample(A, 5) -> vote() -> cascade(D, accept = agreement >= 0.6)`",
-        )
+    for missing, choice, help_ in ((unvoted, "vote", _VOTED), (unranked, "ranking", _RANKED)):
+        if missing and site.get("accept").never_known(missing):
+            yield Complaint(
+                "W301",
+                f"the rule of this cascade needs a {choice} before it, so it always asks the next "
+                "stage",
+                "always asks the next stage",
+                help_,
+            )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from composer.methods import TEMPLATES, Confident, Judge, Scorer, Template
+from composer.methods.scoring import SCORE
 from composer.steps.asking import PER_QUERY
 from composer.steps.declare import step
 from composer.steps.site import Complaint
@@ -107,11 +109,12 @@ def no_more_than_there_are(site: Site) -> int | None:
     return None if count is None else min(count, int(site.get("k")))
 
 
-@step(selects=True)
+@step(selects=True, ranks=True)
 def best(ranking: Ranking, *, ask: Asker) -> Text:
-    """Keep the first answer of a ranking."""
+    """Keep the first answer of a ranking, with its score, which rules know as `score`."""
     ask.note(winner=ranking.names[0])
-    return ranking.texts[0]
+    first, score = ranking.texts[0], finite(ranking.scores[0])
+    return replace(first, facts=MappingProxyType({**first.facts, SCORE: score}))
 
 
 @step(paper="arXiv:2311.17311", needs=Capability.TEXT, selects=True)

@@ -56,6 +56,10 @@ class Site(Protocol):
         """Whether a vote chose its answer."""
 
     @property
+    def ranked(self) -> bool:
+        """Whether its answer is the best of a ranking."""
+
+    @property
     def writers(self) -> tuple[Site, ...]:
         """The models that may have written its answers."""
 

@@ -43,10 +43,11 @@ class Traits:
     Of models: `needs` is what each of its models must be able to do, `instead` what else to write
     for a `{name}` that cannot; `here` says that the engine must run them, `formula` that they may
     be written as arithmetic. Of answers: `selects` says that it hands on answers as others wrote
-    them, whatever it asks models about these, `votes` that its answer has won a vote, `streams`
-    that it can be shown while it is written, `may_abstain` that it may have no answer to give,
-    `tries_first` that the first of its branches always runs, unless it is given an answer, and
-    `alone` that a lone model is asked as its own files say, where nothing else is said.
+    them, whatever it asks models about these, `votes` that its answer has won a vote, `ranks` that
+    it is the best of a ranking, `streams` that it can be shown while it is written, `may_abstain`
+    that it may have no answer to give, `tries_first` that the first of its branches always runs,
+    unless it is given an answer, and `alone` that a lone model is asked as its own files say, where
+    nothing else is said.
 
     Of options that a caller sets for one query, where its text may be the answer: `per_query` names
     those that it honours. Of any other it asks as with the neutral value, such as a temperature of
@@ -69,6 +70,7 @@ class Traits:
     formula: bool = False
     selects: bool = False
     votes: bool = False
+    ranks: bool = False
     streams: bool = False
     may_abstain: bool = False
     tries_first: bool = False

@@ -61,6 +61,14 @@ def test_a_rule_that_is_never_known_is_a_warning():
     assert "W301" in {each.code for each in recipe.check()}
 
 
+def test_a_score_is_known_after_a_ranking_only():
+    ranked = "[A, D] -> rank(by = shortest()) -> best() -> cascade(D, accept = score >= -9)"
+    assert "W301" not in {each.code for each in composer.load(HEAD + ranked).check()}
+    recipe = composer.load(HEAD + "[A, D] -> vote() -> cascade(D, accept = score >= 0.5)")
+    (warning,) = (each for each in recipe.check() if each.code == "W301")
+    assert warning.help.startswith("rank first: ")
+
+
 def test_greedy_work_that_stands_once_needs_no_rule():
     assert not composer.load(HEAD + "A -> cascade(D)").plan().rules
     names = [rule.name for rule in composer.load(HEAD + "[A, A] -> vote()").plan().rules]

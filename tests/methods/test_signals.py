@@ -80,3 +80,10 @@ def test_the_table_says_what_a_signal_needs():
 @pytest.mark.parametrize("name", SIGNALS)
 def test_every_signal_has_a_sentence(name):
     assert SIGNALS[name].summary().endswith((".", ")"))
+
+
+def test_a_score_is_that_of_the_ranking():
+    from types import MappingProxyType
+
+    assert measure("score", Text(QUERY, "a", facts=MappingProxyType({"score": 0.7}))) == 0.7
+    assert measure("score", Text(QUERY, "a")) is None

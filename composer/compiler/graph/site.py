@@ -32,11 +32,12 @@ class UnreadableModelError(Exception):
 
 @dataclass(eq=False, slots=True)
 class GraphFacts:
-    """For each step: how many answers it gives, if that is known; who wrote them; who voted.
+    """For each step: how many answers it gives, if that is known; who wrote and chose them.
 
     `sound` are the declared models that can be read, and the derived ones that can be. `writers`
     are the models that may have written an answer. `voted` are the steps whose answer a vote has
-    chosen. Equal groups of writers are one tuple, so that long chains stay cheap.
+    chosen, `ranked` those whose answer is the best of a ranking. Equal groups of writers are one
+    tuple, so that long chains stay cheap.
     """
 
     graph: Graph
@@ -44,6 +45,7 @@ class GraphFacts:
     counts: dict[Node, int | None] = field(default_factory=dict)
     writers: dict[Node, tuple[Node, ...]] = field(default_factory=dict)
     voted: set[Node] = field(default_factory=set)
+    ranked: set[Node] = field(default_factory=set)
 
     def learn(self, node: Node) -> NodeSite:
         """Note what is known of a node whose inputs are known, and return how hooks see it."""
@@ -52,10 +54,9 @@ class GraphFacts:
         writes = bool(models) and not node.step.selects
         self.counts[node] = 1 if node.port is Port.TEXT else node.step.count(site)
         self.writers[node] = models if writes else self._handed_on(node)
-        if node.step.votes or (
-            not writes and any(input_node in self.voted for input_node in node.direct_inputs)
-        ):
-            self.voted.add(node)
+        for chosen, here in ((self.voted, node.step.votes), (self.ranked, node.step.ranks)):
+            if here or (not writes and not chosen.isdisjoint(node.direct_inputs)):
+                chosen.add(node)
         return site
 
     def readable(self, models: tuple[Node, ...]) -> bool:
@@ -134,6 +135,11 @@ class NodeSite(Site):
     def voted(self) -> bool:
         """Whether a vote chose its answer."""
         return self.node in self.facts.voted
+
+    @property
+    def ranked(self) -> bool:
+        """Whether its answer is the best of a ranking."""
+        return self.node in self.facts.ranked
 
     @property
     def writers(self) -> tuple[NodeSite, ...]:

@@ -24,8 +24,12 @@ def leaves(trees: State, vectors: Floats) -> Floats:
     return values
 
 
-def tree_state(grown: Sequence[DecisionTreeRegressor]) -> State:
-    """Return trees as arrays over all their nodes; a leaf's children are itself."""
+def tree_state(grown: Sequence[DecisionTreeRegressor], *, exact: bool = False) -> State:
+    """Return trees as arrays over all their nodes; a leaf's children are itself.
+
+    Thresholds and values are rounded to float32, unless they have to be `exact`.
+    """
+    number = np.float64 if exact else np.float32
     sizes = [each.tree_.node_count for each in grown]
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int32)
     left, right, feature, threshold, value = [], [], [], [], []
@@ -44,8 +48,8 @@ def tree_state(grown: Sequence[DecisionTreeRegressor]) -> State:
             "left": np.concatenate(left).astype(np.int32),
             "right": np.concatenate(right).astype(np.int32),
             "feature": np.concatenate(feature).astype(np.int32),
-            "threshold": np.concatenate(threshold).astype(np.float32),
-            "value": np.concatenate(value).astype(np.float32),
+            "threshold": np.concatenate(threshold).astype(number),
+            "value": np.concatenate(value).astype(number),
         }
     )
 

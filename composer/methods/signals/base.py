@@ -11,13 +11,15 @@ class Signal(Typed):
     """A number of an answer, or of several, that a rule compares.
 
     One that asks nobody has a `measure`, any other a `value`. `needs` names capabilities of the
-    models that wrote the answer, `ports` says where it can be known, and `votes` that one answer
-    has this signal only where a `vote` chose it. `limits` are the least and the greatest value.
+    models that wrote the answer, `ports` says where it can be known, `votes` that one answer has
+    this signal only where a `vote` chose it, and `ranked` that only where `best` did. `limits` are
+    the least and the greatest value.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
     ports: ClassVar[frozenset[Port]] = frozenset({Port.TEXT})
     votes: ClassVar[bool] = False
+    ranked: ClassVar[bool] = False
     limits: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
 
     def measure(self, answer: Text | Candidates) -> float | None:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import ClassVar
 
+from composer.methods.scoring import SCORE
 from composer.methods.signals.base import Signal
 from composer.values import Candidates, Port, Text
 from composer.values.finite import summed
@@ -112,6 +113,17 @@ class MinLogprob(Signal):
     def measure(self, answer: Text | Candidates) -> float | None:
         """Return the least."""
         return min(answer.logprobs) if isinstance(answer, Text) and answer.logprobs else None
+
+
+class Score(Signal):
+    """Score by which a ranking kept the answer, such as how likely it is right by `forest`."""
+
+    name: ClassVar[str] = "score"
+    ranked: ClassVar[bool] = True
+
+    def measure(self, answer: Text | Candidates) -> float | None:
+        """Return the score."""
+        return answer.facts.get(SCORE) if isinstance(answer, Text) else None
 
 
 class Answered(Signal):

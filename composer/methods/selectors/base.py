@@ -1,0 +1,65 @@
+"""A learned score: what `rank` orders candidates by once `compose fit` has fitted it."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from typing import TYPE_CHECKING
+
+from composer.methods.agreement import Agreement, Exact
+from composer.methods.fitted import named
+from composer.methods.scoring import Scorer
+from composer.methods.selecting import LearnedSelector
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from composer.methods.agreement import Comparison
+    from composer.methods.estimators.values import Floats
+    from composer.values import Asker, Candidates, Model, State
+
+ABSTAINS = -math.inf
+"""The score of a candidate without an answer."""
+
+
+class LearnedScorer(Scorer, LearnedSelector):
+    """A score that is fitted on the answers of all members; `by` says which answers are the same.
+
+    Candidates that abstain have the score minus infinity, so that they come last.
+    """
+
+    by: Agreement = Exact()
+
+    @property
+    def compares(self) -> Agreement:
+        """How it compares answers."""
+        return self.by
+
+    async def score(
+        self, answers: Candidates, ask: Asker, judges: tuple[Model, ...]
+    ) -> tuple[float, ...]:
+        """Score the candidates by the fitted state."""
+        del judges
+        voices = [text.answer for text in answers.texts]
+        comparison = await self.by.compare(voices, answers.query, ask)
+        return await ask.compute(lambda: self.values(answers, comparison))
+
+    def values(self, candidates: Candidates, comparison: Comparison) -> tuple[float, ...]:
+        """Return the score of each candidate by the fitted state."""
+        state = self.state()
+        members = named(state, candidates.names, self.name)
+        scores = [ABSTAINS] * len(candidates.texts)
+        if comparison.voters:
+            voted = self.scores(state, candidates, comparison, members)
+            for place, score in zip(comparison.voters, voted, strict=True):
+                scores[place] = float(score)
+        return tuple(scores)
+
+    @abstractmethod
+    def scores(
+        self, state: State, candidates: Candidates, comparison: Comparison, members: Sequence[int]
+    ) -> Sequence[float] | Floats:
+        """Return the scores of the candidates that answer: those of `comparison.voters`.
+
+        `members` has the place of each candidate among the names of the fit.
+        """

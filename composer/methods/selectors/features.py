@@ -1,0 +1,92 @@
+"""What is known of each candidate beside its meaning: who answers, how, and who agrees."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from composer import metrics
+from composer.heavy import np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from composer.methods.agreement import Comparison
+    from composer.methods.estimators.values import Floats
+    from composer.values import Candidates, Text
+
+_QUESTION_WORDS = ("what", "who", "whom", "whose", "which", "when", "where", "why", "how")
+_WORDS = re.compile(r"\w+")
+_NUMERALS = re.compile(r"\d+")
+_UNKNOWN_LOGPROB = 1.0
+"""No mean log-probability is above 0."""
+_NO_PAIR = -1.0
+"""The F-measure with a member that gave no answer, or with the candidate itself."""
+
+
+def agreement_features(
+    candidates: Candidates, comparison: Comparison, columns: Sequence[int], members: int
+) -> Floats:
+    """Return the features [voters, d] of the candidates that answer, at least one, after MoRE.
+
+    `columns` are the places of the candidates among `members` names. They are: which member it is;
+    question words of the question, its words and numerals; words and numerals of the text and of
+    the answer; words that each shares with the question; the mean log-probability; how many of
+    those that answer give the same answer, and how many different answers there are; the F-measure
+    of words with the answer of each member.
+    """
+    question = candidates.query.text
+    asked = _question(question)
+    group_of = {place: group for group in comparison.groups for place in group}
+    voters = comparison.voters
+    rows = []
+    for place in voters:
+        text = candidates.texts[place]
+        who = [0.0] * members
+        who[columns[place]] = 1.0
+        shares = [len(group_of[place]) / len(voters), float(len(comparison.groups))]
+        pairs = _f_measures(place, comparison, columns, members)
+        rows.append([*who, *asked, *_answer(text, question), *shares, *pairs])
+    return np.array(rows, dtype=np.float32)
+
+
+def _question(question: str) -> list[float]:
+    words = [word.lower() for word in _WORDS.findall(question)]
+    which = [float(word in words) for word in _QUESTION_WORDS]
+    return [*which, float(len(words)), float(len(_NUMERALS.findall(question)))]
+
+
+def _answer(text: Text, question: str) -> list[float]:
+    numbers: list[float] = []
+    for part in (text.text, text.answer or ""):
+        words = _WORDS.findall(part)
+        numbers += [float(len(words)), float(len(part)), float(len(_NUMERALS.findall(part)))]
+        numbers += _overlaps(words, _WORDS.findall(question))
+    return [*numbers, mean_logprob(text)]
+
+
+def _overlaps(ours: Sequence[str], theirs: Sequence[str]) -> list[float]:
+    """Return how many different words are shared, and the parts of either side that this is."""
+    left, right = {word.lower() for word in ours}, {word.lower() for word in theirs}
+    shared = len(left & right)
+    return [float(shared), shared / max(len(left), 1), shared / max(len(right), 1)]
+
+
+def mean_logprob(text: Text) -> float:
+    """Return the mean log-probability of an answer's tokens, 1 where it is unknown."""
+    if text.logprobs:
+        return sum(text.logprobs) / len(text.logprobs)
+    if text.confidence:
+        return float(np.log(text.confidence))
+    return _UNKNOWN_LOGPROB
+
+
+def _f_measures(
+    place: int, comparison: Comparison, columns: Sequence[int], members: int
+) -> list[float]:
+    measures = [_NO_PAIR] * members
+    mine = str(comparison.answers[place])
+    for other in comparison.voters:
+        if other != place:
+            measures[columns[other]] = metrics.token_f1(mine, str(comparison.answers[other]))
+    return measures

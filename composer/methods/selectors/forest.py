@@ -1,0 +1,74 @@
+"""A random forest that says how likely each candidate is right, as MoRE selects answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from composer.heavy import np, sklearn
+from composer.methods.estimators.trees import leaves, tree_state
+from composer.methods.selectors.base import LearnedScorer
+from composer.methods.selectors.features import agreement_features
+from composer.values import State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from composer.methods.agreement import Comparison
+    from composer.methods.answer_table import AnswerTable
+    from composer.methods.estimators.values import Floats
+    from composer.values import Candidates
+
+
+class Forest(LearnedScorer):
+    """The probability that a candidate is right, by a random forest over who agrees with whom.
+
+    Its features are those of `agreement_features`. `trees` trees are grown on bootstrap samples
+    down to leaves of at least `leaf` rows; a split sees the square root of the features. A tree
+    that minimises the squared error of right (1) and wrong (0) is the one that minimises Gini's
+    impurity, so the mean of the leaves is the probability of a random forest classifier, and
+    answers may also be graded between 0 and 1.
+    """
+
+    name: ClassVar[str] = "forest"
+    paper: ClassVar[str] = "arXiv:2305.14628"
+
+    trees: int = Field(default=100, ge=1)
+    leaf: int = Field(default=1, ge=1)
+
+    def fit(self, table: AnswerTable, comparisons: tuple[Comparison, ...], seed: int) -> State:
+        """Grow the trees over all answers whose quality is known; they are kept as arrays."""
+        vectors, quality = labelled_features(table, comparisons)
+        model = sklearn.ensemble.RandomForestRegressor(
+            self.trees, min_samples_leaf=self.leaf, max_features="sqrt", random_state=seed
+        )
+        model.fit(vectors, quality)
+        grown = tree_state(model.estimators_, exact=True)
+        return State(grown.arrays, {"part": self.name, "names": list(table.names)})
+
+    def scores(
+        self, state: State, candidates: Candidates, comparison: Comparison, members: Sequence[int]
+    ) -> Floats:
+        """Return the probability that each candidate is right."""
+        names = len(state.facts["names"])
+        vectors = agreement_features(candidates, comparison, members, names)
+        chances: Floats = leaves(state, vectors).mean(1)[:, 0]
+        return chances
+
+
+def labelled_features(
+    table: AnswerTable, comparisons: tuple[Comparison, ...]
+) -> tuple[Floats, Floats]:
+    """Return the features [n, d] and the quality [n] of all answers whose quality is known."""
+    places = {name: at for at, name in enumerate(table.names)}
+    vectors, quality = [], []
+    for row, comparison in zip(table.rows, comparisons, strict=True):
+        if not comparison.voters:
+            continue
+        columns = [places[name] for name in row.candidates.names]
+        each = agreement_features(row.candidates, comparison, columns, len(places))
+        labels = np.array([row.quality[at] for at in comparison.voters], dtype=float)
+        vectors.append(each[np.isfinite(labels)])
+        quality.append(labels[np.isfinite(labels)])
+    return np.concatenate(vectors), np.concatenate(quality)

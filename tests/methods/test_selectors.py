@@ -1,0 +1,149 @@
+"""Learned scores: features by hand, the same numbers from what is kept, and what is refused."""
+
+import asyncio
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from composer.methods import Exact
+from composer.methods.agreement import Comparison
+from composer.methods.answer_table import AnswerRow, AnswerTable
+from composer.methods.fitted import read, save
+from composer.methods.selectors.features import agreement_features
+from composer.methods.selectors.forest import Forest, labelled_features
+from composer.values import Candidates, ModelError, Query, Text
+from composer.values.fitted import Fitted
+
+NAMES = ("A", "B", "C")
+
+
+def candidates(question, *answers, names=NAMES):
+    query = Query.of(question)
+    pairs = zip(names, answers, strict=False)
+    texts = (Text(query, one or "", name, value=one, extracted=True) for name, one in pairs)
+    return Candidates(query, tuple(texts), names[: len(answers)])
+
+
+def compared(each, by=None):
+    return Comparison(by or Exact(), [text.answer for text in each.texts])
+
+
+@pytest.fixture(scope="module")
+def table():
+    """A is right about sums, B about words; C agrees with whoever is right, half of the time."""
+    rows = []
+    for at in range(48):
+        sums = at % 2 == 0
+        question = f"what is {at} plus {at}" if sums else f"spell the word number {at}"
+        right = str(2 * at) if sums else f"word{at}"
+        answers = (right if sums else "none", "9" if sums else right, right if at % 4 else "x")
+        quality = tuple(float(answer == right) for answer in answers)
+        rows.append(
+            AnswerRow(candidates(question, *answers), quality, (right,), ("s", "w")[: 1 + sums])
+        )
+    return AnswerTable(NAMES, tuple(rows))
+
+
+@pytest.fixture(scope="module")
+def comparisons(table):
+    return tuple(compared(row.candidates) for row in table.rows)
+
+
+def bound(part, table, comparisons, seed=0):
+    return part.bound(
+        Fitted.of(table.names, len(table.rows), state=part.fit(table, comparisons, seed))
+    )
+
+
+def right_of(part, table, comparisons):
+    """Return the share of rows on which the greatest value is that of a right answer."""
+    values = [part.values(r.candidates, c) for r, c in zip(table.rows, comparisons, strict=True)]
+    picks = [int(np.argmax(each)) for each in values]
+    return np.mean([row.quality[at] for row, at in zip(table.rows, picks, strict=True)])
+
+
+def test_features_of_a_candidate_by_hand():
+    each = candidates("Which is more, 12 or 7?", "12", "seven or 12", "12")
+    each = replace(each, texts=(replace(each.texts[0], logprobs=(-0.5, -1.5)), *each.texts[1:]))
+    first, second, third = agreement_features(each, compared(each), (0, 1, 2), 3).tolist()
+    who, asked = slice(0, 3), slice(3, 14)
+    assert [first[who], second[who]] == [[1, 0, 0], [0, 1, 0]]
+    assert first[asked] == second[asked] == [0, 0, 0, 0, 1, 0, 0, 0, 0, 6, 2]
+    assert first[14:20] == first[20:26] == pytest.approx([1, 2, 1, 1, 1, 1 / 6])
+    assert second[14:20] == pytest.approx([3, 11, 1, 2, 2 / 3, 2 / 6])
+    assert [row[26] for row in (first, second, third)] == [-1, 1, 1]
+    assert first[27:] == pytest.approx([2 / 3, 2, -1, 0.5, 1])
+    assert second[27:] == pytest.approx([1 / 3, 2, 0.5, -1, 0.5])
+
+
+def test_an_abstention_has_no_features_and_comes_last(table, comparisons):
+    forest = bound(Forest(trees=5), table, comparisons)
+    each = candidates("what is 3 plus 3", None, "6", None)
+    assert len(agreement_features(each, compared(each), (0, 1, 2), 3)) == 1
+    values = forest.values(each, compared(each))
+    assert values[0] == values[2] == -math.inf
+    assert 0 <= values[1] <= 1
+    nobody = candidates("what is 3 plus 3", None, None)
+    assert forest.values(nobody, compared(nobody)) == (-math.inf, -math.inf)
+
+
+def test_a_kept_forest_says_what_scikit_learn_says(table, comparisons, tmp_path):
+    from sklearn.ensemble import RandomForestRegressor
+
+    vectors, quality = labelled_features(table, comparisons)
+    theirs = RandomForestRegressor(20, max_features="sqrt", random_state=3).fit(vectors, quality)
+    path = tmp_path / "forest.safetensors"
+    save(path, Forest(trees=20).fit(table, comparisons, 3))
+    kept = Forest(trees=20, file=str(path))
+    ours = [kept.values(r.candidates, c) for r, c in zip(table.rows, comparisons, strict=True)]
+    assert np.concatenate(ours) == pytest.approx(theirs.predict(vectors), abs=1e-9)
+    assert b"sklearn" not in path.read_bytes()
+    assert read(path).facts["names"] == list(NAMES)
+
+
+def test_a_tree_on_labels_is_that_of_a_classifier(table, comparisons):
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+    vectors, quality = labelled_features(table, comparisons)
+    one = DecisionTreeClassifier(max_depth=3, random_state=1).fit(vectors, quality)
+    two = DecisionTreeRegressor(max_depth=3, random_state=1).fit(vectors, quality)
+    assert one.predict_proba(vectors)[:, 1] == pytest.approx(two.predict(vectors))
+
+
+def test_a_forest_learns_who_is_right_about_what(table, comparisons):
+    learned, rest = table.taken(range(32)), table.taken(range(32, 48))
+    forest = bound(Forest(trees=30), learned, comparisons[:32])
+    assert right_of(forest, rest, comparisons[32:]) == 1
+    again = bound(Forest(trees=30), learned, comparisons[:32])
+    last = table.rows[-1].candidates
+    assert forest.values(last, comparisons[-1]) == again.values(last, comparisons[-1])
+
+
+def test_unknown_quality_is_left_out(table, comparisons):
+    rows = tuple(replace(row, quality=(None, *row.quality[1:])) for row in table.rows)
+    vectors, quality = labelled_features(replace(table, rows=rows), comparisons)
+    assert len(vectors) == len(quality) == 2 * len(rows)
+    assert not vectors[:, 0].any()
+
+
+def test_a_member_that_was_not_there_is_refused(table, comparisons):
+    forest = bound(Forest(trees=2), table, comparisons)
+    each = candidates("what is 3 plus 3", "6", "6", names=("A", "D"))
+    with pytest.raises(ModelError, match="`forest` was fitted with A, B, C, but now there is D"):
+        forest.values(each, compared(each))
+
+
+def test_a_score_that_is_not_fitted_says_so(script):
+    each = candidates("what is 3 plus 3", "6", "7")
+    with pytest.raises(ModelError, match="`forest` is not fitted yet"):
+        asyncio.run(Forest().score(each, script(), ()))
+
+
+def test_it_scores_what_a_ranking_is_given(table, comparisons, script):
+    forest = bound(Forest(trees=10), table, comparisons)
+    each = table.rows[0].candidates
+    scores = asyncio.run(forest.score(each, script(), ()))
+    assert scores == forest.values(each, comparisons[0])
+    assert max(scores) == scores[0]
