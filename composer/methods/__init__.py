@@ -25,7 +25,6 @@ if TYPE_CHECKING:
         Boxed,
         Line,
         Number,
-        Option,
         Pattern,
         Reader,
         Whole,
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from composer.methods.judging import Judge
     from composer.methods.merging import Average, Edit
     from composer.methods.mistakes import PartError, TemplateError
+    from composer.methods.options import Option
     from composer.methods.policies.base import Policy
     from composer.methods.policies.budgets import Budget, Paced, Spend
     from composer.methods.policies.choosing import (
@@ -170,7 +170,7 @@ WHERE = {
     "estimators.learned": ("Knn", "Linear"),
     "estimators.simple": ("Length", "Perplexity", "Random", "Uniform"),
     "estimators.values": ("Choice", "Estimates"),
-    "extraction": ("After", "Boxed", "Line", "Number", "Option", "Pattern", "Reader", "Whole"),
+    "extraction": ("After", "Boxed", "Line", "Number", "Pattern", "Reader", "Whole"),
     "draft": ("Draft",),
     "gate": ("Gate",),
     "graders.base": ("AskJudge", "Grade", "Grader", "Submission"),
@@ -178,6 +178,7 @@ WHERE = {
     "judging": ("Judge",),
     "merging": ("Average", "Edit"),
     "mistakes": ("PartError", "TemplateError"),
+    "options": ("Option",),
     "policies.base": ("Policy",),
     "policies.budgets": ("Budget", "Paced", "Spend"),
     "policies.choosing": ("Blend", "Chance", "Cheapest", "Gap", "One", "Several", "Threshold"),

@@ -8,6 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from composer import metrics
+from composer.metrics.numbers import canonical, plain_number
 from composer.values import Asker, Query, Typed
 from composer.values.finite import finite
 
@@ -121,21 +122,30 @@ class Comparison:
 
 
 class Exact(Agreement):
-    """The same words: case, spacing and punctuation at the ends do not count."""
+    """The same words: case, spacing and punctuation at the ends do not count.
+
+    Answers that are nothing but a number are compared by value: `1,000` is `1000.0`, and `1/2` is
+    `0.5`. `50%` stays apart from `0.5`, and `007` from `7`.
+    """
 
     name: ClassVar[str] = "exact"
 
     def same(self, left: str, right: str) -> float:
         """Return 1 for answers that are written alike, else 0."""
-        return float(metrics.exact(left, right))
+        return float(self.key(left) == self.key(right))
 
     def key(self, text: str) -> str:
         """Return the answer in one spelling."""
-        return metrics.normalised(text)
+        return canonical(text) or metrics.normalised(text)
 
 
 class Numeric(Agreement):
-    """The same last number, up to `tolerance`; without numbers, the same words."""
+    """The same last number, up to `tolerance`; without numbers, the same words.
+
+    `2/3` is `0.666667` by default, and `0.6667` with `tolerance = 1e-3`. A tolerance is
+    no equivalence: an answer joins the first group whose first answer it agrees with. With
+    `tolerance = 0` numbers must be equal exactly, and groups do not depend on the order.
+    """
 
     name: ClassVar[str] = "numeric"
 
@@ -143,7 +153,15 @@ class Numeric(Agreement):
 
     def same(self, left: str, right: str) -> float:
         """Return 1 where |a - b| <= tolerance x max(1, |a|, |b|), else 0."""
+        if not self.tolerance:
+            return float(self.key(left) == self.key(right))
         return float(metrics.numeric(left, right, tolerance=self.tolerance))
+
+    def key(self, text: str) -> str | None:
+        """Return the last number in one spelling, where numbers must be equal exactly."""
+        if self.tolerance:
+            return None
+        return plain_number(text) or metrics.normalised(text)
 
 
 class Bleu(Agreement):

@@ -3,10 +3,11 @@ r"""How an answer is read out of a text: the number, the letter, what stands in 
 A reader that finds nothing gives None: the answer abstains, and does not vote.
 """
 
+from __future__ import annotations
+
 import re
 from abc import abstractmethod
-from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -16,6 +17,8 @@ from composer.metrics.numbers import plain_number
 from composer.values import Typed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from regex import Match
 
 _WORDED = re.compile(r"\\(?:text|mathrm|mathbf|textbf|textit|mathit|textrm)\s*\{([^{}]*)\}\.?")
@@ -29,6 +32,11 @@ class Reader(Typed):
     @abstractmethod
     def read(self, text: str) -> str | None:
         """Return the answer that the text gives, None if it gives none."""
+
+    def read_answer(self, text: str, fields: Mapping[str, object]) -> str | None:
+        """Return the same, for a reader that looks at the fields of the question too."""
+        del fields
+        return self.read(text)
 
 
 class Pattern(Reader):
@@ -50,7 +58,7 @@ class Pattern(Reader):
         return readable_pattern(regex)
 
     @model_validator(mode="after")
-    def _has_group(self) -> "Pattern":
+    def _has_group(self) -> Pattern:
         from composer.sandbox.patterns import compile_pattern
 
         groups = compile_pattern(self.regex).groups
@@ -74,15 +82,19 @@ class Pattern(Reader):
 class Number(Reader):
     r"""The last number of the text, in a standard form: `$1,250.00` is read as 1250.
 
-    Signs, currencies, thousands, fractions, powers of ten and TeX are read as people write them:
-    `-$4.50` is -4.5, `1{,}000` is 1000, `\frac{3}{4}` is 0.75 and `1/3` stays 1/3.
+    Signs, currencies, units, thousands, fractions, powers of ten and TeX are read as people write
+    them: `-$4.50` is -4.5, `12 km` is 12, `$1.2M` is 1200000, `\frac{3}{4}` is 0.75 and `1/3` stays
+    1/3. A number whose value is unclear abstains: `3,14`, `\sqrt{2}`, `12:30`. `50%` is read as 50,
+    and as 0.5 with `percent = "share"`.
     """
 
     name: ClassVar[str] = "number"
 
+    percent: Literal["points", "share"] = "points"
+
     def read(self, text: str) -> str | None:
         """Return the number without thousands separators, trailing zeros or a plus."""
-        return plain_number(text)
+        return plain_number(text, share=self.percent == "share")
 
 
 class Boxed(Reader):
@@ -98,34 +110,6 @@ class Boxed(Reader):
         inside = boxes[max(boxes)].replace("{,}", ",")
         worded = _WORDED.fullmatch(inside)
         return worded[1].strip() if worded else inside
-
-
-class Option(Reader):
-    """The letter of a multiple-choice answer: the stated one, else the last single letter.
-
-    A letter after `answer is` or `answer:`, or in a box, comes first, then letters in brackets or
-    bold, then any single letter. The words "A" and "I" in a sentence are not options.
-    """
-
-    name: ClassVar[str] = "choice"
-
-    options: str = Field(default="ABCD", min_length=1)
-
-    def read(self, text: str) -> str | None:
-        """Return the letter as `options` spells it."""
-        text = re.sub(r"\s{2,}", lambda run: "\n" if "\n" in run[0] else " ", text)
-        bare = text.strip().strip("().*[]:")
-        if len(bare) == 1:
-            return self._spelled(bare)
-        for pattern in _letters(self.options):
-            numbers = pattern.findall(text)
-            if numbers:
-                return self._spelled(str(numbers[-1]))
-        return None
-
-    def _spelled(self, letter: str) -> str | None:
-        same = (one for one in self.options if one.casefold() == letter.casefold())
-        return letter if letter in self.options else next(same, None)
 
 
 class Line(Reader):
@@ -186,7 +170,7 @@ def readable_pattern(regex: str) -> str:
     return regex
 
 
-def matches_of(regex: str, text: str) -> "list[Match[str]]":
+def matches_of(regex: str, text: str) -> list[Match[str]]:
     """Return all matches in an answer; raises PartError where that takes too long."""
     from composer.sandbox.patterns import PatternTimeout, find_matches
 
@@ -213,27 +197,3 @@ def _boxes(text: str) -> dict[int, str]:
             if start in starts:
                 contents[start] = text[start : match.start()].strip()
     return contents
-
-
-@lru_cache(maxsize=64)
-def _letters(options: str) -> tuple[re.Pattern[str], ...]:
-    """Compile the ways in which a letter is given, the clearest first."""
-    one = f"([{re.escape(options)}])"
-    alone = one + r"(?![\w'\u2019])"
-    # An option before a word is the article or the pronoun, unless the word speaks of the option.
-    words = r"(?!\s+(?!(?:is|because|since|as|or|and)\b)[a-z])"
-    return (
-        re.compile(
-            r"(?i:\b(?:answer|choice|option)\b(?:\s+is)?\s*[:=]?\s*|\\boxed\s*)"
-            r"(?:\\(?:text|math)\w*\s*)?[(\[{*\"'$]*(?:\\(?:text|math)\w*\s*)?[(\[{*]*"
-            + alone
-            + words
-        ),
-        re.compile(
-            r"(?i:\b(?:answer|choice|option)\b(?:\s+is)?\s*[:=]?\s*[(\[*]*" + one + ")"
-            r"(?=[)\].*]*\s*$)",
-            re.MULTILINE,
-        ),
-        re.compile(r"(?:[(\[{]|\*\*)\s*" + one + r"\s*(?:[)\]}]|\*\*|[.:)])"),
-        re.compile(r"(?<![\w'\u2019])" + alone + (words if set(options) & {"A", "I"} else "")),
-    )

@@ -21,7 +21,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "pattern": "extraction.Pattern",
         "number": "extraction.Number",
         "boxed": "extraction.Boxed",
-        "choice": "extraction.Option",
+        "choice": "options.Option",
         "line": "extraction.Line",
         "after": "extraction.After",
         "whole": "extraction.Whole",

@@ -8,54 +8,31 @@ from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from composer.metrics.number_dress import NUMBER, dressed, is_unclear
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["last_number", "number", "numbers", "plain_number"]
+__all__ = ["canonical", "last_number", "number", "numbers", "plain_number"]
 
-_NUMBER = re.compile(
-    r"""(?<![\w.])                                     # not inside a word or another number
-        (?P<sign>[-+]?)
-        (?: (?:US|CA|AU|NZ|HK|[CASR])? [$\u20ac\u00a3\u00a5\u20b9\u20a9] \ ? (?P<inner>[-+]?) )?
-        (?: (?P<body> \d{1,3} (?P<dot>[.\u00a0\u2009\u202f\u2019'])\d{3} (?:(?P=dot)\d{3})*
-                              ,\d{1,2} (?![\d,]|\.\d)                 # 1.234,56
-                    | \d{1,3} (?:(?P<group>[,'\u2019_\u00a0\u2009\u202f])\d{3})
-                              (?:(?P=group)\d{3})* (?!\d) (?:\.\d+)?    # 1,000.5
-                    | \d{1,3} (?:\.\d{3}){2,} (?![.\d])                 # 1.000.000
-                    | \d{1,3} (?:\ \d{3})*? \ 0\d\d (?!\d|\ \d{3}\b)    # 12 000
-                    | \d+ (?:\.\d+)?                                    # 1000.5
-                    | \.\d+ )                                           # .5
-            (?P<power>[eE][-+]?\d{1,3}
-                    | \s*(?:[x\u00d7*\u00b7]|\\times|\\cdot)\s*10\s*\^\s*\{?[-+]?\d{1,3}\}?)?
-            (?: (?<=\d) \ ? (?P<vulgar>[\u00bc-\u00be\u2150-\u215e])
-              | \^\{?(?P<raised>\d{1,2})\}?
-              | \ (?P<part>\d{1,4}/\d{1,4}) (?![\d/]|\.\d)
-              | /(?P<under>\d{1,15}) (?![\d/]|\.\d) )?
-          | (?P<alone>[\u00bc-\u00be\u2150-\u215e]) )""",
-    re.VERBOSE,
-)
-_SIGNS = str.maketrans(
-    dict.fromkeys("\u2010\u2011\u2012\u2013\u2212\uff0d\ufe63", "-") | {"\uff0b": "+"}
-)
-_TEX = re.compile(r"[\\{^_]")
-_DRESS = (
-    (re.compile(r"(?<=\d)(?:\{,\}|\\!,|,\\!|\\,|\\ |~)(?=\d{3})"), ","),
-    (re.compile(r"\\([$%])"), r"\1"),
-    (re.compile(r"\\[dtc]?frac\s*(\d)\s*(\d)"), r"\\frac{\1}{\2}"),
-    (re.compile(r"(?<=\d)\s*\\[dtc]?frac\s*\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}"), r" \1/\2"),
-    (re.compile(r"\\[dtc]?frac\s*\{\s*(-?\d+)\s*\}\s*\{\s*(\d+)\s*\}"), r"\1/\2"),
-    (re.compile(r"(?<=[A-Za-z)}])\s*\^\s*(?:\{[^{}]*\}|[-+]?\d+)"), ""),
-    (re.compile(r"_\{[^{}]*\}"), ""),
-)
-_WORDS = re.compile(
-    r"(?:(?<==)|(?<== )|(?<=\u2248 ))- (?=[$\u20ac\u00a3]?\.?\d)"
-    r"|(?i:\bnegative\s+|(?:(?<=\bis )|(?<=: )|(?<== )|\A)minus\s+)(?=[$\u20ac\u00a3]?\.?\d)"
-)
-_CONTINENTAL = re.compile(r"[^\d,]\d{3},\d{1,2}\Z")
-_DATE = re.compile(r"(?<![\d/])\d+(?:/\d+){2,}")
+_SCALES = {
+    "hundred": 100,
+    "thousand": 10**3,
+    "k": 10**3,
+    "million": 10**6,
+    "mn": 10**6,
+    "m": 10**6,
+    "billion": 10**9,
+    "bn": 10**9,
+    "b": 10**9,
+    "trillion": 10**12,
+    "t": 10**12,
+}
 _BOOKED = re.compile(r"\(\s*([$\u20ac\u00a3\u00a5\u20b9\u20a9][^()]*\d)\s*\)")
+_NAME = re.compile(r"0\d")
 _LONGEST = 300
 _EXACT = 1000
+_CONTINENTAL = re.compile(r"[^\d,]\d{3},\d+\Z")
 
 
 def numbers(text: str) -> list[float]:
@@ -71,40 +48,52 @@ def last_number(text: str) -> float | None:
 
 def number(text: str) -> float | None:
     """Read a text that is nothing but a number, perhaps with a currency, a per cent or a stop."""
-    bare = _dressed(text.strip().rstrip(".").rstrip("%").rstrip())
-    match = _NUMBER.fullmatch(bare)
+    bare = dressed(text.strip().rstrip(".").rstrip("%").rstrip())
+    match = NUMBER.fullmatch(bare)
     value = _value(match) if match else None
     return None if value is None else float(value)
 
 
-def plain_number(text: str) -> str | None:
-    """Write the last number of a text in one spelling: no separators, zeros at the end or plus."""
-    number = next(_values(text, last=True), None)
+def plain_number(text: str, *, share: bool = False) -> str | None:
+    r"""Write the last number of a text in one spelling: no separators, zeros at the end or plus.
+
+    None where its value is unclear, as that of `3,14` is (one number or two), or where it is only
+    part of an expression, such as `\sqrt{2}` or a time of day. With `share`, `50%` is 0.5.
+    """
+    number = next(_values(text, last=True, clear=True, share=share), None)
     return None if number is None else _spelled(number)
 
 
-def _values(text: str, *, last: bool = False) -> Iterator[Decimal | Fraction]:
+def canonical(text: str) -> str | None:
+    """Write a text that is nothing but a number in one spelling; None for any other text.
+
+    A currency stays, and so `$1,000.00` gives `$1000`. What has zeros in front, such as `007`, or a
+    per cent sign is no mere number.
+    """
+    match = NUMBER.fullmatch(dressed(text.strip().removesuffix(".")))
+    if match is None or match["percent"] or match["scale"] or _NAME.match(match["body"] or ""):
+        return None
+    value = _value(match)
+    return None if value is None else f"{match['currency'] or ''}{_spelled(value)}"
+
+
+def _values(
+    text: str, *, last: bool = False, clear: bool = False, share: bool = False
+) -> Iterator[Decimal | Fraction]:
     """Read all numbers, the `last` one first if that is wanted.
 
-    A sum of money in brackets that is the whole text is owed, as in books.
+    A sum of money in brackets that is the whole text is owed, as in books. With `clear`, nothing is
+    read from a number on whose value is unclear.
     """
     booked = _BOOKED.fullmatch(text.strip())
-    bare = _dressed(f"-{booked[1]}" if booked else text)
-    matches = _NUMBER.finditer(bare)
+    bare = dressed(f"-{booked[1]}" if booked else text)
+    matches = NUMBER.finditer(bare)
     for match in reversed([*matches]) if last else matches:
+        if clear and is_unclear(match):
+            return
         value = _value(match)
         if value is not None:
-            yield value
-
-
-def _dressed(text: str) -> str:
-    """Take off what only sets a number: TeX, odd signs, words for a sign."""
-    text = _WORDS.sub("-", text.translate(_SIGNS))
-    text = _DATE.sub(lambda match: match[0].replace("/", "|"), text)
-    if _TEX.search(text):
-        for pattern, plain in _DRESS:
-            text = pattern.sub(plain, text)
-    return text
+            yield Fraction(value) / 100 if share and match["percent"] else value
 
 
 def _value(match: re.Match[str]) -> Decimal | Fraction | None:
@@ -116,7 +105,15 @@ def _unsigned(match: re.Match[str]) -> Decimal | Fraction | None:
     if match["alone"]:
         return _vulgar(match["alone"])
     whole = _decimal(match["body"], match["power"])
-    return whole if whole is None or match["power"] else _followed(whole, match)
+    if whole is None:
+        return None
+    value = whole if match["power"] else _followed(whole, match)
+    return value if not match["scale"] else Fraction(value) * _scale(match["scale"])
+
+
+def _scale(word: str) -> int:
+    word = word.strip(" -").lower()
+    return _SCALES.get(word) or _SCALES[word.removesuffix("s")]
 
 
 def _followed(whole: Decimal, match: re.Match[str]) -> Decimal | Fraction:
@@ -124,8 +121,8 @@ def _followed(whole: Decimal, match: re.Match[str]) -> Decimal | Fraction:
     if match["vulgar"]:
         return Fraction(whole) + _vulgar(match["vulgar"])
     if match["raised"]:
-        exact = whole == int(whole) and whole < _EXACT
-        return Decimal(int(whole) ** int(match["raised"])) if exact else whole
+        exact = whole == int(whole) and 0 < whole < _EXACT
+        return Fraction(int(whole)) ** int(match["raised"]) if exact else whole
     over, _, under = (match["part"] or "").partition("/")
     if over and int(under) > int(over) and whole == int(whole):
         return Fraction(whole) + Fraction(int(over), int(under))

@@ -58,7 +58,7 @@ def all_of_them(site: Site) -> int | None:
 
 
 def _read(text: Text, by: Reader) -> Text:
-    return replace(text, value=by.read(text.text), extracted=True)
+    return replace(text, value=by.read_answer(text.text, text.query.root.fields), extracted=True)
 
 
 @step(paper="arXiv:2402.05120", selects=True, votes=True)

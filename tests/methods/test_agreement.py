@@ -13,6 +13,20 @@ def test_exact_answers_share_a_key():
     assert Exact().key("-5") != Exact().key("5")
 
 
+def test_exact_numbers_are_compared_by_value():
+    assert Exact().same("1,000", "1000.0") == 1.0
+    assert Exact().same("1/2", "0.5") == 1.0
+    assert Exact().same("50%", "0.5") == 0.0
+    assert Exact().same("007", "7") == 0.0
+
+
+def test_equal_numbers_share_a_key_without_tolerance():
+    exact = Numeric(tolerance=0)
+    assert exact.key("it is 1,000.0") == exact.key("$1000")
+    assert exact.same("2/3", "0.6667") == 0.0
+    assert Numeric(tolerance=1e-3).same("2/3", "0.6667") == 1.0
+
+
 def test_numeric_compares_the_last_numbers():
     assert Numeric().same("it is 1,000", "$1000.00") == 1.0
     assert Numeric().same("3.14", "3.15") == 0.0

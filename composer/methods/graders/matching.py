@@ -5,8 +5,9 @@ from typing import ClassVar
 from pydantic import Field, field_validator
 
 from composer import metrics
-from composer.methods.extraction import Option, matches_of, readable_pattern
+from composer.methods.extraction import matches_of, readable_pattern
 from composer.methods.graders.base import NO_REFERENCE, Grade, Grader, Submission
+from composer.methods.options import Option
 
 __all__ = ["Choice", "Regex"]
 
@@ -81,7 +82,7 @@ class Choice(Grader):
             reference = submission.references[0]
             why = f"the reference is none of the options {', '.join(letters)}"
             return Grade(None, None, reference, why)
-        letter = _letter(submission.answer, letters, texts)
+        letter = Option(options=letters).read_answer(submission.answer, {"options": texts})
         reason = "" if letter else "the answer names no single option"
         return Grade(float(letter in known), letter, known[0], reason)
 
@@ -91,15 +92,3 @@ class Choice(Grader):
             return letters[letters.upper().index(bare.upper())]
         same = [at for at, text in enumerate(texts) if metrics.exact(text, reference)]
         return letters[same[0]] if len(same) == 1 else None
-
-
-def _letter(answer: str, letters: str, texts: list[str]) -> str | None:
-    """Return the letter that an answer gives, else that of the one option whose text it has."""
-    whole = [at for at, text in enumerate(texts) if metrics.exact(answer, text)]
-    if len(whole) == 1:
-        return letters[whole[0]]
-    letter = Option(options=letters).read(answer)
-    if letter is not None:
-        return letter
-    inside = [at for at, text in enumerate(texts) if text and metrics.contains(answer, text)]
-    return letters[inside[0]] if len(inside) == 1 else None
