@@ -60,6 +60,10 @@ class AnswerTable:
             for row in self.rows
         )
 
+    def members(self, row: AnswerRow) -> list[int]:
+        """Return the place of each candidate of a row among the names."""
+        return [self.names.index(name) for name in row.candidates.names]
+
     def taken(self, rows: Sequence[int]) -> AnswerTable:
         """Return the table of some of its rows."""
         return AnswerTable(self.names, tuple(self.rows[at] for at in rows), self.digest)

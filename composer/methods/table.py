@@ -47,6 +47,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "shortest": "scoring.Shortest",
         "longest": "scoring.Longest",
         "forest": "selectors.forest.Forest",
+        "experts": "selectors.experts.Experts",
+        "reranker": "selectors.reranker.Reranker",
     },
     "estimator": {
         "uniform": "estimators.simple.Uniform",

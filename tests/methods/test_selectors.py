@@ -11,8 +11,10 @@ from composer.methods import Exact
 from composer.methods.agreement import Comparison
 from composer.methods.answer_table import AnswerRow, AnswerTable
 from composer.methods.fitted import read, save
+from composer.methods.selectors.experts import Experts
 from composer.methods.selectors.features import agreement_features
 from composer.methods.selectors.forest import Forest, labelled_features
+from composer.methods.selectors.reranker import Reranker, best_of, mixture
 from composer.values import Candidates, ModelError, Query, Text
 from composer.values.fitted import Fitted
 
@@ -147,3 +149,63 @@ def test_it_scores_what_a_ranking_is_given(table, comparisons, script):
     scores = asyncio.run(forest.score(each, script(), ()))
     assert scores == forest.values(each, comparisons[0])
     assert max(scores) == scores[0]
+
+
+def test_fusion_of_experts_learns_from_all_answers_at_once(table, comparisons):
+    learned, rest = table.taken(range(32)), table.taken(range(32, 48))
+    experts = bound(Experts(steps=200), learned, comparisons[:32])
+    assert right_of(experts, rest, comparisons[32:]) == 1
+    values = experts.values(rest.rows[0].candidates, comparisons[32])
+    assert values[0] > 0.5 > values[1]
+    again = bound(Experts(steps=200), learned, comparisons[:32])
+    assert values == again.values(rest.rows[0].candidates, comparisons[32])
+
+
+def test_experts_without_an_answer_are_masked(table, comparisons):
+    experts = bound(Experts(steps=5), table, comparisons)
+    one = candidates("what is 3 plus 3", "6", None, "6")
+    two = candidates("what is 3 plus 3", "6", "6", names=("A", "C"))
+    left, _, right = experts.values(one, compared(one))
+    assert (left, right) == experts.values(two, compared(two))
+
+
+def test_shares_of_the_best_add_up_to_one(table, comparisons):
+    experts = bound(Experts(steps=20, goal="best"), table, comparisons)
+    assert sum(experts.values(table.rows[0].candidates, comparisons[0])) == pytest.approx(1)
+
+
+def test_the_best_of_a_row_by_hand():
+    labels = best_of([0.2, 0.8, math.nan, 0.8]).tolist()
+    assert labels[:2] + labels[3:] == [0, 1, 1]
+    assert math.isnan(labels[2])
+    assert np.isnan(best_of([1, 1])).all()
+    assert np.isnan(best_of([math.nan, math.nan])).all()
+
+
+def test_a_mixture_of_experts_by_hand():
+    weights = {
+        "w0": np.eye(2),
+        "b0": np.zeros(2),
+        "experts": np.array([[[1.0], [0.0]], [[0.0], [2.0]]]),
+        "gates": np.array([[[0.0, 0.0], [0.0, 0.0]], [[0.0, np.log(3)], [0.0, 0.0]]]),
+        "towers": np.array([[[1.0]], [[4.0]]]),
+        "bias": np.array([0.0, 1.0]),
+    }
+    logits = mixture(weights, np.array([[1.0, 3.0], [-1.0, 1.0]]))
+    first = [(1 + 6) / 2, 4 * (1 / 4 * 1 + 3 / 4 * 6) + 1]
+    assert logits == pytest.approx(np.array([first, [1, 4 * (0 + 2) / 2 + 1]]))
+
+
+def test_a_reranker_learns_by_several_measures(table, comparisons):
+    learned, rest = table.taken(range(32)), table.taken(range(32, 48))
+    part = Reranker(steps=100)
+    state = part.fit(learned, comparisons[:32], 0)
+    assert state.arrays["net.bias"].shape == (3,)
+    fitted = part.bound(Fitted.of(NAMES, 32, state=state))
+    assert right_of(fitted, rest, comparisons[32:]) == 1
+
+
+def test_without_references_a_reranker_has_one_measure(table, comparisons):
+    rows = tuple(replace(row, references=()) for row in table.rows)
+    state = Reranker(steps=2).fit(replace(table, rows=rows), comparisons, 0)
+    assert state.arrays["net.bias"].shape == (1,)

@@ -10,13 +10,15 @@ from composer.methods.agreement import Agreement, Exact
 from composer.methods.fitted import named
 from composer.methods.scoring import Scorer
 from composer.methods.selecting import LearnedSelector
+from composer.values import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from composer.methods.agreement import Comparison
+    from composer.methods.answer_table import AnswerTable
     from composer.methods.estimators.values import Floats
-    from composer.values import Asker, Candidates, Model, State
+    from composer.values import Asker, Candidates, Model
 
 ABSTAINS = -math.inf
 """The score of a candidate without an answer."""
@@ -29,6 +31,12 @@ class LearnedScorer(Scorer, LearnedSelector):
     """
 
     by: Agreement = Exact()
+
+    def fitted_state(self, table: AnswerTable, **states: State) -> State:
+        """Return one state of several, which names the part and the members of the table."""
+        joined = State.join(**states)
+        facts = {"part": self.name, "names": list(table.names)}
+        return State(joined.arrays, {**joined.facts, **facts})
 
     @property
     def compares(self) -> Agreement:

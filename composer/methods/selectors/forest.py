@@ -10,7 +10,6 @@ from composer.heavy import np, sklearn
 from composer.methods.estimators.trees import leaves, tree_state
 from composer.methods.selectors.base import LearnedScorer
 from composer.methods.selectors.features import agreement_features
-from composer.values import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from composer.methods.agreement import Comparison
     from composer.methods.answer_table import AnswerTable
     from composer.methods.estimators.values import Floats
-    from composer.values import Candidates
+    from composer.values import Candidates, State
 
 
 class Forest(LearnedScorer):
@@ -44,8 +43,7 @@ class Forest(LearnedScorer):
             self.trees, min_samples_leaf=self.leaf, max_features="sqrt", random_state=seed
         )
         model.fit(vectors, quality)
-        grown = tree_state(model.estimators_, exact=True)
-        return State(grown.arrays, {"part": self.name, "names": list(table.names)})
+        return self.fitted_state(table, trees=tree_state(model.estimators_, exact=True))
 
     def scores(
         self, state: State, candidates: Candidates, comparison: Comparison, members: Sequence[int]
@@ -53,7 +51,7 @@ class Forest(LearnedScorer):
         """Return the probability that each candidate is right."""
         names = len(state.facts["names"])
         vectors = agreement_features(candidates, comparison, members, names)
-        chances: Floats = leaves(state, vectors).mean(1)[:, 0]
+        chances: Floats = leaves(state.part("trees"), vectors).mean(1)[:, 0]
         return chances
 
 
@@ -61,13 +59,11 @@ def labelled_features(
     table: AnswerTable, comparisons: tuple[Comparison, ...]
 ) -> tuple[Floats, Floats]:
     """Return the features [n, d] and the quality [n] of all answers whose quality is known."""
-    places = {name: at for at, name in enumerate(table.names)}
     vectors, quality = [], []
     for row, comparison in zip(table.rows, comparisons, strict=True):
         if not comparison.voters:
             continue
-        columns = [places[name] for name in row.candidates.names]
-        each = agreement_features(row.candidates, comparison, columns, len(places))
+        each = agreement_features(row.candidates, comparison, table.members(row), len(table.names))
         labels = np.array([row.quality[at] for at in comparison.voters], dtype=float)
         vectors.append(each[np.isfinite(labels)])
         quality.append(labels[np.isfinite(labels)])
