@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from composer.methods.analysis import ANALYSIS, Analysis
 from composer.methods.mistakes import TemplateError
 from composer.sandbox.meter import Limits, SizedValue
 from composer.specs.parts import ChatFile
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from composer.sandbox.templates import Environment
 
-VARIABLES = ("query", "messages", "fields", "answers", "answer")
+VARIABLES = ("query", "messages", "fields", "answers", "answer", "analysis")
 """The names that a template may use."""
 
 
@@ -71,9 +72,9 @@ class Template(Typed):
 
     It may name `query` (the question's text), `messages` (role and content of the whole
     conversation), `fields` (what else the query carries), `answers` (each with `text`, `name`,
-    `value` and `score`; written out, a numbered list) and `answer` (the text of the best of a
-    ranking, of the last otherwise). A text that begins on a new line is read without its
-    indentation.
+    `value` and `score`; written out, a numbered list), `answer` (the text of the best of a
+    ranking, of the last otherwise) and `analysis` (what `analyse` found; false where there is
+    none). A text that begins on a new line is read without its indentation.
     '''
 
     name: ClassVar[str] = "template"
@@ -111,7 +112,7 @@ def variables(value: Query | Text | Candidates | Ranking) -> dict[str, Any]:
     }
     if answers:
         best = answers[0] if isinstance(_source(value), Ranking) else answers[-1]
-        names |= {"answers": answers, "answer": best.text}
+        names |= {"answers": answers, "answer": best.text, ANALYSIS: _analysis(value)}
     return names
 
 
@@ -170,6 +171,14 @@ def _answers(value: Query | Text | Candidates | Ranking) -> TemplateAnswers:
         TemplateAnswer(name, text.text, text.answer, score)
         for name, text, score in zip(names, source.texts, scores, strict=True)
     )
+
+
+def _analysis(value: Query | Text | Candidates | Ranking) -> Analysis:
+    """Return what a judge wrote about the answers, an empty analysis where none did."""
+    source = _source(value)
+    facts = source.facts if isinstance(source, Candidates | Ranking) else {}
+    analysis: Analysis = facts.get(ANALYSIS, Analysis())
+    return analysis
 
 
 @cache

@@ -22,6 +22,58 @@ Question:
 {{ query }}
 """
 
+_ANALYSE = """
+Several assistants have answered the question below, each without seeing the others. Compare their \
+responses. Do not answer the question yourself, and do not say which response is best.
+
+Question:
+{{ query }}
+{% for a in answers %}
+
+Response {{ loop.index }}:
+{{ a.text }}
+{% endfor %}
+
+Write a JSON object with these five keys, each a list of short sentences, empty where there is \
+nothing to say:
+
+"consensus": what the responses agree on
+"contradictions": where they contradict each other; name what each of them says
+"partial_coverage": what only some of them treat
+"unique_insights": what is right and useful, and only one of them says
+"blind_spots": what the question needs and none of them says
+
+Write only the JSON object.
+"""
+
+_SYNTHESIS = """
+Several assistants have answered the question below, each without seeing the others. Write one \
+answer that is better than each of theirs.
+
+Question:
+{{ query }}
+{% for a in answers %}
+
+Response {{ loop.index }}{% if a.score is not none %}, score {{ "%.3g" | format(a.score) }}\
+{% endif %}:
+{{ a.text }}
+{% endfor %}
+{% if answers[0].score is not none %}
+
+The higher the score of a response, the more it can be trusted.
+{% endif %}
+{% if analysis %}
+
+A comparison of these responses:
+
+{{ analysis }}
+{% endif %}
+
+Judge what the responses say critically: what many of them say is not right for that alone. Keep \
+what is right, settle the contradictions, fill the gaps. Do not write about the responses. Write \
+only the answer, in the form that the question asks for.
+"""
+
 _MERGE = """
 Instruction:
 {{ query }}
@@ -133,6 +185,7 @@ Is the proposed answer correct? Reply with yes or no.
 
 TEMPLATES: dict[str, Template] = {
     "aggregate": Template(text=_AGGREGATE),
+    "analyse": Template(text=_ANALYSE),
     "judge_answer": Template(text=_JUDGE_ANSWER),
     "judge_pair": Template(text=_JUDGE_PAIR),
     "judge_score": Template(text=_JUDGE_SCORE),
@@ -140,10 +193,11 @@ TEMPLATES: dict[str, Template] = {
     "plain": Template(text="{{ query }}"),
     "refine": Template(text=_REFINE),
     "select": Template(text=_SELECT),
+    "synthesis": Template(text=_SYNTHESIS),
     "verify": Template(text=_VERIFY),
 }
 """The shipped templates: `aggregate` after Mixture of Agents (arXiv:2406.04692), `merge` after
 LLM-Blender (arXiv:2306.02561), `select` after universal self-consistency (arXiv:2311.17311),
-`refine` after one answer, `judge_answer`, `judge_pair` and
-`judge_score` after MT-Bench (arXiv:2306.05685), `verify` after AutoMix (arXiv:2310.12963), and
-`plain`, the question itself."""
+`refine` after one answer, `analyse` and `synthesis` of a panel of models, `judge_answer`,
+`judge_pair` and `judge_score` after MT-Bench (arXiv:2306.05685), `verify` after AutoMix
+(arXiv:2310.12963), and `plain`, the question itself."""

@@ -102,7 +102,7 @@ def short(value: object) -> str:
         case dict():
             return ", ".join(f"{name} {short(item)}" for name, item in value.items())
         case list() | tuple():
-            return ", ".join(short(item) for item in value)
+            return ", ".join(short(item) for item in value) or "none"
         case None:
             return "none"
         case _:

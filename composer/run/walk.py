@@ -156,7 +156,11 @@ class Walk:
             event.error = str(error)
             if isinstance(error, TooFewError):
                 event.notes.update(failure_notes(error.failed))
-            raise
+            otherwise = node.step.hooks.otherwise
+            if otherwise is None or ends_all(error):
+                raise
+            event.notes.update(failure_notes([MissingAnswer(node.op, error)]))
+            value = otherwise(*values)
         finally:
             self.trace.finish(event)
         return value

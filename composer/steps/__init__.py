@@ -22,6 +22,7 @@ WHERE = {
     "branching": ("bank", "choose", "choose_many", "fallback", "hold"),
     "cascading": ("cascade",),
     "fusing": ("token_fuse", "byte_fuse", "span_fuse", "handoff", "weigh", "merge"),
+    "panels": ("shuffle", "analyse"),
     "searching": ("process_fuse",),
     "ranking": ("rank", "top", "best", "select", "regenerate"),
     "routing": ("route",),

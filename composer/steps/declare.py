@@ -30,7 +30,7 @@ from composer.steps.signature import (
     ports_of,
 )
 from composer.steps.site import Complaint, Site
-from composer.steps.traits import Check, Count, Enough, Hooks, Traits
+from composer.steps.traits import Check, Count, Enough, Hooks, Otherwise, Traits
 from composer.values import Port
 
 P = ParamSpec("P")
@@ -188,6 +188,14 @@ class Step(Traits):
     def enough(self, hook: Enough) -> Enough:
         """Register what is missing, by the ports of all inputs; asked where a recipe is read."""
         self.hooks.enough = hook
+        return hook
+
+    def otherwise(self, hook: Otherwise) -> Otherwise:
+        """Register what the step gives where it fails, also by its `timeout`, by its inputs.
+
+        The failure is noted as that of a branch which the answer goes on without.
+        """
+        self.hooks.otherwise = hook
         return hook
 
     def settles(self, option: str) -> Callable[[Callable[P, R]], Callable[P, R]]:

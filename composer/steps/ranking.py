@@ -52,6 +52,7 @@ async def rank(
         ),
         tuple(answers.names[at] for at in order),
         tuple(replace(failure, at=len(order)) for failure in answers.failed),
+        answers.facts,
     )
 
 
@@ -99,7 +100,8 @@ def top(ranking: Ranking, k: Annotated[int, Field(ge=1)] = 3) -> Candidates:
                 else replace(failure, count=min(failure.count, room))
             )
             room -= failure.count or 0
-    return Candidates(ranking.query, ranking.texts[:k], ranking.names[:k], tuple(failed))
+    texts, names = ranking.texts[:k], ranking.names[:k]
+    return Candidates(ranking.query, texts, names, tuple(failed), ranking.facts)
 
 
 @top.counts

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from composer.steps.site import Complaint, Site
-from composer.values import Port
+from composer.values import Port, Value
 from composer.values.capability import Capability
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ Count = Callable[[Site], int | None]
 Enough = Callable[[Sequence[Port]], Complaint | None]
 
 
+Otherwise = Callable[..., Value]
+
+
 @dataclass(eq=False, slots=True)
 class Hooks:
     """What a step's file says in functions beside it, where a trait would not do."""
@@ -33,6 +36,7 @@ class Hooks:
     checks: list[Check] = field(default_factory=list)
     count: Count | None = None
     enough: Enough | None = None
+    otherwise: Otherwise | None = None
     settles: dict[str, Callable[..., object]] = field(default_factory=dict)
 
 

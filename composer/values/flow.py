@@ -133,12 +133,14 @@ class Candidates:
     """Several answers, in order. `named` are the names of their branches, if these have any.
 
     `failed` are the branches without an answer, and the positions that their answers would have.
+    `facts` are what steps found out about all of them together, such as an analysis.
     """
 
     query: Query
     texts: tuple[Text, ...]
     named: tuple[str, ...] = ()
     failed: tuple[MissingAnswer, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=nothing, compare=False)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -155,6 +157,7 @@ class Ranking:
     scores: tuple[float, ...]
     names: tuple[str, ...] = ()
     failed: tuple[MissingAnswer, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=nothing, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +240,7 @@ def widen(value: Value) -> Value:
     if isinstance(value, Text):
         return Candidates(value.query, (value,))
     if isinstance(value, Ranking):
-        return Candidates(value.query, value.texts, value.names, value.failed)
+        return Candidates(value.query, value.texts, value.names, value.failed, value.facts)
     return value
 
 

@@ -15,6 +15,7 @@ ANSWERS = {
     "after/blender.ens": "42",
     "after/majority.ens": "Wednesday",
     "after/mixture_of_agents.ens": "42",
+    "after/panel.ens": "42",
     "after/prompts.ens": "42",
     "after/self_consistency.ens": "17",
     "after/universal.ens": "rats",

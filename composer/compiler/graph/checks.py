@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from composer.specs import SpecProblem
     from composer.steps import Site
 
-ANSWERS = ("answers", "answer")
+ANSWERS = ("answers", "answer", "analysis")
 """What a template can name only where answers reach it."""
 
 LOSSES = {
