@@ -48,6 +48,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "longest": "scoring.Longest",
         "forest": "selectors.forest.Forest",
         "experts": "selectors.experts.Experts",
+        "ranker": "selectors.ranker.Ranker",
         "reranker": "selectors.reranker.Reranker",
     },
     "estimator": {

@@ -7,13 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from composer.methods import Exact
+from composer.methods import Exact, PartError
 from composer.methods.agreement import Comparison
 from composer.methods.answer_table import AnswerRow, AnswerTable
 from composer.methods.fitted import read, save
 from composer.methods.selectors.experts import Experts
 from composer.methods.selectors.features import agreement_features
 from composer.methods.selectors.forest import Forest, labelled_features
+from composer.methods.selectors.pairs import joined, pieces
+from composer.methods.selectors.ranker import Ranker, bubble, full
 from composer.methods.selectors.reranker import Reranker, best_of, mixture
 from composer.values import Candidates, ModelError, Query, Text
 from composer.values.fitted import Fitted
@@ -209,3 +211,69 @@ def test_without_references_a_reranker_has_one_measure(table, comparisons):
     rows = tuple(replace(row, references=()) for row in table.rows)
     state = Reranker(steps=2).fit(replace(table, rows=rows), comparisons, 0)
     assert state.arrays["net.bias"].shape == (1,)
+
+
+def scripted(table):
+    """Margins of ordered pairs, and how many pairs each call wanted."""
+    calls = []
+
+    def margin(pairs):
+        calls.append(list(pairs))
+        return [table[pair] for pair in pairs]
+
+    return margin, calls
+
+
+def test_full_comparison_by_hand():
+    table = {(0, 1): 2.0, (1, 0): -1.0, (0, 2): 0.5, (2, 0): 0.5, (1, 2): 3.0, (2, 1): -3.0}
+    margin, calls = scripted(table)
+    assert full(3, margin) == pytest.approx([(3 + 0) / 2, (-3 + 6) / 2, (0 - 6) / 2])
+    assert [len(each) for each in calls] == [6]
+    assert full(1, margin) == [0.0]
+
+
+def test_bubble_compares_each_with_the_winner_so_far():
+    strength = [1.0, 3.0, 2.0, 0.0]
+    table = {(i, j): strength[i] - strength[j] + 0.5 for i in range(4) for j in range(4)}
+    margin, calls = scripted(table)
+    assert bubble([0, 2, 1, 3], margin) == [0.0, 3.0, 1.0, 2.0]
+    assert calls == [[(0, 2), (2, 0)], [(2, 1), (1, 2)], [(1, 3), (3, 1)]]
+
+
+def test_a_pair_is_one_text_with_flags():
+    source, left, right = pieces("add 4 and 2", 9), pieces("42", 2), pieces("4 words", 2)
+    numbers, kinds = joined(source, left, right, (5, 2))
+    assert len(pieces("a b c d", 3)) == 3
+    assert pieces("B c", 9).tolist() == pieces("b C", 9).tolist()
+    assert numbers.tolist() == [*source, 0, *left, *right]
+    assert kinds.tolist() == [1, 4, 1, 3, 0, 5 + 3, 5 + 2, 9 + 3, 9]
+
+
+@pytest.fixture(scope="module")
+def ranker(table, comparisons):
+    """Right answers of this table are those whose number or word stands in the question."""
+    return bound(Ranker(steps=120, source=8, candidate=4), table.taken(range(32)), comparisons[:32])
+
+
+def test_a_ranker_learns_which_of_two_is_better(ranker, table, comparisons):
+    assert right_of(ranker, table.taken(range(32, 48)), comparisons[32:]) > 0.8
+
+
+def test_bubble_finds_the_winner_of_full_comparison_by_fewer_passes(ranker, table, comparisons):
+    one, each = table.rows[40].candidates, comparisons[40]
+    less = ranker.model_copy(update={"order": "bubble"})
+    values = less.values(one, each)
+    assert sorted(values) == [0, 1, 2]
+    assert np.argmax(values) == np.argmax(ranker.values(one, each))
+    assert values == less.values(one, each)
+
+
+def test_equal_answers_have_equal_ranks_and_abstentions_none(ranker):
+    each = candidates("what is 3 plus 3", "6", None, "6")
+    assert ranker.values(each, compared(each)) == (0.0, -math.inf, 0.0)
+
+
+def test_nothing_can_be_learned_from_equal_candidates(table, comparisons):
+    rows = tuple(replace(row, quality=(1.0, 1.0, None)) for row in table.rows)
+    with pytest.raises(PartError, match="are of unlike quality, and there is none"):
+        Ranker().fit(replace(table, rows=rows), comparisons, 0)

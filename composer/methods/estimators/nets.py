@@ -55,6 +55,7 @@ def train(  # noqa: PLR0913 - what is trained, on how much, and how
     steps: int,
     rate: float = 3e-3,
     decay: float = 1.0,
+    batch: int = _BATCH,
 ) -> Weights:
     """Minimise `loss(weights, rows of a batch)` by AdamW with a cosine schedule.
 
@@ -70,19 +71,19 @@ def train(  # noqa: PLR0913 - what is trained, on how much, and how
     ]
     optimizer = torch.optim.AdamW([each for each in groups if each["params"]], lr=rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    for batch in islice(_batches(rows, rng), steps):
+    for some in islice(_batches(rows, rng, batch), steps):
         optimizer.zero_grad()
-        torch.autograd.backward(loss(tensors, torch.from_numpy(batch)))
+        torch.autograd.backward(loss(tensors, torch.from_numpy(some)))
         optimizer.step()
         schedule.step()
     return {name: each.detach().numpy() for name, each in tensors.items()}
 
 
-def _batches(rows: int, rng: np.random.Generator) -> Iterator[NDArray[np.intp]]:
+def _batches(rows: int, rng: np.random.Generator, size: int) -> Iterator[NDArray[np.intp]]:
     """Give all rows in a random order, piece by piece, again and again."""
     while True:
         order = rng.permutation(rows)
-        yield from (order[at : at + _BATCH] for at in range(0, max(rows, 1), _BATCH))
+        yield from (order[at : at + size] for at in range(0, max(rows, 1), size))
 
 
 def softmax(scores: Floats, temperature: float = 1.0) -> Floats:

@@ -21,7 +21,7 @@ _SMALL = 1e-8
 def fit_texts(features: Features, table: AnswerTable) -> State:
     """Fit features to all questions and answers of a table, and the scale of their vectors."""
     each = [row.candidates for row in table.rows]
-    texts = dict.fromkeys(text for some in each for text in (some.query.text, *_written(some)))
+    texts = dict.fromkeys(text for some in each for text in (some.query.text, *written(some)))
     state, vectors = features.embed([(text, ()) for text in texts])
     size = np.sqrt(np.square(vectors.toarray()).mean()) if vectors.shape[1] else 1.0
     scale = np.array([1 / max(float(size), _SMALL)], np.float32)
@@ -37,11 +37,11 @@ def text_vectors(features: Features, state: State, texts: Sequence[str]) -> Floa
 
 def candidate_vectors(features: Features, state: State, each: Candidates) -> tuple[Floats, Floats]:
     """Return the vector [d] of the question, and those [n, d] of all candidates."""
-    vectors = text_vectors(features, state, [each.query.text, *_written(each)])
+    vectors = text_vectors(features, state, [each.query.text, *written(each)])
     return vectors[0], vectors[1:]
 
 
-def _written(each: Candidates) -> tuple[str, ...]:
+def written(each: Candidates) -> tuple[str, ...]:
     """Return the texts of candidates with what was read from them, which may be written apart."""
     return tuple(
         text.text if text.answer in (None, text.text.strip()) else f"{text.text}\n{text.answer}"
