@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,10 +21,24 @@ if TYPE_CHECKING:
 
     from composer.values import JSON
 
-__all__ = ["DECODER", "MISSING", "answer_schema", "require_schema", "schema_text", "violation"]
+__all__ = [
+    "DECODER",
+    "MISSING",
+    "answer_schema",
+    "json_in",
+    "parsed",
+    "require_schema",
+    "schema_text",
+    "violation",
+]
 
 MISSING = "JSON schemas need the extra `schema`: pip install 'ensemble-composer[schema]'"
 """What is wrong where jsonschema is not installed."""
+
+_FENCED = re.compile(r"```[\w-]*[ \t]*\n(.*?)```", re.DOTALL)
+_STARTS = re.compile(r"[{\[]")
+_TRIED = 100
+"""How many brackets of a text are tried as the begin of its JSON."""
 
 _SHOWN = 200
 """Characters of a mistake that are shown."""
@@ -77,6 +92,26 @@ def require_schema(answer: str, schema: AnswerSchema, who: str, *, cut: bool = F
         raise ModelError(
             "E720", f"the answer of `{who}` does not follow the schema: {problem}", help_
         )
+
+
+def json_in(text: str) -> Iterator[tuple[JSON]]:
+    """Yield the JSON that a text may mean, the likeliest first, each in a tuple."""
+    yield from parsed(text)
+    for block in reversed(_FENCED.findall(text)):
+        yield from parsed(block)
+    for start in [match.start() for match in _STARTS.finditer(text)][:_TRIED]:
+        try:
+            yield (DECODER.raw_decode(text, start)[0],)
+        except (ValueError, RecursionError):
+            continue
+
+
+def parsed(text: str) -> Iterator[tuple[JSON]]:
+    """Yield the JSON that a text is, in a tuple; nothing for any other text."""
+    try:
+        yield (DECODER.decode(text.strip()),)
+    except (ValueError, RecursionError):
+        return
 
 
 def violation(schema: str, value: JSON, name: str) -> str:

@@ -1,8 +1,6 @@
 """A grader of JSON: whether an answer is valid by a JSON Schema, and whether a field is right."""
 
 import json
-import re
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
@@ -11,15 +9,11 @@ from pydantic import field_validator
 
 from composer import metrics
 from composer.methods.graders.base import NO_REFERENCE, Grade, Grader, Submission
-from composer.methods.json_schema import DECODER, MISSING, schema_text, violation
+from composer.methods.json_schema import MISSING, json_in, parsed, schema_text, violation
 from composer.values import JSON, FilePath
 
 __all__ = ["Schema"]
 
-_FENCED = re.compile(r"```[\w-]*[ \t]*\n(.*?)```", re.DOTALL)
-_STARTS = re.compile(r"[{\[]")
-_TRIED = 100
-"""How many brackets of a text are tried as the begin of its JSON."""
 _SHOWN = 200
 """Characters of JSON that a grade shows."""
 
@@ -55,7 +49,7 @@ class Schema(Grader):
         """Return 1 for JSON that is valid and has the right value, else 0 with the reason."""
         if self.field is not None and not submission.references:
             return NO_REFERENCE
-        value = next(_json_in(submission.answer), None)
+        value = next(json_in(submission.answer), None)
         if value is None:
             return Grade(0.0, reason="the answer holds no JSON")
         shown = json.dumps(value[0], ensure_ascii=False)[:_SHOWN]
@@ -80,25 +74,6 @@ def _compared(value: JSON, field: str, references: tuple[str, ...]) -> Grade:
 
 def _same(value: JSON, text: str, reference: str) -> bool:
     if isinstance(value, dict | list):
-        return any(each == value for (each,) in _parsed(reference))
+        return any(each == value for (each,) in parsed(reference))
     same = metrics.numeric if metrics.number(reference) is not None else metrics.exact
     return same(text, reference)
-
-
-def _json_in(text: str) -> Iterator[tuple[JSON]]:
-    """Yield the JSON that a text may mean, the likeliest first, each in a tuple."""
-    yield from _parsed(text)
-    for block in reversed(_FENCED.findall(text)):
-        yield from _parsed(block)
-    for start in [match.start() for match in _STARTS.finditer(text)][:_TRIED]:
-        try:
-            yield (DECODER.raw_decode(text, start)[0],)
-        except (ValueError, RecursionError):
-            continue
-
-
-def _parsed(text: str) -> Iterator[tuple[JSON]]:
-    try:
-        yield (DECODER.decode(text.strip()),)
-    except (ValueError, RecursionError):
-        return
