@@ -69,6 +69,7 @@ def _lines(health: Health) -> Iterator[str]:
         "zoo": _zoo,
         "environment": _environment,
         "caches": _caches,
+        "sandbox": _sandbox,
         "timings": _timings,
         "endpoints": endpoint_lines,
     }
@@ -120,6 +121,11 @@ def _caches(caches: list[dict[str, Any]]) -> Iterator[Row]:
         most = "" if cache["bound"] is None else f" of {_size(cache['bound'])} at most"
         yield cache["name"], f"{cache['path']}  {size}{most}"
     yield "to empty one", "delete it; only time is lost"
+
+
+def _sandbox(walls: dict[str, str | None]) -> Iterator[Row]:
+    for name, why in walls.items():
+        yield name, "held" if why is None else f"cannot be held: {why}"
 
 
 def _timings(timings: dict[str, Any]) -> Iterator[Row]:

@@ -60,6 +60,7 @@ def examine() -> Health:
         "zoo": zoo,
         "environment": lambda _: {name: name in os.environ for name in KEYS},
         "caches": caches,
+        "sandbox": sandbox,
     }
     for name, look in looks.items():
         try:
@@ -178,6 +179,17 @@ def zoo(health: Health) -> dict[str, object]:
         health.problems.append(HealthProblem(f"the zoo models do not work: {reason}", REINSTALL))
     seconds = round(time.perf_counter() - began, 2)
     return {"models": names, "asked": PROBE, "answer": answer, "seconds": seconds}
+
+
+def sandbox(_: Health) -> dict[str, JSON]:
+    """Return for each wall of the sandbox None, or why this system cannot hold it.
+
+    That is no problem by itself: only recipes that run programs of models need it.
+    """
+    from composer.sandbox.process import WALLS, missing_walls
+
+    missing = missing_walls()
+    return {name: missing.get(name) for name in WALLS}
 
 
 def caches(health: Health) -> list[dict[str, JSON]]:

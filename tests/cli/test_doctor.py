@@ -20,6 +20,7 @@ def calm(monkeypatch, tmp_path):
     monkeypatch.delenv("HF_HOME", raising=False)
     found = {"models": ["general-1"], "asked": "general-1", "answer": "42", "seconds": 0.1}
     monkeypatch.setattr(health, "zoo", lambda _: found)
+    monkeypatch.setattr(health, "sandbox", lambda _: {})
     monkeypatch.setattr(health, "threads", lambda _: {"cores": 2, "torch": 2})
     monkeypatch.setattr(timing, "measure", lambda _: {"version": 1, "devices": {"cpu": TIMES}})
 
@@ -37,6 +38,14 @@ def test_a_sound_machine_has_no_problems():
 def test_every_section_is_told():
     lines = doctor().stdout.splitlines()
     assert {"versions", "devices", "threads", "zoo", "environment", "caches"} <= set(lines)
+
+
+def test_it_says_what_the_sandbox_can_hold(monkeypatch):
+    walls = {"network": "no namespaces", "folder": None}
+    monkeypatch.setattr(health, "sandbox", lambda _: walls)
+    assert "network  cannot be held: no namespaces\n  folder   held" in doctor().stdout
+    assert json.loads(doctor("--json").stdout)["sandbox"]["network"] == "no namespaces"
+    assert examine().problems == []
 
 
 def test_json_is_versioned_and_whole():

@@ -142,4 +142,13 @@ CODES = {
         "says what came. The request was put again, as often as `retries` says, where that may "
         "help. Look at the `url`, at the log of the server and at a proxy before it.",
     ),
+    "E724": Code(
+        "a sandbox that this system cannot hold",
+        "Programs that models wrote run in a process of their own, without network, in an empty "
+        "folder, with limits on time, memory, processes, files and output. Some systems cannot "
+        "hold all of this: a container that forbids user namespaces, macOS, Windows. Nothing is "
+        'run then, unless the recipe names what it gives up, such as `allow = ["network"]`. '
+        "`compose doctor` says what this system can hold. Linux 5.14 or later with user "
+        "namespaces holds everything.",
+    ),
 }

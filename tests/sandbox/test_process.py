@@ -1,0 +1,305 @@
+"""Programs that mean harm are contained, it is told which limit they met, and the next one runs."""
+
+import asyncio
+import os
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from composer.sandbox.process import LIMITS, Bounds, Job, WallError, missing_walls, run, running
+
+GREEDY = (
+    "import time\nfor _ in range(8):\n    if os.fork() == 0: break\nx = bytearray(60 * 2**20)\n"
+)
+
+
+def test_a_program_reads_and_writes(sandbox):
+    outcome = sandbox("print(input()[::-1])", stdin="abc\n")
+    assert (outcome.output, outcome.error, outcome.limit) == ("cba\n", "", None)
+
+
+def test_a_program_that_fails_says_how(sandbox):
+    assert sandbox("import sys; sys.exit(3)").error == "ended with the status 3"
+    outcome = sandbox("print('a'); 1 / 0")
+    assert (outcome.output, outcome.error) == ("a\n", "ZeroDivisionError: division by zero")
+
+
+@pytest.mark.parametrize(
+    ("program", "limit", "needs", "bounds"),
+    [
+        ("while True: pass", "time", (), {"seconds": 0.5}),
+        ("while True: pass", "cpu", (), {"cpu": 0.3}),
+        ("import sys\nwhile True: sys.stdout.write('x' * 10**6)", "output", (), {}),
+        ("f = open('a', 'wb')\nwhile True: f.write(bytes(10**6))", "files", (), {}),
+        ("for i in range(99): open(str(i), 'wb').write(bytes(10**6))", "files", ("folder",), {}),
+        ("bytearray(10 * 2**30)", "memory", ("memory",), {}),
+        (f"import os, {GREEDY[7:]}time.sleep(9)", "memory", ("memory", "processes"), {}),
+        ("import os\nwhile True: os.fork()", "processes", ("processes",), {}),
+        ("open('/usr/a', 'w')", "folder", ("folder",), {}),
+        ("import socket; socket.create_connection(('127.0.0.1', 80))", "network", ("network",), {}),
+        (
+            "import socket; socket.create_connection(('example.com', 80))",
+            "network",
+            ("network",),
+            {},
+        ),
+    ],
+)
+def test_a_limit_ends_a_program_and_is_told(sandbox, program, limit, needs, bounds):
+    outcome = sandbox(program, needs=needs, **bounds)
+    assert outcome.limit == limit
+    assert limit in LIMITS
+    assert outcome.error
+    assert outcome.seconds < 15
+
+
+def test_a_fork_bomb_that_never_gives_up_ends(sandbox):
+    bomb = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"
+    outcome = sandbox(bomb, needs=("processes", "orphans"), seconds=1)
+    assert outcome.limit in {"time", "cpu"}
+
+
+def test_secrets_of_the_host_are_out_of_sight(sandbox, monkeypatch, tmp_path):
+    monkeypatch.setenv("SECRET_KEY", "s3cret")
+    (tmp_path / "key").write_text("s3cret")
+    program = f"""
+import os, glob
+print(sorted(os.environ), os.listdir("."))
+for place in ({str(Path.home())!r}, {str(tmp_path)!r}, "/etc", "/proc", "/tmp/../{tmp_path}/key"):
+    print(glob.glob(place + "/*"), os.path.isfile(place))
+os.symlink({str(tmp_path / "key")!r}, "link")
+try:
+    print(open("link").read())
+except OSError as error:
+    print(type(error).__name__)
+"""
+    outcome = sandbox(program, needs=("folder",))
+    assert outcome.error == ""
+    assert outcome.output.startswith("['HOME', 'LANG', 'PATH', 'TMPDIR'] []\n")
+    assert outcome.output.endswith("FileNotFoundError\n")
+    assert "s3cret" not in outcome.output
+    assert "True" not in outcome.output
+
+
+def test_nothing_of_ours_is_inherited(sandbox):
+    read, write = os.pipe()
+    os.set_inheritable(write, True)  # noqa: FBT003 - as `os` has it
+    try:
+        program = "import os, sys\nprint([i for i in range(256) if _open(i)])"
+        opened = "def _open(i):\n    import os\n    try: return bool(os.fstat(i))\n"
+        program = opened + "    except OSError: return False\n" + program + "\nimport composer"
+        outcome = sandbox(program)
+    finally:
+        os.close(read)
+        os.close(write)
+    assert outcome.output == "[0, 1, 2, 3]\n"
+    assert outcome.error.startswith("ModuleNotFoundError")
+
+
+def test_sockets_of_the_host_cannot_be_reached(sandbox, tmp_path):
+    with socket.socket(socket.AF_UNIX) as open_, socket.socket(socket.AF_UNIX) as abstract:
+        open_.bind(str(tmp_path / "s"))
+        abstract.bind("\0composer-sandbox-test")
+        open_.listen()
+        abstract.listen()
+        for place in (str(tmp_path / "s"), "\0composer-sandbox-test"):
+            program = f"import socket; socket.socket(socket.AF_UNIX).connect({place!r})"
+            error = sandbox(program, needs=("network", "folder")).error
+            assert error.startswith(("FileNotFoundError", "ConnectionRefusedError"))
+
+
+def test_what_outlives_the_program_is_ended(sandbox, tmp_path):
+    program = """
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.close(1); os.close(2)
+        while True: time.sleep(0.01)
+    os._exit(0)
+time.sleep(0.1)
+print("left")
+"""
+    before = set(_pids())
+    assert sandbox(program, needs=("orphans",)).output == "left\n"
+    assert not [pid for pid in set(_pids()) - before if _is_program(pid)]
+
+
+def _pids():
+    return [int(name.name) for name in Path("/proc").iterdir() if name.name.isdigit()]
+
+
+def _is_program(pid):
+    """Say whether a process that is still there was started by a sandbox."""
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return b"marshal" in command and state != "Z"
+
+
+@pytest.mark.parametrize("target", ["1", "-1", "os.getppid()"])
+def test_signals_reach_nobody_outside(sandbox, target):
+    outcome = sandbox(
+        f"import os\ntry: os.kill({target}, 9)\nexcept PermissionError: pass\nprint('on')",
+        needs=("signals",),
+    )
+    assert outcome.output in {"on\n", ""}
+
+
+TESTS = "assert f(2) == 4\nassert f(3) == 9, 'three'\nassert f(-1) == 1"
+
+
+def test_each_assertion_is_a_test(sandbox):
+    assert sandbox("def f(x): return x * x", TESTS).passed
+    outcome = sandbox("def f(x): return 4", TESTS)
+    assert [each.passed for each in outcome.records] == [True, False, False]
+    assert outcome.records[1].why == "three"
+    assert outcome.score == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "print('3 passed'); import os; os._exit(0)",
+        "import sys; sys.exit(0)",
+        "import os\ndef f(x): os._exit(0)",
+        "class A:\n    def __eq__(self, other): return True\ndef f(x): return A()",
+        "class A(int):\n    def __eq__(self, other): return True\ndef f(x): return A(5)",
+        "import builtins\nbuiltins.AssertionError = ValueError\ndef f(x): raise ValueError",
+        "import os\ndef f(x):\n    os.write(3, b'{\"value\": 5}\\n' * 9); return None",
+        "import os\nfor i in range(3, 64):\n    try: os.write(i, b'{}')\n    except OSError: pass",
+        "def f(x",
+        "g = 1",
+    ],
+)
+def test_no_program_can_make_its_tests_pass(sandbox, program):
+    outcome = sandbox(program, TESTS, seconds=5)
+    assert outcome.score == 0
+    assert len(outcome.records) >= 3
+    assert all(each.why or each.test for each in outcome.records)
+
+
+def test_a_program_that_kills_its_tests_fails_them(sandbox):
+    outcome = sandbox("import os\ndef f(x): os.kill(-1, 9)", TESTS, needs=("signals",))
+    assert outcome.score == 0
+    assert len(outcome.records) == 3
+
+
+def test_a_program_cannot_read_its_tests(sandbox):
+    program = """
+import gc, sys
+def f(x):
+    return "enohpolyx"[::-1] in repr(gc.get_objects()) + repr(sys.argv) + repr(globals())
+"""
+    assert "True" not in sandbox(program, values=("f(1)", "'xylophone'")).records[0].value
+
+
+def test_a_test_that_never_ends_leaves_the_others_failed(sandbox):
+    outcome = sandbox("def f(x):\n    while x == 3: pass\n    return x * x", TESTS, seconds=1)
+    assert [each.passed for each in outcome.records] == [True, False, False]
+    assert outcome.limit == "time"
+    assert outcome.records[2].test == "f(-1) == 1"
+
+
+def test_values_cross_whole(sandbox):
+    kinds = "(1, [2.5, 'é'], {'k': {3}}, b'x', 1j, None, frozenset([1]), 10**30)"
+    tests = f"""
+import decimal, datetime
+assert same({kinds}) == {kinds}
+assert money() == decimal.Decimal('0.10')
+assert day().year == 2024
+numbers = [3, 1]
+assert order(numbers) is None and numbers == [1, 3]
+assert list(evens(4)) == [0, 2, 4]
+stack = Stack(); stack.push(1)
+assert len(stack) == 1 and stack.pop() == 1 and not stack
+assert Stack() != [] and limit == 7
+try:
+    stack.pop()
+    assert False, "no error"
+except IndexError:
+    pass
+try:
+    odd()
+    assert False, "no error"
+except Exception as error:
+    assert "Odd: very" in str(error)
+"""
+    program = """
+import decimal, datetime
+limit = 7
+class Odd(Exception): pass
+class Stack:
+    def __init__(self): self.items = []
+    def push(self, item): self.items.append(item)
+    def pop(self): return self.items.pop()
+    def __len__(self): return len(self.items)
+def same(x): return x
+def money(): return decimal.Decimal('0.10')
+def day(): return datetime.date(2024, 5, 17)
+def order(x): x.sort()
+def evens(n): yield from range(0, n + 1, 2)
+def odd(): raise Odd('very')
+"""
+    outcome = sandbox(program, tests)
+    assert [each for each in outcome.records if not each.passed] == []
+    assert len(outcome.records) == 8
+
+
+def test_expressions_are_told_by_value(sandbox):
+    outcome = sandbox("def f(x): return sorted(x)", values=("f([2, 1])", "f(3)"))
+    assert [each.value for each in outcome.records] == ["[1, 2]", None]
+    assert outcome.records[1].why == "TypeError: 'int' object is not iterable"
+
+
+def test_the_run_goes_on_and_no_loop_waits(sandbox):
+    sandbox("")  # skips where nothing runs
+    allow = frozenset(missing_walls())
+    jobs = [
+        Job("while True: pass", bounds=Bounds(seconds=0.6), allow=allow),
+        *(Job(f"print({i})", allow=allow) for i in range(3)),
+    ]
+
+    async def together():
+        ticks = asyncio.create_task(_ticks())
+        outcomes = await asyncio.gather(*map(run, jobs))
+        ticks.cancel()
+        return outcomes, beats
+
+    beats = []
+
+    async def _ticks():
+        while True:
+            beats.append(time.monotonic())
+            await asyncio.sleep(0.05)
+
+    outcomes, _ = asyncio.run(together())
+    assert [each.limit for each in outcomes] == ["time", None, None, None]
+    assert [each.output for each in outcomes[1:]] == ["0\n", "1\n", "2\n"]
+    assert len(beats) > 5
+
+
+def test_a_run_that_nobody_awaits_is_ended(sandbox):
+    sandbox("")
+    job = Job("import time; time.sleep(30)", allow=frozenset(missing_walls()))
+
+    async def cancelled():
+        await asyncio.wait_for(run(job), 0.5)
+
+    before = time.monotonic()
+    with pytest.raises(TimeoutError):
+        asyncio.run(cancelled())
+    sandbox("")
+    assert time.monotonic() - before < 15
+
+
+def test_what_cannot_be_held_is_refused(sandbox, monkeypatch):
+    sandbox("")
+    told = {"missing": {"network": "there are no namespaces here"}}
+    monkeypatch.setattr(running._Run, "_guarded", lambda *_: told)
+    with pytest.raises(WallError, match="network: there are no namespaces here"):
+        running.run_blocking(Job("print(1)"))
