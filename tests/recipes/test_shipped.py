@@ -13,6 +13,7 @@ ANSWERS = {
     "after/agent_forest.ens": "apple, moon, wagon",
     "after/best_of_n.ens": "15",
     "after/blender.ens": "42",
+    "after/informed_pool.ens": "42",
     "after/majority.ens": "Wednesday",
     "after/mixture_of_agents.ens": "42",
     "after/panel.ens": "42",

@@ -40,7 +40,7 @@ class Experts(LearnedScorer):
     name: ClassVar[str] = "experts"
     paper: ClassVar[str] = "arXiv:2310.01542"
 
-    features: Features = Latent(of=Tfidf(words=1, chars=3), dims=32)
+    features: Features = Latent(of=Tfidf(words=1), dims=32)
     hidden: int = Field(default=64, ge=1)
     goal: Goal = "right"
     steps: int = Field(default=300, ge=1)

@@ -47,7 +47,7 @@ class Reranker(LearnedScorer):
     paper: ClassVar[str] = "arXiv:2203.06569"
 
     measures: tuple[Agreement, ...] = (Rouge(), F1())
-    features: Features = Latent(of=Tfidf(words=1, chars=3), dims=32)
+    features: Features = Latent(of=Tfidf(words=1), dims=32)
     experts: int = Field(default=6, ge=1)
     hidden: int = Field(default=64, ge=1)
     steps: int = Field(default=400, ge=1)

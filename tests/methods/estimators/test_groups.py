@@ -9,6 +9,16 @@ from composer.methods import PartError
 from composer.methods.estimators.clusters import Clusters, kmeans, nearest
 from composer.methods.estimators.learned import Linear
 from composer.methods.estimators.pool import Pool, complementary
+from composer.methods.estimators.pool_choices import (
+    _improved,
+    accurate,
+    diverse,
+    focal_diversity,
+    information,
+    informative,
+    majority_accuracy,
+    weighted_accuracy,
+)
 from composer.methods.estimators.profiles import Profiles
 from composer.methods.estimators.recommend import Recommend, factorise
 
@@ -81,6 +91,89 @@ def test_what_is_outside_of_the_pool_is_not_chosen(labels):
     assert state.part("pool").facts["pool"] == ["A", "B"]
     found = part.predict(state, [("x", ())]).mean[0]
     assert found[2] == pytest.approx(found[0] - 1)
+
+
+def test_information_of_one_choice_is_one_less_its_entropy():
+    """Three of four right, 0.5 added to each cell: p = 3.5 / 5, I = 1 - H(0.7)."""
+    right = np.array([[1], [1], [1], [0]])
+    entropy = -(0.7 * math.log2(0.7) + 0.3 * math.log2(0.3))
+    assert information(right) == pytest.approx(1 - entropy)
+
+
+def test_information_of_two_by_hand():
+    """Cells 00 10 01 11 have 1, 0, 2, 5 rows: p = (1.5, 0.5, 2.5, 5.5) / 10, p' its mirror."""
+    rows = [(0, 0)] + [(0, 1)] * 2 + [(1, 1)] * 5
+    mixed, own = (0.35, 0.15, 0.15, 0.35), (0.15, 0.05, 0.25, 0.55)
+    bits = [-sum(p * math.log2(p) for p in each) for each in (mixed, own)]
+    assert information(np.array(rows)) == pytest.approx(bits[0] - bits[1])
+
+
+def test_a_twin_adds_no_information():
+    """B is A again; C is less accurate, but errs by itself."""
+    a = np.array([1] * 80 + [0] * 20)
+    c = np.array(([1] * 3 + [0]) * 25)
+    quality = np.stack([a, a, c], axis=1).astype(float)
+    assert accurate(quality, 2) == [0, 1]
+    assert informative(quality, 2) == [0, 2]
+
+
+def test_who_is_mostly_wrong_is_taken_last():
+    quality = np.array([[1, 0, 1], [1, 0, 0], [1, 0, 1], [0, 1, 1]], dtype=float)
+    assert informative(quality, 3)[2] == 1
+
+
+def test_beyond_what_cells_can_bear_a_pool_grows_by_its_weighted_vote():
+    """Sixteen rows bear log2(16) - 2 = 2 choices."""
+    rng = np.random.default_rng(0)
+    quality = (rng.random((16, 5)) < 0.8).astype(float)
+    pool = informative(quality, 3)
+    others = [at for at in range(5) if at not in pool[:2]]
+    best = max(weighted_accuracy(quality[:, [*pool[:2], at]]) for at in others)
+    assert weighted_accuracy(quality[:, pool]) == best
+
+
+def test_a_weighted_vote_by_hand():
+    """Weights of the three are log(3.5 / 1.5), 0 and 0: the first decides alone."""
+    right = np.array([[1, 0, 1], [1, 1, 0], [1, 0, 0], [0, 1, 1]])
+    assert weighted_accuracy(right) == 0.75
+
+
+def test_focal_diversity_by_hand():
+    """A fails on rows 1 and 2, with B on row 1: P1 = (2 + 1) / 2 / 2, P2 = 1/2, 1 - 2/3."""
+    right = np.array([[1, 1], [0, 0], [0, 1], [1, 1]])
+    of_b = 1 - 1 / 1
+    assert focal_diversity(right) == pytest.approx((1 - 0.5 / 0.75 + of_b) / 2)
+    assert focal_diversity(np.ones((3, 2))) == 1
+
+
+def test_a_diverse_pool_is_the_best_of_all_and_swaps_find_it():
+    rng = np.random.default_rng(1)
+    quality = (rng.random((60, 9)) < np.linspace(0.5, 0.9, 9)).astype(float)
+    quality[:, 7] = quality[:, 8]
+    pool = diverse(quality, 3, 0.5)
+    assert not {7, 8} <= set(pool)
+    ranked = accurate(quality, 9)
+
+    def fitness(some):
+        right = quality[:, list(some)]
+        return focal_diversity(right) + majority_accuracy(right)
+
+    assert fitness(_improved(ranked, ranked[:3], fitness)) == pytest.approx(fitness(pool))
+
+
+@pytest.mark.parametrize("by", ["information", "diversity", "accuracy"])
+def test_a_pool_for_votes_says_how_it_would_do(labels, by):
+    rows = [(1, 1, 0), (1, 1, 1), (0, 0, 1), (1, 1, 1)] * 20
+    part = Pool(of=Linear(), keep=2, by=by)
+    state = part.fit(labels("abcd" * 20, rows), 0)
+    notes = list(part.notes(state, str))
+    assert notes[0] == f"the pool by {by} is {'A, B' if by == 'accuracy' else 'A, C'}"
+    assert [("right on 75.0%" in each) for each in notes[1:]] == [True] * (by != "accuracy")
+
+
+def test_cost_is_refused_where_it_does_not_count():
+    with pytest.raises(ValueError, match="only in a pool by `coverage`"):
+        Pool(cost=0.1, by="diversity")
 
 
 def test_a_table_of_rank_one_is_recovered():
