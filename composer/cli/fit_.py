@@ -167,7 +167,20 @@ AT_TARGET = {
 }
 
 
+HELD_OUT = {
+    "chosen": "quality of the choice",
+    "best_member": "quality of the best member",
+    "plurality": "quality of a plain vote",
+    "over_best_member": "gain over the best member",
+    "over_plurality": "gain over a plain vote",
+}
+
+
 def _report(report: dict[str, Any]) -> list[str]:
+    if "held_out" in report:
+        figures = report["held_out"]
+        listed = [(words, figures[key]) for key, words in HELD_OUT.items() if key in figures]
+        return ["held-out rows:", *(f"  {words}: {_interval(value)}" for words, value in listed)]
     if "single" not in report:
         return []
     single = report["single"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from composer.fit.decisions import strongest
+from composer.fit.validation import triple
 from composer.heavy import np
 from composer.metrics import difference_interval, mean_interval, mixture
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from composer.methods.estimators.values import Floats, Labels
-    from composer.metrics import Interval
 
 BASELINES = {
     "over_single": "the best single choice, {single}",
@@ -49,7 +49,7 @@ def gains(
         for name, each in others.items()
         if each is not None
     }
-    return {name: _triple(each) for name, each in results.items()}
+    return {name: triple(each) for name, each in results.items()}
 
 
 def verdict(report: Mapping[str, Any]) -> Iterator[str]:
@@ -111,7 +111,3 @@ def _verb(difference: Sequence[float]) -> str:
     if low > 0:
         return "beats"
     return "is worse than" if high < 0 else "does not beat"
-
-
-def _triple(interval: Interval) -> list[float]:
-    return [round(value, 6) for value in (interval.mean, interval.low, interval.high)]

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from composer.fit.answers import answers_of
 from composer.fit.settings import TrainingResult, not_trainable
+from composer.fit.validation import triple
 from composer.heavy import np
 from composer.methods import Agreement, Exact
-from composer.methods.agreement import Comparison
 from composer.methods.estimators.folds import shuffled
+from composer.methods.selecting import comparisons
+from composer.metrics import difference_interval, mean_interval
 from composer.values import Fitted
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from composer.compiler.graph import Node
     from composer.fit.settings import FitSettings
+    from composer.methods.agreement import Comparison
     from composer.methods.answer_table import AnswerRow, AnswerTable
     from composer.methods.estimators.values import Floats
     from composer.methods.selecting import LearnedSelector
@@ -37,12 +40,6 @@ def train_selector(part: LearnedSelector, node: Node, settings: FitSettings) -> 
     return TrainingResult(table.names, len(table.rows), {"state": state}, report)
 
 
-def comparisons(table: AnswerTable, by: Agreement) -> tuple[Comparison, ...]:
-    """Return the comparison of each row's candidates."""
-    answers = ([text.answer for text in row.candidates.texts] for row in table.rows)
-    return tuple(Comparison(by, each) for each in answers)
-
-
 def held_out(
     part: LearnedSelector,
     table: AnswerTable,
@@ -51,13 +48,14 @@ def held_out(
 ) -> dict[str, object]:
     """Return the mean quality of what a part chooses on rows that it was not fitted on.
 
-    Beside it stands the quality of the member that the other rows choose. Ties count with the mean
-    of those that lead. Nothing is measured without labels.
+    Beside it stand the quality of the member that the other rows choose, that of a plain vote, and
+    the paired gains over both, each with its 95% interval. Ties count with the mean of those that
+    lead. Nothing is measured without labels.
     """
     if not np.isfinite(table.quality).any():
         return {}
     queries = [row.candidates.query.text for row in table.rows]
-    chosen, single = [], []
+    chosen, single, plain = [], [], []
     for known_rows, held_out_rows in shuffled(queries, settings.folds, settings.seed):
         known = table.taken(known_rows.tolist())
         state = part.fit(known, tuple(compared[at] for at in known_rows), settings.seed)
@@ -66,10 +64,28 @@ def held_out(
         for at in held_out_rows.tolist():
             row = table.rows[at]
             chosen.append(quality_of_choice(row, fitted.values(row.candidates, compared[at])))
-            single.append(quality_of_choice(row, [float(n == best) for n in row.candidates.names]))
+            picked = [0.0 if name == best else -math.inf for name in row.candidates.names]
+            single.append(quality_of_choice(row, picked))
+            plain.append(quality_of_choice(row, plurality(row, compared[at])))
+    seed = settings.seed
     return {
-        "held_out": {"chosen": float(np.mean(chosen)), "best_member": float(np.mean(single))},
+        "held_out": {
+            "chosen": triple(mean_interval(chosen, seed=seed)),
+            "best_member": triple(mean_interval(single, seed=seed)),
+            "plurality": triple(mean_interval(plain, seed=seed)),
+            "over_best_member": triple(difference_interval(chosen, single, seed=seed)),
+            "over_plurality": triple(difference_interval(chosen, plain, seed=seed)),
+        },
     }
+
+
+def plurality(row: AnswerRow, comparison: Comparison) -> list[float]:
+    """Return the votes for each candidate's answer, minus infinity for those that abstain."""
+    votes = [-math.inf] * len(row.candidates.texts)
+    for group in comparison.groups:
+        for at in group:
+            votes[at] = float(len(group))
+    return votes
 
 
 def quality_of_choice(row: AnswerRow, values: Sequence[float]) -> float:

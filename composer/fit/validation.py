@@ -54,8 +54,8 @@ def validate(labels: Labels, predictions: Predictions, seed: int) -> dict[str, l
     best = complete_labels.quality[np.arange(len(mean)), mean.argmax(1)]
     single = complete_labels.quality[:, strongest(complete_labels)]
     report = {
-        "quality": _triple(mean_interval(best.tolist(), seed=seed)),
-        "gain": _triple(difference_interval(best.tolist(), single.tolist(), seed=seed)),
+        "quality": triple(mean_interval(best.tolist(), seed=seed)),
+        "gain": triple(difference_interval(best.tolist(), single.tolist(), seed=seed)),
     }
     if len(complete_labels.names) == _PAIR:
         report |= _two(complete_labels, mean, seed)
@@ -76,7 +76,7 @@ def _two(labels: Labels, mean: Floats, seed: int) -> dict[str, list[float]]:
     score = mean[:, strong] - mean[:, weak]
     length = np.array([len(query) for query in labels.queries], dtype=float)
     values = intervals([score, length], *pair, seed)
-    return dict(zip(("apgr", "length", "over_length"), map(_triple, values), strict=True))
+    return dict(zip(("apgr", "length", "over_length"), map(triple, values), strict=True))
 
 
 def merit(mean: Floats, quality: Floats) -> float:
@@ -106,7 +106,7 @@ def length_merit(labels: Labels, rows: NDArray[np.bool_]) -> float:
     return merit(mean, quality)
 
 
-def _triple(interval: Interval) -> list[float]:
+def triple(interval: Interval) -> list[float]:
     """Return a mean and its interval with as many digits as mean something."""
     return [round(value, 6) for value in (interval.mean, interval.low, interval.high)]
 

@@ -139,6 +139,23 @@ class Exact(Agreement):
         return canonical(text) or metrics.normalised(text)
 
 
+class Verbatim(Agreement):
+    """The same characters, such as `'a'` and `'A'` of code, which are two answers.
+
+    Only spaces at the ends do not count.
+    """
+
+    name: ClassVar[str] = "verbatim"
+
+    def same(self, left: str, right: str) -> float:
+        """Return 1 for the same characters, else 0."""
+        return float(left.strip() == right.strip())
+
+    def key(self, text: str) -> str:
+        """Return the answer without spaces at its ends."""
+        return text.strip()
+
+
 class Numeric(Agreement):
     """The same last number, up to `tolerance`; without numbers, the same words.
 

@@ -32,6 +32,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
     },
     "agreement": {
         "exact": "agreement.Exact",
+        "verbatim": "agreement.Verbatim",
         "numeric": "agreement.Numeric",
         "math": "expressions.Math",
         "bleu": "agreement.Bleu",
@@ -40,7 +41,12 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "edits": "agreement.Edits",
         "cosine": "cosine.Cosine",
     },
-    "reduction": {"count": "reduction.Count", "medoid": "reduction.Medoid"},
+    "reduction": {
+        "count": "reduction.Count",
+        "medoid": "reduction.Medoid",
+        "log_odds": "reductions.log_odds.LogOdds",
+        "surprising": "reductions.log_odds.Surprising",
+    },
     "ties": {"first": "ties.First", "seeded": "ties.Seeded", "confident": "ties.Surest"},
     "scorer": {
         "confident": "scoring.Confident",

@@ -20,6 +20,7 @@ from composer.methods import (
     Seeded,
     Ties,
 )
+from composer.methods.selecting import taught
 from composer.steps.branching import WEIGHT
 from composer.steps.declare import SAME, step
 from composer.steps.site import Complaint
@@ -93,6 +94,7 @@ async def vote(
             "check what `extract` reads from the answers, or add a fallback: `([A, B] -> vote()) "
             "| D`",
         )
+    reduce = await taught(reduce, answers, by, ask)
     comparison = await by.compare(voices, answers.query, ask)
     if comparison.keys is None:
         shares = await ask.compute(lambda: reduce.shares(ballots, comparison))

@@ -1,0 +1,1 @@
+"""The tables of `benchmarks/voting.py`, a module a table."""

@@ -1,0 +1,1 @@
+"""Ways to count votes beside plurality and medoid, one file a method."""

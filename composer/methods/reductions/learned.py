@@ -1,0 +1,58 @@
+"""Votes that are fitted on the answers of all members."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from composer.methods.fitted import named
+from composer.methods.reduction import Ballot, Reduction, Shares
+from composer.methods.selecting import LearnedSelector
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from composer.methods.agreement import Comparison
+    from composer.values import Candidates, State
+
+
+class LearnedReduction(Reduction, LearnedSelector):
+    """A vote that is fitted on the answers of all members."""
+
+    def values(self, candidates: Candidates, comparison: Comparison) -> tuple[float, ...]:
+        """Return the share of each candidate's answer; minus infinity where it abstains."""
+        pairs = zip(candidates.texts, candidates.names, strict=True)
+        ballots = [Ballot(text, name) for text, name in pairs]
+        shares = self.shares(ballots, comparison).shares
+        return tuple(
+            share if ballot.answer is not None else -math.inf
+            for share, ballot in zip(shares, ballots, strict=True)
+        )
+
+
+class Weighing(LearnedReduction):
+    """A vote in which each member's ballots have the weight that was learnt.
+
+    The state has `weights`, one a name. Weights are 0 or more: no vote counts against its answer.
+    """
+
+    def shares(self, ballots: Sequence[Ballot], comparison: Comparison) -> Shares:
+        """Return sum of w over the group / sum of w over all that answer."""
+        state = self.state()
+        weights = self.weights(state, tuple(ballot.name for ballot in ballots))
+        sums = [
+            math.fsum(ballots[at].weight * weights[ballots[at].name] for at in group)
+            for group in comparison.groups
+        ]
+        why = {"weights": weights, **self.reasons(state)}
+        return Shares.of_groups(len(ballots), comparison.groups, sums, **why)
+
+    def weights(self, state: State, names: tuple[str, ...]) -> Mapping[str, float]:
+        """Return each member's weight by its name."""
+        every = state.arrays["weights"].tolist()
+        return {n: every[at] for n, at in zip(names, named(state, names, self.name), strict=True)}
+
+    def reasons(self, state: State) -> Mapping[str, object]:
+        """Return what the trace says beside the weights."""
+        facts = state.facts
+        return {key: facts[key] for key in ("choices", "source", "rows") if key in facts}
