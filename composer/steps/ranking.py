@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from composer.methods import TEMPLATES, Confident, Judge, Scorer, Template
+from composer.methods import TEMPLATES, Confident, Exact, Judge, Scorer, Template
 from composer.methods.scoring import SCORE
+from composer.methods.selecting import taught
 from composer.steps.asking import PER_QUERY
 from composer.steps.declare import step
 from composer.steps.site import Complaint
@@ -39,6 +40,7 @@ async def rank(
     of each answer. Equal scores keep their order. A score that is not a number comes last.
     """
     scorer = by or default_scorer(judges=bool(judges))
+    scorer = await taught(scorer, answers, Exact(), ask)
     scores = await scorer.score(answers, ask, judges)
     order = descending(scores, f"`{scorer.name}`")
     finite_scores = {answers.names[at]: finite(scores[at]) for at in order}

@@ -4,6 +4,7 @@ import json
 import math
 
 import pytest
+from answer_tables import shares as votes
 
 from composer.backends.fake import FakeClient
 from composer.methods import Count, Exact, Medoid
@@ -131,8 +132,8 @@ def test_an_agreement_that_is_no_number_is_none(none):
             return none if "x" in (left, right) else float(left == right)
 
     texts = ["x", "a", "a"]
-    assert Medoid().shares(texts, [1, 1, 1], Odd()).shares == (0, 0.5, 0.5)
-    assert Count().shares(texts, [1, 1, 1], Odd()).leaders() == ((1, 2),)
+    assert votes(Medoid(), texts, by=Odd()).shares == (0, 0.5, 0.5)
+    assert votes(Count(), texts, by=Odd()).leaders() == ((1, 2),)
 
 
 def test_a_vote_leaves_out_a_weight_that_is_no_number(answer, monkeypatch):

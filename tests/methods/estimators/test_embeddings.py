@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from composer.methods import PartError
+from composer.methods.agreement import Comparison
 from composer.methods.cosine import Cosine
 from composer.methods.estimators import embeddings
 from composer.methods.estimators.embeddings import Static, VectorCache
 from composer.methods.estimators.learned import Knn, Linear
 from composer.methods.estimators.pretrained import Sentence
-from composer.methods.reduction import Count
 
 QUERIES = [f"add the numbers {n} and 3" for n in range(20)] + [
     f"translate {word} into French" for word in "abcdefghijklmnopqrst"
@@ -86,8 +86,8 @@ def test_a_count_takes_answers_as_one_from_half_on():
     answers = ["The capital is Paris.", "It is Paris, the French capital.", "Bananas are yellow."]
     cosine = Cosine().same(*answers[:2])
     near, far = (Cosine(half=cosine + step) for step in (-0.01, 0.01))
-    assert Count().shares(answers, [1, 1, 1], near).groups == ((0, 1), (2,))
-    assert Count().shares(answers, [1, 1, 1], far).groups == ((0,), (1,), (2,))
+    assert Comparison(near, answers).groups == ((0, 1), (2,))
+    assert Comparison(far, answers).groups == ((0,), (1,), (2,))
 
 
 def test_the_sentence_encoder_places_like_sentences_near_and_prints_nothing(capfd):
