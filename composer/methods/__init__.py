@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from composer.methods.signals.base import Signal
     from composer.methods.signals.measured import Confidence
     from composer.methods.span import Boundary, Words
+    from composer.methods.stopping import Decided, Standing, Stopping
     from composer.methods.table import find_part, kinds_of, parts
     from composer.methods.template import Template, check
     from composer.methods.templates import TEMPLATES
@@ -87,6 +88,7 @@ __all__ = [
     "Consensus",
     "Constant",
     "Count",
+    "Decided",
     "Doubt",
     "Draft",
     "Edit",
@@ -137,6 +139,8 @@ __all__ = [
     "Shortest",
     "Signal",
     "Spend",
+    "Standing",
+    "Stopping",
     "Submission",
     "Surest",
     "Template",
@@ -189,6 +193,7 @@ WHERE = {
     "signals.base": ("Signal",),
     "signals.measured": ("Confidence",),
     "span": ("Boundary", "Words"),
+    "stopping": ("Decided", "Standing", "Stopping"),
     "table": ("find_part", "kind_of", "kinds_of", "parts"),
     "template": ("Template", "check"),
     "templates": ("TEMPLATES",),

@@ -70,6 +70,15 @@ class Reduction(Typed):
     def shares(self, ballots: Sequence[Ballot], comparison: Comparison) -> Shares:
         """Count the ballots, whose answers are compared. Abstentions (None) do not vote."""
 
+    def worth(self, name: str, weight: float) -> float | None:
+        """Return what the vote of a candidate adds to the answer that it gives.
+
+        A vote may stop early if the answers with the largest sums win, and if these numbers follow
+        from the candidate's name and weight. None: they do not.
+        """
+        del name, weight
+        return None
+
 
 class Count(Reduction):
     """Plurality: the share of an answer is the weight of its votes over that of all votes.
@@ -87,6 +96,11 @@ class Count(Reduction):
         groups = comparison.groups
         sums = [sum(ballots[index].weight for index in group) for group in groups]
         return Shares.of_groups(len(ballots), groups, sums)
+
+    def worth(self, name: str, weight: float) -> float:
+        """Return the weight."""
+        del name
+        return weight
 
 
 class Medoid(Reduction):

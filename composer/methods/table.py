@@ -48,6 +48,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "surprising": "reductions.log_odds.Surprising",
     },
     "ties": {"first": "ties.First", "seeded": "ties.Seeded", "confident": "ties.Surest"},
+    "stopping": {"decided": "stopping.Decided"},
     "scorer": {
         "confident": "scoring.Confident",
         "likely": "scoring.Likelihood",

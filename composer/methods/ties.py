@@ -11,7 +11,13 @@ from composer.values.finite import finite
 
 
 class Ties(Typed):
-    """Which answer wins among equals."""
+    """Which answer wins among equals.
+
+    `early` says that the first candidate is picked where only one answer leads, so that a vote may
+    stop before all who gave that answer were asked.
+    """
+
+    early: ClassVar[bool] = False
 
     @abstractmethod
     def pick(self, texts: Sequence[Text], shares: Shares, rng: random.Random) -> int:
@@ -25,6 +31,7 @@ class First(Ties):
     """The answer that was given first."""
 
     name: ClassVar[str] = "first"
+    early: ClassVar[bool] = True
 
     def pick(self, texts: Sequence[Text], shares: Shares, rng: random.Random) -> int:
         """Return the first candidate of the first leading answer."""
@@ -36,6 +43,7 @@ class Seeded(Ties):
     """A random one of the leading answers, the same in every run with the same seed."""
 
     name: ClassVar[str] = "seeded"
+    early: ClassVar[bool] = True
 
     def pick(self, texts: Sequence[Text], shares: Shares, rng: random.Random) -> int:
         """Draw an answer, each as likely, and return the first candidate that gave it."""

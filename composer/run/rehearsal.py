@@ -8,9 +8,9 @@ follows from it is marked as unsure.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from composer.methods import Rule, Verdict
+from composer.methods import Rule, Standing, Stopping, Verdict
 from composer.run.program import Program
 from composer.run.queries import asked_text
 from composer.run.result import Failure
@@ -20,7 +20,7 @@ from composer.run.walk import Walk
 from composer.values import Candidates, Decision, Port, Ranking, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from composer.compiler.graph import Node
     from composer.run.stand_ins import Assumption, Tokens
@@ -47,6 +47,23 @@ class AssumedRule(Rule):
             verdict = Verdict(None, {})
         guessed = _estimated(answer) or len(unsure.get()) > before
         return Verdict(self.accepts, verdict.facts) if guessed else verdict
+
+
+class AssumedStopping(Stopping):
+    """Stops as another one, but over a stand-in after the fewest votes, or the most."""
+
+    name: ClassVar[str] = "assumed"
+
+    base: Stopping
+    most: bool = True
+
+    def next(self, standing: Standing) -> int:
+        """Decide over answers that are known, assume over a stand-in that all or none agree."""
+        if not any(ESTIMATED in text.facts for text in standing.texts):
+            return self.base.next(standing)
+        if self.most:
+            return len(standing.waiting)
+        return self.base.next(replace(standing, sums=(standing.votes,)))
 
 
 @dataclass(eq=False)
@@ -89,17 +106,21 @@ class Rehearsal:
         known = replace(context, clients=clients, cache=None, budget=None)
         program = Program(self.program.root, self.program.ids, known, self.program.seed)
         program.options = {
-            node: dict(_assumed_rules(options.items(), accepts=not assumption.most))
+            node: {name: _assumed(value, assumption) for name, value in options.items()}
             for node, options in program.options.items()
         }
         return program
 
 
-def _assumed_rules(
-    options: Iterable[tuple[str, object]], *, accepts: bool
-) -> Iterator[tuple[str, object]]:
-    for name, value in options:
-        yield name, AssumedRule(value.expression, accepts) if isinstance(value, Rule) else value
+def _assumed(value: object, assumption: Assumption) -> object:
+    """Let what decides over answers assume one end of the range."""
+    match value:
+        case Rule():
+            return AssumedRule(value.expression, accepts=not assumption.most)
+        case Stopping():
+            return AssumedStopping(base=value, most=assumption.most)
+        case _:
+            return value
 
 
 @dataclass(eq=False)

@@ -176,7 +176,7 @@ class Walk:
         draw = getattr(node.options, "draw", 0)
         program, variant = self.program, self.variant
         run_seed = program.seed if variant is None else variant.seed
-        seed = f"{run_seed}/{self.query.root.drawn_by}/{node.op}/{draw}"
+        seed = f"{run_seed}/{self.query.root.drawn_by}/{node.step.draws_as or node.op}/{draw}"
         ask = RunAsker(program.context, self.trace, event, seed)
         if node is program.root:
             ask.on_text, ask.on_token = self.listeners.on_text, self.listeners.on_token

@@ -27,6 +27,7 @@ WHERE = {
     "ranking": ("rank", "top", "best", "select", "regenerate"),
     "routing": ("route",),
     "voting": ("extract", "vote"),
+    "polling": ("poll",),
 }
 """In which file each step is declared."""
 

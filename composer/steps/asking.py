@@ -124,9 +124,10 @@ async def generate(
 @step(
     paper="arXiv:2203.11171",
     needs=Capability.TEXT,
-    hidden=("draw", "max_length"),
-    set_by_rules=("max_length",),
+    hidden=("draw", "only", "max_length"),
+    set_by_rules=("only", "max_length"),
     alone=True,
+    in_turn=True,
     per_query=PER_QUERY,
 )
 async def sample(
@@ -149,12 +150,15 @@ async def sample(
     max_length: Count | None = None,
     min: Quorum = "most",  # noqa: A002 - the word of the language
     draw: int = 0,  # noqa: ARG001 - as in `generate`
+    only: Whole = 0,
     ask: Asker,
 ) -> Candidates:
     """Draw several answers of one model, as self-consistency does.
 
     The options are those of `generate`; penalties and biases change the logits of each model. If
-    draws fail, the others are used, as long as they are more than half, or at least `min`.
+    draws fail, the others are used, as long as they are more than half, or at least `min`. A vote
+    that stops early draws them one by one: `only` is the place of the draw, from 1, whose seed is
+    the same as if all were drawn.
     """
     processing = Processing(
         repetition_penalty, presence_penalty, frequency_penalty, logit_bias, min_tokens
@@ -163,8 +167,11 @@ async def sample(
         temperature, top_p, top_k, min_p, max_tokens, stop,
         processing=processing, max_length=max_length, schema=_schema_in(schema),
     )  # fmt: skip
-    names = unique(model.name for _ in range(n))
-    requests = [ask.generate(model, query, _seeded(sampling, ask)) for _ in names]
+    drawn = [(name, _seeded(sampling, ask)) for name in unique(model.name for _ in range(n))]
+    if only:
+        drawn = [drawn[only - 1]]
+    names = [name for name, _ in drawn]
+    requests = [ask.generate(model, query, seeded) for _, seeded in drawn]
     answers = await attempts(zip(names, requests, strict=True), min)
     return gather_answers(query, names, answers, ask)
 
@@ -327,7 +334,7 @@ def its_answers_can_follow_the_schema(site: Site) -> Iterator[Complaint]:
 @sample.counts
 def as_many_as_are_drawn(site: Site) -> int:
     """The draws."""
-    return int(site.get("n"))
+    return int(site.get("n")) if not site.get("only") else 1
 
 
 def _seeded(sampling: Sampling, ask: Asker) -> Sampling:

@@ -23,13 +23,23 @@ from composer.values.flow import unique
 from composer.values.gather import attempts, require_quorum
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from composer.steps.site import Site
 
 WEIGHT = "weight"
 """The fact under which an answer keeps the weight that a route gave its branch."""
 
 
-@step(sign="`[a, b]`", gives=LONE_SAME, selects=True, hidden=("names",), lines=True, defaulted=True)
+@step(
+    sign="`[a, b]`",
+    gives=LONE_SAME,
+    selects=True,
+    hidden=("names",),
+    lines=True,
+    defaulted=True,
+    in_turn=True,
+)
 def bank(
     *branches: MaybeMissing[Text | Candidates | Ranking],
     names: tuple[str, ...],
@@ -42,6 +52,13 @@ def bank(
     """
     lost = [replace(e, name=n) for n, e in zip(names, branches, strict=True) if _is_lost(e)]
     require_quorum(min, len(branches), lost)
+    return splice(names, branches)
+
+
+def splice(
+    names: Sequence[str], branches: Sequence[MaybeMissing[Text | Candidates | Ranking]]
+) -> Candidates:
+    """Return the answers of branches, of which at least one answered, under their names."""
     slots: list[tuple[str, Text | None]] = []
     failed: list[MissingAnswer] = []
     at = 0
@@ -64,12 +81,15 @@ def _is_lost(branch: MaybeMissing[Text | Candidates | Ranking]) -> TypeGuard[Mis
 def _spread(
     name: str, branch: MaybeMissing[Text | Candidates | Ranking], at: int
 ) -> tuple[list[tuple[str, Text | None]], list[MissingAnswer]]:
-    """Return the answers of a branch under their names, and what failed, from a place on."""
+    """Return the answers of a branch under their names, and what failed, from a place on.
+
+    A draw of a `sample` has its name already.
+    """
     if isinstance(branch, MissingAnswer):
         return [(name, None)], [replace(branch, name=name, at=at)]
     if isinstance(branch, Text):
         return [(name, branch)], []
-    named = [f"{name}.{inner}" for inner in branch.names]
+    named = [inner if inner == name else f"{name}.{inner}" for inner in branch.names]
     failures = [replace(e, name=f"{name}.{e.name}", at=at + e.at) for e in branch.failed]
     return list(zip(named, branch.texts, strict=True)), failures
 
@@ -91,7 +111,7 @@ async def choose(
     return await branches[names.index(chosen)]()
 
 
-@step(sign="`route(policy = ...) -> [a, b]`", selects=True, hidden=("names", "min"))
+@step(sign="`route(policy = ...) -> [a, b]`", selects=True, hidden=("names", "min"), in_turn=True)
 async def choose_many(
     decision: Decision,
     *branches: LazyBranch[Text],
@@ -107,14 +127,15 @@ async def choose_many(
     ask.note(chosen=list(chosen))
     requests = [branches[names.index(name)]() for name in chosen]
     answers = await attempts(zip(chosen, requests, strict=True), min)
-    weighed = [
-        _weighed(attempt_, decision.weights[name]) if isinstance(attempt_, Text) else attempt_
+    texts = [
+        weighed(attempt_, decision.weights[name]) if isinstance(attempt_, Text) else attempt_
         for name, attempt_ in zip(chosen, answers, strict=True)
     ]
-    return gather_answers(decision.query, chosen, weighed, ask)
+    return gather_answers(decision.query, chosen, texts, ask)
 
 
-def _weighed(text: Text, weight: float) -> Text:
+def weighed(text: Text, weight: float) -> Text:
+    """Return an answer that keeps the weight which a route gave its branch."""
     return replace(text, facts=MappingProxyType({**text.facts, WEIGHT: weight}))
 
 

@@ -52,6 +52,14 @@ class Site(Protocol):
         """How many answers it gives, if that is known."""
 
     @property
+    def in_turn(self) -> bool:
+        """Whether its answers can be asked for one after the other."""
+
+    @property
+    def reads(self) -> bool:
+        """Whether it reads a value out of each answer."""
+
+    @property
     def voted(self) -> bool:
         """Whether a vote chose its answer."""
 

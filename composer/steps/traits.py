@@ -53,6 +53,10 @@ class Traits:
     unless it is given an answer, and `alone` that a lone model is asked as its own files say, where
     nothing else is said.
 
+    Of the order of asking: `in_turn` says that its answers can be asked for one after the other, so
+    that a vote over them may stop early; `draws_as` names the step whose random draws it makes, for
+    one that stands for another.
+
     Of options that a caller sets for one query, where its text may be the answer: `per_query` names
     those that it honours. Of any other it asks as with the neutral value, such as a temperature of
     0. `one_call` says that its answer is what one call of `ask.generate` gives, so that options of
@@ -79,6 +83,8 @@ class Traits:
     may_abstain: bool = False
     tries_first: bool = False
     alone: bool = False
+    in_turn: bool = False
+    draws_as: str = ""
     per_query: Collection[str] = ()
     one_call: bool = False
     reads: bool = False

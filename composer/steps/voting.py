@@ -2,43 +2,33 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from composer.diagnostics.amounts import counted
 from composer.methods import (
     Agreement,
-    Ballot,
     Count,
     Exact,
     Number,
-    PartError,
     Reader,
     Reduction,
     Seeded,
+    Stopping,
     Ties,
 )
 from composer.methods.selecting import taught
-from composer.steps.branching import WEIGHT
+from composer.steps.counting import ROUTE_BEFORE, ballots_of, elect, require_answers
 from composer.steps.declare import SAME, step
 from composer.steps.site import Complaint
 from composer.values import Asker, Candidates, Port, Ranking, Text
-from composer.values.finite import require_finite
-from composer.values.gather import drop_missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from composer.steps.site import Site
 
-_ROUTE_BEFORE = (
-    "put a route before the bank: `route(policy = several(k = 2)) -> [A, B, C] -> vote(routed = "
-    "true)`"
-)
-BALLOTS = "ballots"
-"""The fact under which a soft vote's winner keeps who voted for what, with the share of each."""
+ANSWERS = (Port.TEXT, Port.CANDIDATES, Port.RANKING)
 
 
 @step(gives=SAME, selects=True, may_abstain=True, reads=True)
@@ -72,6 +62,7 @@ async def vote(
     ties: Ties = Seeded(),
     soft: bool = False,
     routed: bool = False,
+    until: Stopping | None = None,  # noqa: ARG001 - `poll` asks in turn; here all have answered
     ask: Asker,
 ) -> Text:
     """Keep the answer that most of the others agree with.
@@ -79,39 +70,14 @@ async def vote(
     Abstentions do not vote. `weights` has one weight for each answer, in order. In a `soft` vote,
     an answer that won an earlier soft vote counts with the shares of that vote, not as one full
     vote. In a `routed` vote, each answer has the weight that the route before gave to its branch.
+    `until` says when the vote stops asking: with `decided()` members are asked in order, and not
+    at all once no other vote can change who wins.
     """
-    if routed:
-        weights = tuple(_routed(text) for text in answers.texts)
-    elif weights is not None:
-        weights = _of_those_that_answered(weights, answers)
-    ballots = [b for b in _ballots(answers, weights, soft=soft) if 0 < b.weight < math.inf]
-    texts = [ballot.text for ballot in ballots]
-    voices = [ballot.answer for ballot in ballots]
-    if all(voice is None for voice in voices):
-        raise PartError(
-            "E705",
-            "there is nothing to vote on: every answer abstained",
-            "check what `extract` reads from the answers, or add a fallback: `([A, B] -> vote()) "
-            "| D`",
-        )
+    ballots = ballots_of(answers, weights, soft=soft, routed=routed)
+    require_answers(ballots)
     reduce = await taught(reduce, answers, by, ask)
-    comparison = await by.compare(voices, answers.query, ask)
-    if comparison.keys is None:
-        shares = await ask.compute(lambda: reduce.shares(ballots, comparison))
-    else:
-        shares = reduce.shares(ballots, comparison)
-    require_finite(dict(zip(map(str, voices), shares.shares, strict=False)), "the share of")
-    winner = texts[ties.pick(texts, shares, ask.rng)]
-    tally = shares.tally(voices)
-    ask.note(tally=tally, winner=winner.source, **dict(shares.why))
-    leaders = shares.leaders()
-    if len(leaders) > 1:
-        ask.note(tie=[voices[group[0]] for group in leaders], ties=ties.name)
-    facts = {name: fact for name, fact in winner.facts.items() if name != BALLOTS}
-    if soft:
-        firsts = [texts[group[0]] for group in shares.groups]
-        facts[BALLOTS] = tuple(zip(firsts, shares.masses, strict=True))
-    return replace(winner, tally=MappingProxyType(tally), facts=MappingProxyType(facts))
+    comparison = await by.compare([ballot.answer for ballot in ballots], answers.query, ask)
+    return await elect(ballots, comparison, reduce, ties, ask, soft=soft)
 
 
 @vote.check
@@ -154,50 +120,63 @@ def a_routed_vote_follows_a_route(site: Site) -> Iterator[Complaint]:
             return
         if site_.port is Port.TEXT and any(each.port is Port.DECISION for each in site_.inputs):
             text = "`routed = true` needs several answers, but the route before takes one branch"
-            yield Complaint("E403", text, "one answer", _ROUTE_BEFORE)
+            yield Complaint("E403", text, "one answer", ROUTE_BEFORE)
             return
         if site_ not in visited:
             visited.add(site_)
             waiting.extend(site_.inputs)
     if site.get("routed"):
         text = "`routed = true` needs a route before the vote"
-        yield Complaint("E403", text, "no route before it", _ROUTE_BEFORE)
+        yield Complaint("E403", text, "no route before it", ROUTE_BEFORE)
 
 
-def _routed(text: Text) -> float:
-    """Return the weight that a route gave an answer's branch."""
-    if WEIGHT not in text.facts:
-        raise PartError(
-            "E403",
-            f"the answer of `{text.source}` has no routing weight",
-            _ROUTE_BEFORE,
+@vote.check
+def a_vote_that_stops_early_can_know_when(site: Site) -> Iterator[Complaint]:
+    """While some are not asked yet, it must be known what they could change."""
+    if site.get("until") is None:
+        return
+    for why, advice in (*_uncountable(site), *_at_once(site)):
+        text = f"this vote cannot stop early: {why}"
+        yield Complaint("E403", text, "stops early", advice, "until")
+        return
+
+
+def _uncountable(site: Site) -> Iterator[tuple[str, str]]:
+    """Yield why a vote's options need all answers, and what to write instead."""
+    reduce, by, ties = site.get("reduce"), site.get("by"), site.get("ties")
+    if site.get("soft"):
+        yield "a `soft` vote hands on the shares of all answers", "leave out `soft` or `until`"
+    if type(reduce).worth is Reduction.worth:
+        yield (
+            f"with `reduce = {reduce.name}()` every answer can change the outcome",
+            "count the votes, with weights or without: `reduce = count()`",
         )
-    return float(text.facts[WEIGHT])
-
-
-def _of_those_that_answered(weights: tuple[float, ...], answers: Candidates) -> tuple[float, ...]:
-    """Return the weights of the answers that are there."""
-    matching = drop_missing(answers.failed, weights, len(answers.texts))
-    if matching is None:
-        failed = ", ".join(f"`{failure.name}`" for failure in answers.failed)
-        beside = f", and these branches failed: {failed}" if failed else ""
-        texts = counted(len(answers.texts), "answer")
-        raise PartError(
-            "E403",
-            f"`vote` has {counted(len(weights), 'weight')} for {texts}{beside}",
-            "give one weight for each answer, in order",
+    if by.key("0") is None:
+        yield (
+            f"with `by = {by.name}()` answers agree by degree, so every answer can change groups",
+            "read values out, and compare these: `extract(number()) -> vote(until = decided())`",
         )
-    return matching
+    if not ties.early:
+        yield (
+            f"with `ties = {ties.name}()` all who gave the winning answer are compared",
+            "use `ties = seeded()` or `ties = first()`",
+        )
 
 
-def _ballots(answers: Candidates, weights: tuple[float, ...] | None, *, soft: bool) -> list[Ballot]:
-    """List who votes for what with how much; a soft vote's winner votes by its tally."""
-    out: list[Ballot] = []
-    even = (1.0,) * len(answers.texts)
-    for name, text, weight in zip(answers.names, answers.texts, weights or even, strict=True):
-        parts = text.facts.get(BALLOTS, ()) if soft else ()
-        if any(each.answer == text.answer for each, _ in parts):
-            out += [Ballot(each, name, weight * share) for each, share in parts]
-        else:
-            out.append(Ballot(text, name, weight))
-    return out
+def _at_once(site: Site) -> Iterator[tuple[str, str]]:
+    """Yield why answers cannot be asked for in turn, and what to write instead."""
+    source = site.inputs[0]
+    while source.reads:
+        source = source.inputs[0]
+    if not source.in_turn:
+        yield (
+            f"the answers of `{source.name}` come all at once",
+            "vote on a bank, on `sample` or on the branches of a route, with `extract` between",
+        )
+    if None in [each.count for each in source.inputs if each.port in ANSWERS]:
+        yield (
+            "how many answers a branch gives is not known",
+            "vote on branches of which it is known how many answers they give",
+        )
+    if getattr(source.options, "min", None) == "all":
+        yield "with `min = all` every branch must answer", "leave out `min = all` or `until`"

@@ -24,6 +24,7 @@ __all__ = [
     "ends_all",
     "failure_notes",
     "gather_quorum",
+    "needed_answers",
     "require_quorum",
     "side_by_side",
 ]
@@ -85,15 +86,21 @@ class TooFewError(ModelError):
         self.failed = tuple(failed)
 
 
-def require_quorum(minimum: Quorum, of: int, failed: Sequence[MissingAnswer]) -> None:
-    """Raise TooFewError if so many have failed that the quorum cannot be reached."""
+def needed_answers(minimum: Quorum, of: int) -> int:
+    """Return how many of so many branches must answer."""
     needed = {"most": of // 2 + 1, "all": of}.get(str(minimum), minimum)
     assert isinstance(needed, int)
-    if not failed or of - len(failed) >= min(needed, of):
+    return min(needed, of)
+
+
+def require_quorum(minimum: Quorum, of: int, failed: Sequence[MissingAnswer]) -> None:
+    """Raise TooFewError if so many have failed that the quorum cannot be reached."""
+    needed = needed_answers(minimum, of)
+    if not failed or of - len(failed) >= needed:
         return
     if of == 1:
         raise failed[0].error
-    must = {"most": "more than half", "all": "all"}.get(str(minimum), str(min(needed, of)))
+    must = {"most": "more than half", "all": "all"}.get(str(minimum), str(needed))
     if len(failed) == of:
         raise TooFewError(failed, f"all {of} branches failed", "add a fallback: `(...) | D`")
     raise TooFewError(

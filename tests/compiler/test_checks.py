@@ -24,6 +24,9 @@ def check():
     del DECLARED["judged"]
 
 
+SEVERAL = "route(by = random(), policy = several(k = 2))"
+
+
 def under(diagnostic):
     place = diagnostic.place
     return place.source.text[place.start : place.end]
@@ -103,3 +106,24 @@ def test_only_its_own_mistake_is_said_of_a_model_that_cannot_be_read(codes, sile
 
 def test_a_vote_is_checked_though_a_model_cannot_be_read(codes, silent):
     assert codes(f"{silent}[X, A] -> vote(weights = [1])") == ["E504", "E403"]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("[A, B] -> vote(soft = true, until = decided())", "hands on the shares"),
+        ("[A, B] -> vote(reduce = medoid(), until = decided())", "`reduce = medoid()`"),
+        ("[A, B] -> vote(by = rouge(), until = decided())", "agree by degree"),
+        ("[A, B] -> vote(by = numeric(), until = decided())", "`by = numeric()`"),
+        ("[A, B] -> vote(ties = confident(), until = decided())", "`ties = confident()`"),
+        ("[A, B] -> rank() -> top(2) -> vote(until = decided())", "`top` come all at once"),
+        (f"[x: ({SEVERAL} -> [A, B, C]), C] -> vote(until = decided())", "how many"),
+        ("default bank(min = all)\n[A, B] -> vote(until = decided())", "must answer"),
+        ("sample(A, 3, min = all) -> vote(until = decided())", "must answer"),
+    ],
+)
+def test_a_vote_that_cannot_stop_early_says_why(mistakes, text, why):
+    (mistake,) = mistakes(text)
+    assert (mistake.code, under(mistake)) == ("E403", "decided()")
+    assert why in mistake.message
+    assert mistake.help

@@ -7,6 +7,7 @@ from composer.compiler.rules.flatten import WIDEST
 
 UNIFORM = "route(by = uniform())"
 ALL = "default bank(min = all)\n"
+ROUTE = "route(by = random(), policy = several(k = 2)) -> [A, B, C]"
 PRICED = "model X = fake(price = [1, 1])\nmodel Y = fake(price = [2, 2])\n"
 
 
@@ -58,6 +59,10 @@ FIRES = [
     ("one_forward", 'token_fuse(P, prompt("""x {{ query }}""") -> P)'),
     ("lazy_members", "token_fuse(P, Q, gate = unsure())"),
     ("greedy_once", "[A, A] -> vote()"),
+    ("early_vote", "[A, B, C] -> vote(until = decided())"),
+    ("early_vote", "[A, B, C] -> extract(number()) -> extract(line()) -> vote(until = decided())"),
+    ("early_vote", "sample(A, 5) -> extract(number()) -> vote(until = decided())"),
+    ("early_vote", f"{ROUTE} -> vote(routed = true, until = decided())"),
 ]
 
 RESTS = [
@@ -97,6 +102,8 @@ RESTS = [
     ("one_forward", "span_fuse(P, P)"),
     ("greedy_once", "[A(temperature = 1), A(temperature = 1)] -> vote()"),
     ("greedy_once", "sample(A, 2) -> vote()"),
+    ("early_vote", "[A, B, C] -> vote()"),
+    ("early_vote", "let d = sample(A, 5)\n[d -> vote(until = decided()), d -> vote()] -> vote()"),
 ]
 
 
@@ -152,6 +159,21 @@ def test_votes_of_votes_share_their_weight(rooted):
     vote = rooted(text)
     assert vote.get("weights") == (1, 1, 1, 1)
     assert vote.inputs[0].get("names") == ("A", "vote.B", "vote.C", "vote.B#2")
+
+
+def test_a_vote_that_stops_early_reads_each_answer_by_itself(rooted):
+    text = "[A, B] -> extract(number()) -> extract(line()) -> vote(weights = [1, 2], until = {})"
+    poll = rooted(text.format("decided()"))
+    assert (poll.get("names"), poll.get("sizes"), poll.get("weights")) == (
+        ("A", "B"),
+        (1, 1),
+        (1, 2),
+    )
+    assert [each.op for each in poll.lazy] == ["extract", "extract"]
+    assert [each.get("by").name for each in (poll.lazy[0], poll.lazy[0].inputs[0])] == [
+        "line",
+        "number",
+    ]
 
 
 def test_the_widest_banks_stay_nested(rooted):

@@ -44,6 +44,7 @@ votes = st.sampled_from(
         "by = rouge(), reduce = medoid()",
     ]
 )
+early_votes = st.sampled_from(["", ", ties = first()", ", by = exact()"])
 policies = st.sampled_from(["one()", "one(cost = 1)", "threshold(at = 0.6)", "threshold()"])
 estimators = st.sampled_from(["uniform()", "random()", "length(threshold = 3)"])
 
@@ -61,6 +62,12 @@ def answers(inner):
         fill("({} -> vote({}))", several, votes),
         fill("({} -> vote({}))", several, votes),
         fill(
+            "({} -> vote(until = decided(batch = {}){}))",
+            one_by_one(inner),
+            st.integers(1, 3),
+            early_votes,
+        ),
+        fill(
             "({} -> rank(by = {}()) -> best())", several, st.sampled_from(["longest", "shortest"])
         ),
         fill("({} -> select({}))", several, judges),
@@ -75,6 +82,20 @@ def answers(inner):
         fill("twice({})", inner),
         fill("[{}]", inner),
     )
+
+
+def one_by_one(inner):
+    """Answers that can be asked for in turn, made of steps that give one."""
+    bank = st.lists(inner, min_size=1, max_size=4).map(", ".join).map("[{}]".format)
+    both = st.one_of(
+        bank,
+        fill("[x: {}, {}]", bank, inner),
+        fill("sample({}, {})", st.sampled_from("DHK"), st.integers(1, 4)),
+        st.just("drawn"),
+        st.just("[drawn, drawn]"),
+        fill("(route(by = {}, policy = several(k = 2)) -> [{}, {}])", estimators, inner, inner),
+    )
+    return st.one_of(both, fill("({} -> extract({}))", both, readers))
 
 
 def candidates(inner):

@@ -55,6 +55,8 @@ def calls(one):
     ("answer", "expected"),
     [
         ("[A, B] -> vote()", {"A": (4, 4), "B": (4, 4)}),
+        ("[C, A, B] -> vote(until = decided())", {"C": (4, 4), "A": (4, 4), "B": (0, 4)}),
+        ("[R, A, R] -> vote(until = decided())", {"R": (0, 0), "A": (4, 4)}),
         ("[sample(A, 3), B] -> extract(number()) -> vote()", {"A": (12, 12), "B": (4, 4)}),
         ("[A, B] -> rank(by = consensus()) -> top(1) -> regenerate(C)", {"C": (4, 4)}),
         ("cascade(A, B, C, accept = confidence > 0.5)", {"A": (4, 4), "B": (0, 4), "C": (0, 4)}),

@@ -20,6 +20,13 @@ def test_several_choices_ask_no_others(asked):
     assert sorted(asked(recipe)) == ["A", "B"]
 
 
+def test_a_vote_asks_no_member_that_cannot_change_the_winner(asked):
+    assert asked("[A, A, B] -> vote(until = decided())") == ["A"]
+    assert asked("[A, B, A, C] -> vote(until = decided())") == ["A", "B", "C"]
+    chosen = "route(by = random(), policy = several(k = 3)) -> [A, A, A, A]"
+    assert asked(f"{chosen} -> vote(until = decided())") == ["A"]
+
+
 def test_a_fallback_asks_nobody_when_the_first_answers(asked):
     assert asked("A | B") == ["A"]
     assert asked("broken | A | B") == ["broken", "A"]

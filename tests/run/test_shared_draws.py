@@ -91,6 +91,15 @@ def test_sampled_draws_of_one_question_are_one_request(steps, asked):
     assert result.members["A"].calls == sum(asked)
 
 
+def test_draws_that_a_vote_needs_in_any_case_are_one_request():
+    answer(MODEL + "sample(A, 9) -> vote(until = decided())")
+    assert sizes()[0] == 5
+    early = [seed for request in SERVED for seed in request]
+    SERVED.clear()
+    answer(MODEL + "sample(A, 9) -> vote()")
+    assert early == list(SERVED[0])[: len(early)]
+
+
 def test_a_search_asks_for_all_next_steps_of_a_text_at_once():
     answer(MODEL + "model R = fake()\nprocess_fuse(A, reward = R, draws = 4, depth = 1)")
     assert sizes() == [4]

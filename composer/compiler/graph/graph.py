@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,7 @@ class Graph:
         self._draws: dict[tuple[object, ...], set[int]] = {}
         self._models: dict[Node, Model | ModelError | None] = {}
         self._cards: dict[Declaration, Card] = {}
+        self._readers: Counter[Node] = Counter()
         self.places: dict[Node, Place] = {}
         self.origins: dict[Node, dict[str, Place]] = {}
         self.query = self._intern(Node(QUERY, (), None, Port.QUERY))
@@ -96,6 +98,14 @@ class Graph:
         assert node.options is not None
         alike = (node.op, *map(id, node.inputs), node.options.model_copy(update={"draw": 0}))
         return len(self._draws.get(alike, ())) > 1
+
+    def sweep(self, root: Node) -> None:
+        """Note who reads what under a root, before rules sweep over it."""
+        self._readers = Counter(each for node in topological(root) for each in node.inputs)
+
+    def readers(self, node: Node) -> int:
+        """Return how many read a node's value where the last sweep began; 0 for a newer node."""
+        return self._readers[node]
 
     def card(self, declaration: Declaration) -> Card:
         """Return what is known of a declared model, read once; raises ModelError for a mistake."""

@@ -132,6 +132,16 @@ class NodeSite(Site):
         return self.facts.counts.get(self.node)
 
     @property
+    def in_turn(self) -> bool:
+        """Whether its answers can be asked for one after the other."""
+        return not self.node.is_query and self.node.step.in_turn
+
+    @property
+    def reads(self) -> bool:
+        """Whether it reads a value out of each answer."""
+        return not self.node.is_query and self.node.step.reads
+
+    @property
     def voted(self) -> bool:
         """Whether a vote chose its answer."""
         return self.node in self.facts.voted

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         PlannedRule,
         PlannedServer,
         PlannedStep,
+        PlannedTurns,
     )
 
 UNITS = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
@@ -58,6 +59,7 @@ def _sections(plan: Plan, *, origins: bool) -> Iterator[tuple[str, Iterable[str]
     maybe = "   (those marked ? may not run)" if any(s.maybe for s in plan.steps) else ""
     steps = (line for step in plan.steps for line in _step(step, origins=origins))
     yield f"steps{maybe}", chain(steps, [f"  answer := {plan.answer}"])
+    yield "votes that stop early", (f"  {each.step}: {_turns(each)}" for each in plan.turns)
     yield "fits", (f"  {_fit(fit)}" for fit in plan.fits)
     yield "costs of an answer", _table([_cost(cost) for cost in plan.costs])
     yield "not fitted yet", _unfitted(plan)
@@ -85,6 +87,15 @@ def _requests(requests: Iterable[PlannedRequests]) -> Iterator[str]:
         head = f"  {each.step}: {each.member}, "
         lines = wrap(each.requests, SERVER_WIDTH)
         yield from (f"{head if not at else '        '}{line}" for at, line in enumerate(lines))
+
+
+def _turns(turns: PlannedTurns) -> str:
+    """Say how many branches are asked."""
+    if turns.fewest is None:
+        return f"at most {counted(turns.most, 'branch')}, as many as the route takes"
+    if turns.fewest == turns.most:
+        return f"all of {counted(turns.most, 'branch')}"
+    return f"{turns.fewest} to {counted(turns.most, 'branch')}"
 
 
 def _unfitted(plan: Plan) -> Iterator[str]:

@@ -120,6 +120,7 @@ def users_of(kind: str) -> list[str]:
     return [
         f"{step.name}({name} = ...)"
         for step in STEPS.values()
+        if step.named
         for name, field in step.public_options.items()
         if kind in kinds_of(hint_of(field)) or (kind == SIGNAL and _is_rule(hint_of(field)))
     ]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 
-_RARE = frozenset({"builds", "costs", "servers", "requests", "unfitted"})
+_RARE = frozenset({"builds", "costs", "servers", "requests", "turns", "unfitted"})
 """Parts of a plan that are written only where they hold something."""
 
 
@@ -72,6 +72,14 @@ class PlannedRequests(_PlanRecord):
     step: str
     member: str
     requests: str
+
+
+class PlannedTurns(_PlanRecord):
+    """How many branches a vote asks that may stop early; `fewest` is None where a route chooses."""
+
+    step: str
+    fewest: int | None
+    most: int
 
 
 class PlannedBuild(_PlanRecord):
@@ -167,6 +175,7 @@ class Plan(_PlanRecord):
     unfitted: tuple[PlannedUnfitted, ...] = ()
     servers: tuple[PlannedServer, ...] = ()
     requests: tuple[PlannedRequests, ...] = ()
+    turns: tuple[PlannedTurns, ...] = ()
 
     @model_serializer(mode="wrap")
     def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:

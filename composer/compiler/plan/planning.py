@@ -26,6 +26,7 @@ from composer.compiler.plan.plan import (
     PlannedUnfitted,
 )
 from composer.compiler.plan.requests import planned_requests
+from composer.compiler.plan.turns import planned_turns
 from composer.compiler.rules import APART, does_once, done_once, optimize
 from composer.diagnostics.secrets import starred
 from composer.specs import Derived, Local, Remote
@@ -62,6 +63,7 @@ def make_plan(
         unfitted=tuple(_unfitted(order)),
         servers=planned_servers(order),
         requests=tuple(planned_requests(_ids(order))),
+        turns=tuple(planned_turns(_ids(order))),
     )
     apart = partial(_apart, compiled, optimized, put) if does_once(optimized) else None
     return Planned(plan, root, _ids(topological(root)), apart)

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import topological
-from composer.compiler.rules.drop import never_chosen, settled_cascade, weightless_members
+from composer.compiler.rules.drop import (
+    early_vote,
+    never_chosen,
+    settled_cascade,
+    weightless_members,
+)
 from composer.compiler.rules.flatten import flat_fuses, flat_votes
 from composer.compiler.rules.meaning import (
     flat_banks,
@@ -25,7 +30,7 @@ if TYPE_CHECKING:
 
 PASSES = (
     Pass("meaning", (lone_branch, flat_banks, route_into_members, lone_choice), meaning=True),
-    Pass("drop", (weightless_members, never_chosen, settled_cascade)),
+    Pass("drop", (weightless_members, never_chosen, settled_cascade, early_vote)),
     Pass("flatten", (flat_votes, flat_fuses)),
     Pass("share", (one_vocabulary, one_forward, lazy_members, greedy_once)),
 )

@@ -107,6 +107,7 @@ class Pass:
     def run(self, graph: Graph, root: Node, log: list[RuleUse]) -> Node:
         """Rewrite to a fixed point; every use of a rule goes into the log."""
         for _ in range(SWEEPS):
+            graph.sweep(root)
             rewritten = graph.rebuild(root, lambda node: self._improved(graph, node, log))
             if rewritten is root:
                 return root
