@@ -45,6 +45,10 @@ class Scorer(Typed):
         """The name of what asks these models."""
         return self.name
 
+    def calls(self, answers: int) -> int:
+        """Return how often each of these models is asked about so many answers, at most."""
+        return 0 if self.of_judges is None else answers
+
     @abstractmethod
     async def score(
         self, answers: Candidates, ask: Asker, judges: tuple[Model, ...]
@@ -170,6 +174,10 @@ class Sum(Scorer):
     def asker(self) -> str:
         """The first score that asks models."""
         return next((each.asker for each in self.of if each.of_judges is not None), self.name)
+
+    def calls(self, answers: int) -> int:
+        """Return what all of the scores take."""
+        return sum(each.calls(answers) for each in self.of)
 
     async def score(
         self, answers: Candidates, ask: Asker, judges: tuple[Model, ...]

@@ -53,6 +53,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "confident": "scoring.Confident",
         "likely": "scoring.Likelihood",
         "judge": "judging.Judge",
+        "peer_review": "reviewing.PeerReview",
         "consensus": "scoring.Consensus",
         "length": "scoring.Length",
         "sum": "scoring.Sum",

@@ -143,8 +143,29 @@ then how clear it is. Its length must not matter.
 {{ answer }}
 [End of the answer]
 
-Give your reason in one or two sentences. Then end with a grade from 1 (worthless) to 10 (could \
-not be better) in double brackets, such as [[5]].
+Give your reason in one or two sentences. Then end with a grade from 1 (worthless) to \
+{{ fields.scale | default(10) }} (could not be better) in double brackets, such as [[5]].
+"""
+
+_PEER_REVIEW = """
+Grade {{ answers | length }} answers to one question, each by itself: whether it is correct first, \
+then whether it does what was asked and leaves nothing out, then how clear it is. Their order and \
+their length must not matter.
+
+[Question]
+{{ query }}
+{% for a in answers %}
+
+[Answer {{ loop.index }}]
+{{ a.text }}
+[End of answer {{ loop.index }}]
+{% endfor %}
+
+A grade goes from 1 (worthless) to {{ fields.scale | default(5) }} (could not be better). Give \
+your reason for each answer in one sentence. Then end with the grades in the order of the answers, \
+in double brackets and with commas between them, such as \
+[[{% for a in answers %}{{ "3" if loop.index is odd else "4" }}{{ "" if loop.last else ", " }}\
+{% endfor %}]].
 """
 
 _JUDGE_ANSWER = """
@@ -190,6 +211,7 @@ TEMPLATES: dict[str, Template] = {
     "judge_pair": Template(text=_JUDGE_PAIR),
     "judge_score": Template(text=_JUDGE_SCORE),
     "merge": Template(text=_MERGE),
+    "peer_review": Template(text=_PEER_REVIEW),
     "plain": Template(text="{{ query }}"),
     "refine": Template(text=_REFINE),
     "select": Template(text=_SELECT),
@@ -199,5 +221,5 @@ TEMPLATES: dict[str, Template] = {
 """The shipped templates: `aggregate` after Mixture of Agents (arXiv:2406.04692), `merge` after
 LLM-Blender (arXiv:2306.02561), `select` after universal self-consistency (arXiv:2311.17311),
 `refine` after one answer, `analyse` and `synthesis` of a panel of models, `judge_answer`,
-`judge_pair` and `judge_score` after MT-Bench (arXiv:2306.05685), `verify` after AutoMix
-(arXiv:2310.12963), and `plain`, the question itself."""
+`judge_pair` and `judge_score` after MT-Bench (arXiv:2306.05685), `peer_review` after LLM-PeerReview
+(arXiv:2512.23213), `verify` after AutoMix (arXiv:2310.12963), and `plain`, the question itself."""

@@ -8,13 +8,11 @@ from composer.backends.fake import Fake
 from composer.methods import (
     Confident,
     Consensus,
-    Judge,
     Likelihood,
     Longest,
     PartError,
     Scorer,
     Shortest,
-    Template,
 )
 from composer.methods.scoring import Length, Sum
 from composer.specs import Declared
@@ -100,70 +98,3 @@ def test_consensus_overlooks_those_that_abstain(several, script):
 def test_length_orders_both_ways(several):
     assert score(Shortest(), several("a", "abc")) == (-1.0, -3.0)
     assert score(Longest(), several("a", "abc")) == (1.0, 3.0)
-
-
-def longer_is_better(_model, prompt):
-    first, second = (part.split("\n[End")[0] for part in prompt.split("]\n")[2:5:2])
-    if len(first) == len(second):
-        return "Equal. [[C]]"
-    return "[[A]]" if len(first) > len(second) else "Not [[A]], but [[b]]"
-
-
-def test_a_judge_compares_every_pair_in_both_orders(several, script):
-    ask = script(longer_is_better)
-    found = score(Judge(), several("x", "xxx", "xx"), ask, (J,))
-    assert found == (0.0, 1.0, 0.5)
-    assert len(ask.asked) == 6
-
-
-def test_a_tie_is_half_a_win(several, script):
-    assert score(Judge(), several("x", "y"), script(longer_is_better), (J,)) == (0.5, 0.5)
-
-
-def test_a_judge_that_likes_the_first_answer_decides_nothing(several, script):
-    ask = script(lambda _model, _prompt: "[[A]]")
-    assert score(Judge(), several("x", "yy", "zzz"), ask, (J,)) == (0.5, 0.5, 0.5)
-
-
-def test_two_judges_count_the_same(several, script):
-    ask = script(lambda model, prompt: longer_is_better(model, prompt) if model == "J" else "[[C]]")
-    assert score(Judge(), several("x", "xxx"), ask, (J, K)) == (0.25, 0.75)
-
-
-def test_a_single_answer_needs_no_judge(several, script):
-    ask = script(longer_is_better)
-    assert score(Judge(), several("x"), ask, (J,)) == (0.5,)
-    assert ask.asked == []
-
-
-def test_grades_are_averaged_over_the_judges(several, script):
-    ask = script(
-        lambda model, prompt: f"[[{8 if 'good' in prompt else 2}]]" if model == "J" else "[[4]]"
-    )
-    assert score(Judge(how="grade"), several("good", "poor"), ask, (J, K)) == (6.0, 3.0)
-
-
-def test_a_verdict_that_cannot_be_read_is_noted(several, script):
-    ask = script(lambda _model, prompt: "[[9]]" if "good" in prompt else "I cannot say")
-    assert score(Judge(how="grade"), several("good", "poor"), ask, (J,)) == (9.0, 0.0)
-    assert ask.notes == {"unread_verdicts": 1}
-
-
-def test_a_judge_that_gives_no_verdict_is_an_error(several, script):
-    with pytest.raises(PartError, match="no verdict could be read from the replies of `J`"):
-        score(Judge(), several("x", "y"), script(), (J,))
-
-
-def test_a_judge_may_have_its_own_template(several, script):
-    ask = script(lambda _model, prompt: f"[[{prompt}]]")
-    judge = Judge(how="grade", template=Template(text="{{ answer }}"))
-    assert score(judge, several("3", "7"), ask, (J,)) == (3.0, 7.0)
-
-
-def test_a_judge_is_asked_greedily_about_the_question(several, script):
-    ask = script(longer_is_better)
-    score(Judge(max_tokens=9), several("x", "yy"), ask, (J,))
-    _, query, sampling = ask.asked[0]
-    assert "Which?" in query.text
-    assert query.root.text == "Which?"
-    assert (sampling.temperature, sampling.max_tokens) == (0.0, 9)
