@@ -26,6 +26,16 @@ class Ties(Typed):
         Where only one answer leads there is no tie, and one candidate that gave it is picked.
         """
 
+    def order(self, texts: Sequence[Text], rng: random.Random) -> list[int]:
+        """Return the indices of equals in an order: each time, one of those left is picked."""
+        waiting, order = list(range(len(texts))), list[int]()
+        while waiting:
+            equal = Shares.of_groups(
+                len(waiting), tuple((at,) for at in range(len(waiting))), [1.0] * len(waiting)
+            )
+            order.append(waiting.pop(self.pick([texts[at] for at in waiting], equal, rng)))
+        return order
+
 
 class First(Ties):
     """The answer that was given first."""

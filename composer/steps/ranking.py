@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
+from itertools import groupby
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from composer.methods import TEMPLATES, Confident, Exact, Judge, Scorer, Template
+from composer.methods import TEMPLATES, Confident, Exact, Judge, Scorer, Seeded, Template, Ties
 from composer.methods.scoring import SCORE
 from composer.methods.selecting import taught
 from composer.steps.asking import PER_QUERY
@@ -21,7 +22,7 @@ from composer.values.capability import Capability
 from composer.values.finite import descending, finite
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from composer.steps.site import Site
 
@@ -32,17 +33,22 @@ if TYPE_CHECKING:
     instead="use another score: `rank(by = consensus())` or `rank(D, by = judge())`",
 )
 async def rank(
-    answers: Candidates, *judges: Model, by: Scorer | None = None, ask: Asker
+    answers: Candidates,
+    *judges: Model,
+    by: Scorer | None = None,
+    ties: Ties = Seeded(),
+    ask: Asker,
 ) -> Ranking:
     """Order the candidates by a score, best first.
 
     With models in brackets, the models judge (`by = judge()`); without, the score is the confidence
-    of each answer. Equal scores keep their order. A score that is not a number comes last.
+    of each answer. `ties` says which of two equal scores comes first. A score that is not a number
+    comes last.
     """
     scorer = by or default_scorer(judges=bool(judges))
     scorer = await taught(scorer, answers, Exact(), ask)
     scores = await scorer.score(answers, ask, judges)
-    order = descending(scores, f"`{scorer.name}`")
+    order = _ordered(answers, scores, descending(scores, f"`{scorer.name}`"), ties, ask)
     finite_scores = {answers.names[at]: finite(scores[at]) for at in order}
     unscored = [name for name, score in finite_scores.items() if score is None]
     ask.note(scores=finite_scores, **({"unscored": unscored} if unscored else {}))
@@ -56,6 +62,20 @@ async def rank(
         tuple(replace(failure, at=len(order)) for failure in answers.failed),
         answers.facts,
     )
+
+
+def _ordered(
+    answers: Candidates, scores: Sequence[float], order: Sequence[int], ties: Ties, ask: Asker
+) -> list[int]:
+    """Return the places of candidates in order, equals as `ties` says."""
+    groups = [list(group) for finite_, group in groupby(order, lambda at: finite(scores[at]))]
+    if len(groups[0]) > 1:
+        ask.note(tie=[answers.texts[at].answer for at in groups[0]], ties=ties.name)
+    return [
+        group[at]
+        for group in groups
+        for at in ties.order([answers.texts[place] for place in group], ask.rng)
+    ]
 
 
 def default_scorer(*, judges: bool) -> Scorer:

@@ -1,11 +1,14 @@
 """Asking, prompting, ranking and cascading, by hand."""
 
+from collections import Counter
+
 import pytest
 
 from composer.backends.fake import Fake
 from composer.methods import (
     Confidence,
     Constant,
+    First,
     Length,
     Longest,
     Operation,
@@ -70,10 +73,21 @@ def test_a_cascade_given_a_query_begins_with_its_first_stage(run, ask, branch, q
     assert [each.runs for each in stages] == [1, 0]
 
 
-def test_a_ranking_keeps_the_order_of_equals(run, ask, answers):
-    ranking = run(rank(answers("aa", "b", "cc"), by=Longest(), ask=ask))
+def test_a_ranking_may_keep_the_order_of_equals(run, ask, answers):
+    ranking = run(rank(answers("aa", "b", "cc"), by=Longest(), ties=First(), ask=ask))
     assert ranking.names == ("A", "C", "B")
+    assert ask.notes["tie"] == ["aa", "cc"]
     assert list(ranking.scores) == sorted(ranking.scores, reverse=True)
+
+
+def test_equals_come_first_equally_often(run, ask, answers):
+    rankings = [
+        run(rank(answers("aa", "b", "cc", "dd"), by=Longest(), ask=ask)) for _ in range(300)
+    ]
+    firsts = Counter(ranking.names[0] for ranking in rankings)
+    assert set(firsts) == {"A", "C", "D"}
+    assert min(firsts.values()) > 70
+    assert {ranking.names[3] for ranking in rankings} == {"B"}
 
 
 def test_top_and_best_take_from_the_front(query, text, ask):
