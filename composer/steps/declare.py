@@ -185,6 +185,11 @@ class Step(Traits):
         self.hooks.count = hook
         return hook
 
+    def calls(self, hook: Count) -> Count:
+        """Register how often the step asks each of its models, at most, if that is known."""
+        self.hooks.calls = hook
+        return hook
+
     def enough(self, hook: Enough) -> Enough:
         """Register what is missing, by the ports of all inputs; asked where a recipe is read."""
         self.hooks.enough = hook

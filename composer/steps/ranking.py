@@ -89,6 +89,14 @@ def all_of_them(site: Site) -> int | None:
     return site.inputs[0].count
 
 
+@rank.calls
+def as_often_as_its_score_asks(site: Site) -> int | None:
+    """What the score takes for so many answers."""
+    scorer = site.get("by") or default_scorer(judges=bool(site.models))
+    count = site.inputs[0].count
+    return None if count is None else scorer.calls(count)
+
+
 @rank.check
 def it_can_know_what_it_scores_by(site: Site) -> Iterator[Complaint]:
     """The judges are wanted, and can do what the scorer asks; so can those who wrote."""

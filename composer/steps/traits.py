@@ -35,6 +35,7 @@ class Hooks:
 
     checks: list[Check] = field(default_factory=list)
     count: Count | None = None
+    calls: Count | None = None
     enough: Enough | None = None
     otherwise: Otherwise | None = None
     settles: dict[str, Callable[..., object]] = field(default_factory=dict)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from composer.compiler.plan.plan import (
         Plan,
         PlannedBuild,
+        PlannedCalls,
         PlannedCost,
         PlannedFit,
         PlannedModel,
@@ -60,6 +61,7 @@ def _sections(plan: Plan, *, origins: bool) -> Iterator[tuple[str, Iterable[str]
     steps = (line for step in plan.steps for line in _step(step, origins=origins))
     yield f"steps{maybe}", chain(steps, [f"  answer := {plan.answer}"])
     yield "votes that stop early", (f"  {each.step}: {_turns(each)}" for each in plan.turns)
+    yield "calls for an answer", _table([_calls(calls) for calls in plan.calls])
     yield "fits", (f"  {_fit(fit)}" for fit in plan.fits)
     yield "costs of an answer", _table([_cost(cost) for cost in plan.costs])
     yield "not fitted yet", _unfitted(plan)
@@ -120,6 +122,10 @@ def _fit(fit: PlannedFit) -> str:
     mean, low, high = (number_text(value, 4) for value in fit.reached)
     reached = f"reached {mean} [{low}, {high}] on held-out rows"
     return f"{line}; {setting} for {fit.calibrated['target']}, {reached}"
+
+
+def _calls(calls: PlannedCalls) -> list[str]:
+    return [calls.step, calls.model, f"up to {calls.most}"]
 
 
 def _cost(cost: PlannedCost) -> list[str]:

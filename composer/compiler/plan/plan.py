@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 
-_RARE = frozenset({"builds", "costs", "servers", "requests", "turns", "unfitted"})
+_RARE = frozenset({"builds", "calls", "costs", "servers", "requests", "turns", "unfitted"})
 """Parts of a plan that are written only where they hold something."""
 
 
@@ -79,6 +79,14 @@ class PlannedTurns(_PlanRecord):
 
     step: str
     fewest: int | None
+    most: int
+
+
+class PlannedCalls(_PlanRecord):
+    """How often a step asks one of its models about one query, at most."""
+
+    step: str
+    model: str
     most: int
 
 
@@ -176,6 +184,7 @@ class Plan(_PlanRecord):
     servers: tuple[PlannedServer, ...] = ()
     requests: tuple[PlannedRequests, ...] = ()
     turns: tuple[PlannedTurns, ...] = ()
+    calls: tuple[PlannedCalls, ...] = ()
 
     @model_serializer(mode="wrap")
     def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from composer.compiler.fits.learners import learners_of
 from composer.compiler.graph import topological
 from composer.compiler.graph.capabilities import card_of, checkpoint_of, checkpoints_in
+from composer.compiler.plan.calls import planned_calls
 from composer.compiler.plan.costs import planned_costs
 from composer.compiler.plan.option_text import declared_text, option_text
 from composer.compiler.plan.placement import devices as found_devices
@@ -64,6 +65,7 @@ def make_plan(
         servers=planned_servers(order),
         requests=tuple(planned_requests(_ids(order))),
         turns=tuple(planned_turns(_ids(order))),
+        calls=tuple(planned_calls(order, _ids(order))),
     )
     apart = partial(_apart, compiled, optimized, put) if does_once(optimized) else None
     return Planned(plan, root, _ids(topological(root)), apart)
