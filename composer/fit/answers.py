@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from composer.recipe import Recipe
     from composer.values import Candidates
 
+Aliases = Mapping[str, tuple[str, ...]]
+
 _ANSWERS = (Port.TEXT, Port.CANDIDATES, Port.RANKING)
 
 
@@ -33,15 +36,18 @@ def answers_of(node: Node, settings: FitSettings, *, labelled: bool) -> AnswerTa
     """
     from composer.evaluate import read_rows
     from composer.evaluate.grading import opened
+    from composer.evaluate.recipes import data_names, declarations
 
     rows = read_rows(settings.data)
     recipe = held(settings.recipe, node)
     settings.tell(f"asking the candidates of `{node.op}` {counted(len(rows), 'question')}")
     candidates = list(_candidates(recipe, rows))
+    models = declarations(settings.recipe)
+    aliases = {name: data_names(name, model) for name, model in models.items()}
     with opened(settings.how) as how:
         how.check(rows)
         table_rows = [
-            _row(row, each, how if labelled else None)
+            _row(row, each, how if labelled else None, aliases)
             for row, each in zip(rows, candidates, strict=True)
             if each is not None
         ]
@@ -72,17 +78,23 @@ def _candidates(recipe: Recipe, rows: list[EvaluationRow]) -> Iterator[Candidate
             yield None if held_text is None else held_text.facts[CANDIDATES]
 
 
-def _row(row: EvaluationRow, candidates: Candidates, how: Grading | None) -> AnswerRow:
+def _row(
+    row: EvaluationRow, candidates: Candidates, how: Grading | None, aliases: Aliases
+) -> AnswerRow:
     quality = tuple(
-        None if how is None else _quality(row, candidates, at, how)
+        None if how is None else _quality(row, candidates, at, how, aliases)
         for at in range(len(candidates.texts))
     )
     return AnswerRow(candidates, quality, row.references, row.tags)
 
 
-def _quality(row: EvaluationRow, candidates: Candidates, at: int, how: Grading) -> float | None:
+def _quality(
+    row: EvaluationRow, candidates: Candidates, at: int, how: Grading, aliases: Aliases
+) -> float | None:
+    """Grade one candidate; `aliases` are the names that the data may have for each model."""
     from composer.evaluate.judge import judge
 
     text = candidates.texts[at]
+    writers = (*aliases.get(text.source, (text.source,)), candidates.names[at])
     answer = text.value if text.extracted and text.value is not None else text.text.strip()
-    return judge(row, answer, (text.source, candidates.names[at]), how).score
+    return judge(row, answer, writers, how).score

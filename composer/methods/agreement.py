@@ -142,18 +142,18 @@ class Exact(Agreement):
 class Verbatim(Agreement):
     """The same characters, such as `'a'` and `'A'` of code, which are two answers.
 
-    Only spaces at the ends do not count.
+    Spaces at the ends count where `extract` reads them; a whole text is compared without them.
     """
 
     name: ClassVar[str] = "verbatim"
 
     def same(self, left: str, right: str) -> float:
         """Return 1 for the same characters, else 0."""
-        return float(left.strip() == right.strip())
+        return float(left == right)
 
     def key(self, text: str) -> str:
-        """Return the answer without spaces at its ends."""
-        return text.strip()
+        """Return the answer as it is."""
+        return text
 
 
 class Numeric(Agreement):

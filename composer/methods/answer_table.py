@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
     from composer.methods.estimators.values import Floats
     from composer.values import Candidates
+
+_CLOSE = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +29,20 @@ class AnswerRow:
     quality: tuple[float | None, ...]
     references: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+
+    def quality_of_choice(self, values: Sequence[float]) -> float:
+        """Return the mean quality of the candidates with the greatest value; unknown counts as 0.
+
+        It is 0 where no candidate has a value above minus infinity.
+        """
+        best = max(values)
+        pairs = zip(self.quality, values, strict=True)
+        leading = [quality or 0.0 for quality, value in pairs if value >= best - _CLOSE]
+        return 0.0 if best == -math.inf else sum(leading) / len(leading)
+
+    def quality_of_member(self, name: str) -> float:
+        """Return the quality of a member's answer, 0 where it is unknown or missing."""
+        return dict(zip(self.candidates.names, self.quality, strict=True)).get(name) or 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +76,13 @@ class AnswerTable:
             )
             for row in self.rows
         )
+
+    @cached_property
+    def best_member(self) -> str:
+        """The name with the greatest mean quality over the rows where its quality is known."""
+        counts = np.isfinite(self.quality).sum(0)
+        means = np.nansum(self.quality, 0) / np.where(counts, counts, np.nan)
+        return self.names[int(np.nanargmax(means))]
 
     def members(self, row: AnswerRow) -> list[int]:
         """Return the place of each candidate of a row among the names."""

@@ -149,13 +149,19 @@ class After(Reader):
 
 
 class Whole(Reader):
-    """The whole text, without spaces at its ends; an empty text abstains."""
+    """The whole text, without spaces at its ends; an empty text abstains.
+
+    With `as_written`, spaces at the ends count, and an empty text is an answer: so the values of a
+    program are compared.
+    """
 
     name: ClassVar[str] = "whole"
 
+    as_written: bool = False
+
     def read(self, text: str) -> str | None:
         """Return the text."""
-        return text.strip() or None
+        return text if self.as_written else text.strip() or None
 
 
 def readable_pattern(regex: str) -> str:

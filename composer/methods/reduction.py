@@ -1,12 +1,13 @@
 """How a vote is counted: from the answers to a share for each candidate."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from composer.methods.agreement import Answers, Comparison, Groups
-from composer.values import Text, Typed
+from composer.values import Candidates, Text, Typed
 
 _CLOSE = 1e-12
 
@@ -78,6 +79,16 @@ class Reduction(Typed):
         """
         del name, weight
         return None
+
+    def values(self, candidates: Candidates, comparison: Comparison) -> tuple[float, ...]:
+        """Return the share of each candidate's answer; minus infinity where it abstains."""
+        pairs = zip(candidates.texts, candidates.names, strict=True)
+        ballots = [Ballot(text, name) for text, name in pairs]
+        shares = self.shares(ballots, comparison).shares
+        return tuple(
+            share if ballot.answer is not None else -math.inf
+            for share, ballot in zip(shares, ballots, strict=True)
+        )
 
 
 class Count(Reduction):

@@ -18,7 +18,7 @@ from composer.specs.content import data_stamp
 from composer.values import Fitted, MaybeFile, OnceCache
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from composer.methods.agreement import Agreement
     from composer.methods.answer_table import AnswerTable
@@ -64,6 +64,11 @@ class LearnedSelector(FittedPart):
 
         Candidates that abstain have minus infinity.
         """
+
+    def notes(self, state: State) -> Iterator[str]:
+        """Yield what a person should read of what was learnt."""
+        del state
+        yield from ()
 
     @property
     def learns_when_used(self) -> bool:

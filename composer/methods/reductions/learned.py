@@ -6,28 +6,19 @@ import math
 from typing import TYPE_CHECKING
 
 from composer.methods.fitted import named
-from composer.methods.reduction import Ballot, Reduction, Shares
+from composer.methods.reduction import Reduction, Shares
 from composer.methods.selecting import LearnedSelector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from composer.methods.agreement import Comparison
-    from composer.values import Candidates, State
+    from composer.methods.reduction import Ballot
+    from composer.values import State
 
 
 class LearnedReduction(Reduction, LearnedSelector):
     """A vote that is fitted on the answers of all members."""
-
-    def values(self, candidates: Candidates, comparison: Comparison) -> tuple[float, ...]:
-        """Return the share of each candidate's answer; minus infinity where it abstains."""
-        pairs = zip(candidates.texts, candidates.names, strict=True)
-        ballots = [Ballot(text, name) for text, name in pairs]
-        shares = self.shares(ballots, comparison).shares
-        return tuple(
-            share if ballot.answer is not None else -math.inf
-            for share, ballot in zip(shares, ballots, strict=True)
-        )
 
 
 class Weighing(LearnedReduction):

@@ -1,0 +1,105 @@
+"""A guard for votes: where the labels do not say that a vote is better, the best member answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from composer.methods.held_out import held_out_choices
+from composer.methods.mistakes import PartError
+from composer.methods.reduction import Count, Reduction, Shares
+from composer.methods.reductions.learned import LearnedReduction
+from composer.methods.selecting import LearnedSelector
+from composer.metrics import difference_interval
+from composer.values import Fitted, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from composer.methods.agreement import Comparison
+    from composer.methods.answer_table import AnswerTable
+    from composer.methods.reduction import Ballot
+
+_LEAST_ROWS = 2
+
+
+class Guarded(LearnedReduction):
+    """Another vote, unless one member alone is as good on held-out labels: then that member.
+
+    `of` is any vote, learned or not. In cross-validation over `folds`, the vote is fitted on the
+    other folds, and the member is the best one there. If the vote's mean quality is not greater,
+    the best member of all rows answers, and the vote only where this member has no answer.
+    """
+
+    name: ClassVar[str] = "guarded"
+
+    of: Reduction = Count()
+    folds: int = Field(default=5, ge=2)
+
+    def fit(self, table: AnswerTable, comparisons: tuple[Comparison, ...], seed: int) -> State:
+        """Compare the vote with the member that the labels choose, then fit it on all rows."""
+        different = len({row.candidates.query.text for row in table.rows})
+        if different < _LEAST_ROWS:
+            raise PartError("E509", f"`{self.name}` needs several different rows", "give more rows")
+        folds = min(self.folds, different)
+        held_out = held_out_choices(self.of, table, comparisons, folds, seed)
+        vote, member = _mean(held_out.chosen), _mean(held_out.best_member)
+        gap = difference_interval(held_out.chosen, held_out.best_member, seed=seed)
+        facts = {
+            "part": self.name,
+            "names": list(table.names),
+            "rows": len(table.rows),
+            "member": table.best_member,
+            "use": "vote" if vote > member else "member",
+            "held_out": {"vote": vote, "member": member, "gap": [gap.mean, gap.low, gap.high]},
+        }
+        if not isinstance(self.of, LearnedSelector) or not self.of.open:
+            return State({}, facts)
+        of = self.of.fit(table, comparisons, seed)
+        arrays = {f"of.{key}": array for key, array in of.arrays.items()}
+        return State(arrays, {**facts, "of": dict(of.facts)})
+
+    def shares(self, ballots: Sequence[Ballot], comparison: Comparison) -> Shares:
+        """Return the vote's outcome, or all votes for the member's answer."""
+        state = self.state()
+        use, member = state.facts["use"], state.facts["member"]
+        reasons = {"guard": use, "member": member, "held_out": state.facts["held_out"]}
+        mine = next((at for at in comparison.voters if ballots[at].name == member), None)
+        if use == "member" and mine is not None:
+            sums = [float(mine in group) for group in comparison.groups]
+            return Shares.of_groups(len(ballots), comparison.groups, sums, **reasons)
+        if use == "member":
+            reasons["guard"] = f"vote, since {member} has no answer"
+        counted = self._vote(state).shares(ballots, comparison)
+        return replace(counted, why=(*reasons.items(), *counted.why))
+
+    def _vote(self, state: State) -> Reduction:
+        if "of" not in state.facts:
+            return self.of
+        vote: Reduction = state.live.get("vote", lambda: self._bound(state))
+        return vote
+
+    def _bound(self, state: State) -> Reduction:
+        assert isinstance(self.of, LearnedReduction)
+        names = tuple(state.facts["names"])
+        return self.of.bound(Fitted.of(names, state.facts["rows"], state=state.part("of")))
+
+    def notes(self, state: State) -> Iterator[str]:
+        """Say which of the two answers from now on, and why."""
+        facts = state.facts
+        vote, member = facts["held_out"]["vote"], facts["held_out"]["member"]
+        _, low, high = facts["held_out"]["gap"]
+        figures = (
+            f"on held-out rows the vote has {vote:.3f} and the member that the labels choose "
+            f"{member:.3f}, a difference of {vote - member:+.3f} [{low:+.3f}, {high:+.3f}]"
+        )
+        if facts["use"] == "vote":
+            yield f"`{self.name}` lets the vote answer: {figures}"
+        else:
+            yield f"`{self.name}` lets `{facts['member']}` answer instead of the vote: {figures}"
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
