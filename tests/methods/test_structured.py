@@ -89,9 +89,7 @@ def test_items_are_read_as_json():
     assert Items().read("red and blue") == '["red", "blue"]'
 
 
-@pytest.mark.parametrize(
-    "text", ["```x\n" * 20_000, "```\n" * 20_001, "- a\n" * 20_000, "{" * 20_000]
-)
+@pytest.mark.parametrize("piece", ["```x\n", "```\n", "- a\n", "{"])
 def test_a_long_text_is_read_at_once(piece):
     text = piece * 20_001
     before = time.thread_time()
