@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from composer.engine.parts import Align, Combine, Gate, Weigh
     from composer.engine.sessions.parts import Draft, Handover
-    from composer.methods.agreement import F1, Agreement, Bleu, Edits, Exact, Numeric, Rouge
+    from composer.methods.agreement import Agreement, Exact, Numeric
     from composer.methods.align.shared import Shared
     from composer.methods.align.union import Union
     from composer.methods.combine import Logs, Mean
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from composer.methods.merging import Average, Edit
     from composer.methods.mistakes import PartError, TemplateError
     from composer.methods.options import Option
+    from composer.methods.overlap import F1, Bleu, Edits, Rouge
     from composer.methods.policies.base import Policy
     from composer.methods.policies.budgets import Budget, Paced, Spend
     from composer.methods.policies.choosing import (
@@ -163,7 +164,7 @@ __all__ = [
 ]
 
 WHERE = {
-    "agreement": ("Agreement", "Bleu", "Edits", "Exact", "F1", "Numeric", "Rouge"),
+    "agreement": ("Agreement", "Exact", "Numeric"),
     "align": ("Align",),
     "align.shared": ("Shared",),
     "align.union": ("Union",),
@@ -183,6 +184,7 @@ WHERE = {
     "merging": ("Average", "Edit"),
     "mistakes": ("PartError", "TemplateError"),
     "options": ("Option",),
+    "overlap": ("Bleu", "Edits", "F1", "Rouge"),
     "policies.base": ("Policy",),
     "policies.budgets": ("Budget", "Paced", "Spend"),
     "policies.choosing": ("Blend", "Chance", "Cheapest", "Gap", "One", "Several", "Threshold"),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from composer.methods.agreement import Agreement
+from composer.methods.agreement import Agreement, Matrix
 from composer.methods.estimators.embeddings import Embedding, Static
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _HALF = 0.5
 
@@ -29,8 +32,17 @@ class Cosine(Agreement):
 
     def same(self, left: str, right: str) -> float:
         """Return the cosine, raised to the power that `half` asks for; equal texts give 1."""
-        if left == right:
-            return 1.0
-        first, second = self.of.text_vectors([left, right])
-        cosine = min(max(float(first @ second), 0.0), 1.0)
-        return float(cosine ** (math.log(_HALF) / math.log(self.half)))
+        return self.matrix((left, right))[0][1]
+
+    def matrix(self, texts: Sequence[str]) -> Matrix:
+        """Return the same for all pairs; all texts are encoded in one batch."""
+        vectors = self.of.text_vectors(texts)
+        power = math.log(_HALF) / math.log(self.half)
+        cosines = (vectors @ vectors.T).clip(0.0, 1.0) ** power
+        return tuple(
+            tuple(
+                1.0 if left == right else float(cosine)
+                for right, cosine in zip(texts, row, strict=True)
+            )
+            for left, row in zip(texts, cosines, strict=True)
+        )

@@ -7,8 +7,9 @@ from typing import ClassVar, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
-from composer.methods.agreement import Agreement, Rouge
+from composer.methods.agreement import Agreement, Comparison
 from composer.methods.mistakes import PartError
+from composer.methods.overlap import Rouge
 from composer.values import Asker, Candidates, MissingAnswer, Model, Text, Typed
 from composer.values.finite import summed
 from composer.values.flow import unique
@@ -118,15 +119,19 @@ class Consensus(Scorer):
     ) -> tuple[float, ...]:
         """Return (1/(n-1)) sum over j != i of same(a_i, a_j); abstentions score 0."""
         del judges
-        texts = [text.answer for text in answers.texts]
-        return await ask.compute(lambda: tuple(self._mean(texts, i) for i in range(len(texts))))
+        voices = [text.answer for text in answers.texts]
+        comparison = await self.by.compare(voices, answers.query, ask)
+        return await ask.compute(lambda: _mean_agreement(comparison))
 
-    def _mean(self, texts: Sequence[str | None], index: int) -> float:
-        mine = texts[index]
-        others = [text for j, text in enumerate(texts) if j != index and text is not None]
-        if mine is None or not others:
-            return 0.0
-        return math.fsum(self.by.agreed(mine, other) for other in others) / len(others)
+
+def _mean_agreement(comparison: Comparison) -> tuple[float, ...]:
+    """Return how much each candidate agrees with the others on average."""
+    voters = comparison.voters
+    scores = [0.0] * len(comparison.answers)
+    for i in voters if len(voters) > 1 else ():
+        total = math.fsum(comparison.same(i, j) for j in voters if j != i)
+        scores[i] = total / (len(voters) - 1)
+    return tuple(scores)
 
 
 class Length(Scorer):

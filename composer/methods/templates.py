@@ -132,6 +132,25 @@ Give your reason in one or two sentences. Then end with [[A]] if answer A is bet
 answer B is better, or [[C]] if they are equally good.
 """
 
+_SAME_MEANING = """
+Compare two answers to one question. Judge whether they mean the same: whether somebody who asks \
+the question learns the same from both. Their wording, their order and their length must not matter.
+
+[Question]
+{{ query }}
+
+[Answer A]
+{{ answers[0].text }}
+[End of answer A]
+
+[Answer B]
+{{ answers[1].text }}
+[End of answer B]
+
+Give your reason in one sentence. Then end with [[yes]] if they mean the same, or [[no]] if they \
+do not.
+"""
+
 _JUDGE_SCORE = """
 Judge an answer to a question: whether it is correct first, then whether it does what was asked, \
 then how clear it is. Its length must not matter.
@@ -214,6 +233,7 @@ TEMPLATES: dict[str, Template] = {
     "peer_review": Template(text=_PEER_REVIEW),
     "plain": Template(text="{{ query }}"),
     "refine": Template(text=_REFINE),
+    "same_meaning": Template(text=_SAME_MEANING),
     "select": Template(text=_SELECT),
     "synthesis": Template(text=_SYNTHESIS),
     "verify": Template(text=_VERIFY),
@@ -222,4 +242,5 @@ TEMPLATES: dict[str, Template] = {
 LLM-Blender (arXiv:2306.02561), `select` after universal self-consistency (arXiv:2311.17311),
 `refine` after one answer, `analyse` and `synthesis` of a panel of models, `judge_answer`,
 `judge_pair` and `judge_score` after MT-Bench (arXiv:2306.05685), `peer_review` after LLM-PeerReview
-(arXiv:2512.23213), `verify` after AutoMix (arXiv:2310.12963), and `plain`, the question itself."""
+(arXiv:2512.23213), `same_meaning` of two answers, `verify` after AutoMix (arXiv:2310.12963), and
+`plain`, the question itself."""

@@ -1,6 +1,5 @@
 """Comparing answers, and how sure a comparison is: pure functions over texts and numbers."""
 
-from composer.metrics.bleu import bleu
 from composer.metrics.curves import (
     aiq,
     apgr,
@@ -25,6 +24,7 @@ from composer.metrics.intervals import (
 )
 from composer.metrics.martingale import LEVEL, ExchangeabilityTest
 from composer.metrics.numbers import last_number, number, numbers
+from composer.metrics.overlap import bleu, bleu_matrix, chrf
 from composer.metrics.proportions import lower_limit, upper_limit
 from composer.metrics.switches import Switches, threshold_switches, tradeoff_switches
 from composer.metrics.text import (
@@ -46,7 +46,9 @@ __all__ = [
     "aiq",
     "apgr",
     "bleu",
+    "bleu_matrix",
     "cascade_picks",
+    "chrf",
     "contains",
     "cost_at",
     "cpt",

@@ -1,6 +1,8 @@
 import pytest
 
 from composer.methods import F1, Bleu, Edits, Exact, Numeric, Rouge
+from composer.methods.agreement import Comparison
+from composer.methods.overlap import Chrf, Terms
 
 
 def test_exact_overlooks_case_spacing_and_stops():
@@ -59,6 +61,30 @@ def test_edits_are_counted_by_letters():
     assert Edits().same("kitten", "sitting") == pytest.approx(1 - 3 / 7)
 
 
-@pytest.mark.parametrize("by", [Exact(), Numeric(), Bleu(), Rouge(), F1(), Edits()])
+def test_chrf_compares_letters():
+    assert 0 < Chrf().same("colour", "color") < 1
+    assert Chrf().same("xyz", "abc") == 0
+
+
+def test_terms_that_all_candidates_have_say_little():
+    texts = ("the answer is red apple", "the answer is red pear", "the answer is blue plum")
+    rows = Terms().matrix(texts)
+    assert rows[0][1] > rows[0][2] > 0
+    assert rows[0][0] == 1
+    assert Terms().matrix(("", "a b")) == ((1, 0), (0, 1))
+
+
+def test_a_medoid_by_bleu_compares_all_pairs_at_once():
+    texts = ["the cat sat on the mat", "The cat sat on a mat", "dogs bark"]
+    compared = Comparison(Bleu(), texts)
+    pairs = [(i, j) for i in range(3) for j in range(3)]
+    assert [compared.same(i, j) for i, j in pairs] == pytest.approx(
+        [Bleu().same(texts[i], texts[j]) for i, j in pairs]
+    )
+
+
+@pytest.mark.parametrize(
+    "by", [Exact(), Numeric(), Bleu(), Chrf(), Rouge(), F1(), Edits(), Terms()]
+)
 def test_nothing_breaks_on_empty_texts(by):
     assert by.same("", "abc 1") == 0.0

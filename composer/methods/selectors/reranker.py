@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from composer.heavy import np, torch
-from composer.methods.agreement import F1, Agreement, Rouge
+from composer.methods.agreement import Agreement
 from composer.methods.estimators.features import Features, Tfidf
 from composer.methods.estimators.latent import Latent
 from composer.methods.estimators.losses import loss
 from composer.methods.estimators.nets import layers, sigmoid, train
+from composer.methods.overlap import F1, Rouge
 from composer.methods.selectors.base import LearnedScorer
 from composer.methods.selectors.features import agreement_features
 from composer.methods.selectors.texts import candidate_vectors, fit_texts
