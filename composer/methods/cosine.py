@@ -1,4 +1,4 @@
-"""Answers compared by their embeddings: how near their meanings are."""
+"""Answers compared by their vectors: embeddings, or weighted terms."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pydantic import Field
 
 from composer.methods.agreement import Agreement, Matrix
 from composer.methods.estimators.embeddings import Embedding, Static
+from composer.methods.estimators.features import Tfidf
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +43,36 @@ class Cosine(Agreement):
         return tuple(
             tuple(
                 1.0 if left == right else float(cosine)
+                for right, cosine in zip(texts, row, strict=True)
+            )
+            for left, row in zip(texts, cosines, strict=True)
+        )
+
+
+class Terms(Agreement):
+    """The cosine of two answers' TF-IDF vectors, fitted on the candidates of the query.
+
+    A term that all candidates have says little about which of them are alike. `words` is the
+    longest run of words that counts as a term, `chars` the longest run of letters inside a word.
+    """
+
+    name: ClassVar[str] = "tfidf"
+
+    words: int = Field(default=1, ge=0, le=5)
+    chars: int = Field(default=0, ge=0, le=8)
+
+    def same(self, left: str, right: str) -> float:
+        """Return the cosine, fitted on these two texts alone."""
+        return self.matrix((left, right))[0][1]
+
+    def matrix(self, texts: Sequence[str]) -> Matrix:
+        """Return the cosine of each pair; 1 for equal texts, 0 beside a text without terms."""
+        features = Tfidf(words=self.words, chars=self.chars)
+        _, vectors = features.embed([(text.lower(), ()) for text in texts])
+        cosines = (vectors @ vectors.T).toarray()
+        return tuple(
+            tuple(
+                1.0 if left == right else min(max(float(cosine), 0.0), 1.0)
                 for right, cosine in zip(texts, row, strict=True)
             )
             for left, row in zip(texts, cosines, strict=True)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import Field
-
 from composer import metrics
 from composer.methods.agreement import Agreement, Matrix
-from composer.methods.estimators.features import Tfidf
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,33 +67,3 @@ class Edits(Agreement):
     def same(self, left: str, right: str) -> float:
         """Return the similarity of two texts as they are written."""
         return metrics.similarity(left.strip(), right.strip())
-
-
-class Terms(Agreement):
-    """The cosine of two answers' TF-IDF vectors, fitted on the candidates of the query.
-
-    A term that all candidates have says little about which of them are alike. `words` is the
-    longest run of words that counts as a term, `chars` the longest run of letters inside a word.
-    """
-
-    name: ClassVar[str] = "tfidf"
-
-    words: int = Field(default=1, ge=0, le=5)
-    chars: int = Field(default=0, ge=0, le=8)
-
-    def same(self, left: str, right: str) -> float:
-        """Return the cosine, fitted on these two texts alone."""
-        return self.matrix((left, right))[0][1]
-
-    def matrix(self, texts: Sequence[str]) -> Matrix:
-        """Return the cosine of each pair; 1 for equal texts, 0 beside a text without terms."""
-        features = Tfidf(words=self.words, chars=self.chars)
-        _, vectors = features.embed([(text.lower(), ()) for text in texts])
-        cosines = (vectors @ vectors.T).toarray()
-        return tuple(
-            tuple(
-                1.0 if left == right else min(max(float(cosine), 0.0), 1.0)
-                for right, cosine in zip(texts, row, strict=True)
-            )
-            for left, row in zip(texts, cosines, strict=True)
-        )

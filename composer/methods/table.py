@@ -40,7 +40,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "rouge": "overlap.Rouge",
         "f1": "overlap.F1",
         "edits": "overlap.Edits",
-        "tfidf": "overlap.Terms",
+        "tfidf": "cosine.Terms",
         "cosine": "cosine.Cosine",
         "bertscore": "meaning.BertScore",
         "bartscore": "meaning.BartScore",

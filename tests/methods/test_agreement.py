@@ -2,7 +2,8 @@ import pytest
 
 from composer.methods import F1, Bleu, Edits, Exact, Numeric, Rouge
 from composer.methods.agreement import Comparison
-from composer.methods.overlap import Chrf, Terms
+from composer.methods.cosine import Terms
+from composer.methods.overlap import Chrf
 
 
 def test_exact_overlooks_case_spacing_and_stops():
