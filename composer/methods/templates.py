@@ -74,6 +74,52 @@ what is right, settle the contradictions, fill the gaps. Do not write about the 
 only the answer, in the form that the question asks for.
 """
 
+_ROUNDS = """
+You are given a question and several responses to it, written by assistants who did not see each \
+other's work.
+
+Question:
+{{ query }}
+{% for a in answers %}
+
+Response {{ loop.index }}:
+{{ a.text }}
+{% endfor %}
+
+Use the responses as material: check their steps, keep what holds, and leave out what is wrong, \
+also where many say it. Then answer the question yourself, in full and in the form that it asks for.
+"""
+
+_DEBATE = """
+Question:
+{{ query }}
+{% for a in answers[:-1] %}
+
+Another assistant has answered:
+{{ a.text }}
+{% endfor %}
+{% if answer %}
+
+Your own answer so far:
+{{ answer }}
+{% endif %}
+
+Consider the reasons that the others give, as critically as your own. Then answer the question \
+again, in the form that it asks for: keep your answer where it is right, change it where it is not.
+"""
+
+_REFERENCES = """
+You have been given several responses to the latest question of the user, written by different \
+language models. Synthesise them into one response of high quality. Judge what they say \
+critically: some of it may be biased or wrong. Do not copy one of them; give an accurate, complete \
+and well-ordered answer of your own, in the form that the question asks for.
+
+Responses from models:
+{% for a in answers %}
+{{ loop.index }}. {{ a.text }}
+{% endfor %}
+"""
+
 _MERGE = """
 Instruction:
 {{ query }}
@@ -226,19 +272,24 @@ Is the proposed answer correct? Reply with yes or no.
 TEMPLATES: dict[str, Template] = {
     "aggregate": Template(text=_AGGREGATE),
     "analyse": Template(text=_ANALYSE),
+    "debate": Template(text=_DEBATE),
     "judge_answer": Template(text=_JUDGE_ANSWER),
     "judge_pair": Template(text=_JUDGE_PAIR),
     "judge_score": Template(text=_JUDGE_SCORE),
     "merge": Template(text=_MERGE),
     "peer_review": Template(text=_PEER_REVIEW),
     "plain": Template(text="{{ query }}"),
+    "references": Template(text=_REFERENCES),
     "refine": Template(text=_REFINE),
     "same_meaning": Template(text=_SAME_MEANING),
+    "rounds": Template(text=_ROUNDS),
     "select": Template(text=_SELECT),
     "synthesis": Template(text=_SYNTHESIS),
     "verify": Template(text=_VERIFY),
 }
-"""The shipped templates: `aggregate` after Mixture of Agents (arXiv:2406.04692), `merge` after
+"""The shipped templates: `aggregate` after Mixture of Agents (arXiv:2406.04692), `references` the
+same for its system message, `rounds` after PaCoRe (arXiv:2601.05593), `debate` after
+arXiv:2305.14325, `merge` after
 LLM-Blender (arXiv:2306.02561), `select` after universal self-consistency (arXiv:2311.17311),
 `refine` after one answer, `analyse` and `synthesis` of a panel of models, `judge_answer`,
 `judge_pair` and `judge_score` after MT-Bench (arXiv:2306.05685), `peer_review` after LLM-PeerReview

@@ -63,6 +63,7 @@ class RunAsker:
     prefix: str = ""
     detail: TokenDetail | None = None
     sampling_options: Mapping[str, object] = field(default_factory=dict)
+    _shown: bool = field(default=False, init=False)
 
     @cached_property
     def rng(self) -> random.Random:
@@ -92,11 +93,27 @@ class RunAsker:
         seeded = [request.seeded(self._next_seed) for request in requests]
         return await side_by_side(request.put(self._metered) for request in seeded)
 
-    async def generate(self, model: Model, query: Query, sampling: Sampling) -> Text:
-        """Let a model, or an ensemble, answer a query.
+    @property
+    def shown(self) -> bool:
+        """Whether a piece of the answer was shown."""
+        return self._shown
+
+    def _show(self, piece: str) -> None:
+        assert self.on_text is not None
+        self._shown = True
+        self.on_text(piece)
+
+    async def generate(
+        self, model: Model, query: Query, sampling: Sampling, *, draft: bool = False
+    ) -> Text:
+        """Let a model, or an ensemble, answer a query; what is a `draft` is nobody's answer.
 
         Raises ModelError (E720) where the answer does not follow the schema that it must follow.
         """
+        if draft:
+            aside = replace(self, on_text=None, on_token=None, prefix="", detail=None)
+            aside.sampling_options = {}
+            return await aside.generate(model, query, sampling)
         if self.sampling_options:
             sampling = sampling.changed(self.sampling_options)
             sampling = replace(sampling, seed=self._next_seed() if sampling.temperature else 0)
@@ -110,12 +127,9 @@ class RunAsker:
             detail=self.detail,
             on_token=self.on_token if thinking is None else None,
         )
-        thought_filter = (
-            ThoughtFilter(thinking, self.on_text) if thinking and self.on_text else None
-        )
-        (completion,) = (
-            await self._metered.generate(request, thought_filter or self.on_text)
-        ).draws
+        show = None if self.on_text is None else self._show
+        thought_filter = ThoughtFilter(thinking, show) if thinking and show else None
+        (completion,) = (await self._metered.generate(request, thought_filter or show)).draws
         if thought_filter is not None:
             thought_filter.close()
         finish = {} if completion.finish is None else {"finish": completion.finish}

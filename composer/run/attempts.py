@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from composer.specs import leaves
 from composer.values import Usage
-from composer.values.ledger import Attempt, Ledger
+from composer.values.ledger import CALL_LIMIT, Attempt, Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,13 @@ class RunLedger(Ledger):
         self.told = self._failed = False
 
     async def begin(self, attempt: Attempt, *, waits: bool = True) -> None:
-        """Wait until the highest cost of an attempt fits the budget; raises Failure (E709)."""
+        """Wait until the highest cost of an attempt fits the budget; raises Failure (E709).
+
+        The first one is the call itself, any other one counts as a further call (E725).
+        """
+        limit = CALL_LIMIT.get()
+        if self.told and limit is not None:
+            limit.take()
         self.told = True
         if self._room is not None:
             await self._room.take(attempt.most.cost, waits=waits)

@@ -31,7 +31,7 @@ from composer.values import (
 from composer.values.bounds import most_tokens
 from composer.values.finite import finite
 from composer.values.gather import side_by_side
-from composer.values.ledger import LEDGER
+from composer.values.ledger import CALL_LIMIT, LEDGER
 from composer.values.media import refuse_media
 
 if TYPE_CHECKING:
@@ -280,7 +280,9 @@ class MeteredClient(Client):
         self, client: Client, call: TracedCall, request: Request[Any], worst: float
     ) -> AsyncIterator[RunLedger]:
         """Hold room in the budget, a ledger and the model's time limit over one request."""
-        budget = self.context.budget
+        budget, limit = self.context.budget, CALL_LIMIT.get()
+        if limit is not None:
+            limit.take()
         async with nullcontext() if budget is None else budget.room(worst) as room:
             ledger = RunLedger(self.trace, self.event, call, room)
             token = LEDGER.set(ledger)

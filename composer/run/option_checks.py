@@ -89,29 +89,42 @@ class OptionChecks:
         """Return the changed options of one step that writes."""
         if options.detail is not None and node in self._read:
             raise self._refusal(CANNOT, node, "detail", WHY["detail"])
-        asked = _as_asked(node)
-        wanted = self._wanted(node, asked, options)
+        calls = _as_asked(node)
+        wanted: Changes = {}
+        for call in calls:
+            wanted |= self._wanted(node, call, options)
         for name in wanted:
             if name not in node.step.per_query:
                 text = f"`{node.op}` has no such option"
                 raise self._refusal(CANNOT, node, name, text)
         changes = {name: value for name, value in wanted.items() if name not in NEEDED}
-        self._validate(node, asked, changes)
-        assert asked.options is not None
-        changed = replace(asked, options=asked.options.model_copy(update=changes))
-        site = NodeSite(changed, self._facts)
+        self._validate(node, calls[0], changes)
+        for call in calls:
+            assert call.options is not None
+            changed = replace(call, options=call.options.model_copy(update=changes))
+            self._demand(node, NodeSite(changed, self._facts), wanted, changes, options)
+        return changes
+
+    def _demand(
+        self,
+        node: Node,
+        site: NodeSite,
+        wanted: Changes,
+        changes: Changes,
+        options: AnswerOptions,
+    ) -> None:
+        """Refuse what the models of a step that writes cannot honour."""
         for name in NEEDED.keys() & wanted.keys():
             for complaint in (c for m in site.models for c in site.lacks(m, NEEDED[name])):
                 raise self._refusal(complaint.code, node, name, complaint.text)
         self._demand_detail(node, site, options)
         self._demand_new_answers(node, site, changes)
-        for complaint in (c for check in asked.step.hooks.checks for c in check(site)):
+        for complaint in (c for check in site.node.step.hooks.checks for c in check(site)):
             if complaint.code.startswith("E"):
                 about = complaint.about if isinstance(complaint.about, str) else ""
                 ignoring = options.ignore_end and about == "min_tokens"
                 name = "ignore_end" if ignoring else about
                 raise self._refusal(complaint.code, node, name, complaint.text, complaint.help)
-        return changes
 
     def _wanted(self, node: Node, asked: Node, options: AnswerOptions) -> Changes:
         """Return the options that are set, as the step has them; those without effect are none."""
@@ -225,13 +238,20 @@ class OptionChecks:
         return Failure(code, f"{subject}, because of {where}: {text}", help_, option or None)
 
 
-def _as_asked(node: Node) -> Node:
-    """Return a step as one with the options of `generate`, if its answer is one call of that."""
+def _as_asked(node: Node) -> tuple[Node, ...]:
+    """Return the calls that write what a step gives, each as a step of its own.
+
+    A step whose answers are calls of `generate` has the options of that. It gives one answer, of
+    its first model, or one of each model.
+    """
     if not node.step.one_call:
-        return node
+        return (node,)
     kind = STEPS[GENERATE].options
     own = {name: value for name, value in node.values().items() if name in kind.model_fields}
-    return replace(node, op=GENERATE, options=kind(**own))
+    models = [each for each in node.direct_inputs if each.port is Port.MODEL]
+    inputs = [(node.inputs[0], model) for model in models]
+    calls = [replace(node, op=GENERATE, inputs=i, options=kind(**own), holds=0) for i in inputs]
+    return tuple(calls[:1] if node.port is Port.TEXT else calls)
 
 
 def _unweighed(node: Node) -> Model:

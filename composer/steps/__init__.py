@@ -28,6 +28,8 @@ WHERE = {
     "routing": ("route",),
     "voting": ("extract", "vote"),
     "polling": ("poll",),
+    "rounds": ("rounds",),
+    "debating": ("debate",),
 }
 """In which file each step is declared."""
 

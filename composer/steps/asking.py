@@ -195,7 +195,7 @@ def gather_answers(
 @sample.check
 def the_system_text_is_read(site: Site) -> Iterator[Complaint]:
     """What `prompt` lets the system say reaches the models that it is asked of."""
-    if not getattr(site.inputs[0].options, "system", ""):
+    if not getattr(site.inputs[0].options, "system", None):
         return
     for leaf in (leaf for model in site.models for leaf in model.leaves):
         if "system" in leaf.losses:

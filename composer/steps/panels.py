@@ -20,8 +20,13 @@ if TYPE_CHECKING:
     from composer.steps.site import Site
 
 
-@step(selects=True)
-def shuffle(answers: Candidates, *, ask: Asker) -> Candidates:
+@step(selects=True, hidden=("draw",))
+def shuffle(
+    answers: Candidates,
+    *,
+    draw: int = 0,  # noqa: ARG001 - as in `generate`
+    ask: Asker,
+) -> Candidates:
     """Put the candidates in a random order, so that none has the best place.
 
     The order differs from question to question, follows from the run's seed, and is in the trace.

@@ -18,19 +18,22 @@ from composer.values import (
 
 @step()
 def prompt(
-    given: Query | Text | Candidates | Ranking, template: Template, *, system: str = ""
+    given: Query | Text | Candidates | Ranking,
+    template: Template,
+    *,
+    system: Template | None = None,
 ) -> Query:
     """Write a new query from the earlier values with a Jinja2 template.
 
-    The template can use `query`, `messages`, `fields`, `answers` and `answer`.
+    The template can use `query`, `messages`, `fields`, `answers`, `answer` and `analysis`. `system`
+    is a template too: the system message before the query.
     """
     query = given if isinstance(given, Query) else given.query
     new_query = query.asking(template.render(given), given)
-    return (
-        replace(new_query, messages=(("system", system), *new_query.messages))
-        if system
-        else new_query
-    )
+    instructions = "" if system is None else system.render(given)
+    if not instructions:
+        return new_query
+    return replace(new_query, messages=(("system", instructions), *new_query.messages))
 
 
 @step(sign="`prompt(...) -> M` inside a fuse")

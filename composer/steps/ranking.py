@@ -174,6 +174,7 @@ async def select(
     needs=Capability.TEXT,
     per_query=(*PER_QUERY, "prefix"),
     one_call=True,
+    streams=True,
 )
 async def regenerate(
     answers: Text | Candidates | Ranking,
@@ -181,14 +182,27 @@ async def regenerate(
     template: Template = TEMPLATES["merge"],
     *,
     max_tokens: Annotated[int, Field(ge=1)] = 512,
+    window: Annotated[int, Field(ge=2)] | None = None,
     ask: Asker,
 ) -> Text:
     """Let a model write a new answer from the candidates, like `prompt(...) -> M`.
 
-    It has its own options: those of `default generate(...)` do not apply.
+    It has its own options: those of `default generate(...)` do not apply. With a `window`, it reads
+    at most so many texts at once: the first candidates, then what it wrote of them with the next
+    ones, until all are read (Self-MoA-Seq, arXiv:2502.00674).
     """
-    query = answers.query.asking(template.render(answers), answers)
-    text = await ask.generate(model, query, Sampling(max_tokens=max_tokens))
+    sampling, shown = Sampling(max_tokens=max_tokens), answers
+    if window is not None and not isinstance(answers, Text):
+        firsts, others = answers.texts[:window], answers.texts[window:]
+        while others:
+            shown = Candidates(answers.query, firsts, facts=answers.facts)
+            prompt = answers.query.asking(template.render(shown), shown)
+            so_far = await ask.generate(model, prompt, sampling, draft=True)
+            firsts = (replace(so_far, query=answers.query), *others[: window - 1])
+            others = others[window - 1 :]
+            shown = Candidates(answers.query, firsts, facts=answers.facts)
+    query = answers.query.asking(template.render(shown), shown)
+    text = await ask.generate(model, query, sampling)
     return replace(text, query=answers.query)
 
 

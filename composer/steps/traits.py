@@ -62,7 +62,8 @@ class Traits:
     those that it honours. Of any other it asks as with the neutral value, such as a temperature of
     0. `one_call` says that its answer is what one call of `ask.generate` gives, so that options of
     `generate` hold for that call where the step has none of that name. `reads` says that it reads a
-    value out of each answer, which is the answer from then on.
+    value out of each answer, which is the answer from then on, `exchanges` that its templates show
+    answers which its own models wrote.
 
     Of how it is written and shown: `hidden` names options that only the compiler sets; a step with
     `sign` is written by that sign of the language and not by name, and has options of its own only
@@ -89,6 +90,7 @@ class Traits:
     per_query: Collection[str] = ()
     one_call: bool = False
     reads: bool = False
+    exchanges: bool = False
     sign: str = ""
     defaulted: bool = False
     hidden: Collection[str] = ()

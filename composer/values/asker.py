@@ -47,8 +47,19 @@ class Asker(Protocol):
         """Ask several things at once; the results come in the order of the requests."""
         ...
 
-    async def generate(self, model: Model, query: Query, sampling: Sampling) -> Text:
-        """Let a model, or an ensemble, answer a query."""
+    @property
+    def shown(self) -> bool:
+        """Whether a piece of the step's answer was shown to whoever reads it as it is written."""
+        ...
+
+    async def generate(
+        self, model: Model, query: Query, sampling: Sampling, *, draft: bool = False
+    ) -> Text:
+        """Let a model, or an ensemble, answer a query.
+
+        A `draft` is not the step's answer: it is not shown while it is written, and the options
+        that a caller sets for one query do not hold for it.
+        """
         ...
 
     async def score(self, model: Model, query: Query | None, text: str) -> Score:

@@ -10,9 +10,10 @@ from __future__ import annotations
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from composer.values.errors import ModelError
 from composer.values.results import Usage
 
-__all__ = ["LEDGER", "Attempt", "Ledger", "ledger"]
+__all__ = ["CALL_LIMIT", "LEDGER", "Attempt", "CallLimit", "Ledger", "ledger"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +52,25 @@ LEDGER: ContextVar[Ledger] = ContextVar("ledger")
 """The ledger of the request that is being answered; tasks that are made inside have it too."""
 
 UNCOUNTED = Ledger()
+
+
+@dataclass(eq=False, slots=True)
+class CallLimit:
+    """At most so many calls, retries with them: how many there may be, and how many there were."""
+
+    most: int
+    calls: int = 0
+
+    def take(self) -> None:
+        """Count a call before it is made; raises ModelError (E725) where it would be too many."""
+        if self.calls >= self.most:
+            text = f"the limit of {self.most} calls is reached"
+            raise ModelError("E725", text, "raise `calls` of the step, or let it ask less often")
+        self.calls += 1
+
+
+CALL_LIMIT: ContextVar[CallLimit | None] = ContextVar("call_limit", default=None)
+"""The limit of the calls that are being made; tasks that are made inside have it too."""
 
 
 def ledger() -> Ledger:

@@ -21,7 +21,10 @@ class Asked:
     notes: dict = field(default_factory=dict)
     calls: list = field(default_factory=list)
 
-    async def generate(self, model, query, sampling):
+    shown = False
+
+    async def generate(self, model, query, sampling, *, draft=False):
+        del draft
         self.calls.append((model.name, query.text, sampling))
         said = model.declaration.says or f"{model.name}{len(self.calls)}"
         return Text(query, said, model.name, (said,), (-0.5,), 0.6)

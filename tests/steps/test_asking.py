@@ -50,7 +50,7 @@ def test_a_prompt_asks_anew_and_remembers(query, answers):
 
 
 def test_a_prompt_may_set_a_system_message(query):
-    asked = prompt(query, Template(text="x"), system="Be brief.")
+    asked = prompt(query, Template(text="x"), system=Template(text="Be brief."))
     assert asked.messages == (("system", "Be brief."), ("user", "x"))
 
 

@@ -213,6 +213,8 @@ def _stands(ctx: Context, site: Site) -> Place | None:
 
 def check_templates(ctx: Context, node: Node) -> None:
     """Refuse answers in the templates of a step that only a question reaches."""
+    if node.step.exchanges:
+        return
     for template in node.values().values():
         named = names_in(template.text) if isinstance(template, Template) else ()
         unavailable = [name for name in ANSWERS if name in named]

@@ -151,4 +151,11 @@ CODES = {
         "`compose doctor` says what this system can hold. Linux 5.14 or later with user "
         "namespaces holds everything.",
     ),
+    "E725": Code(
+        "a limit of calls that is reached",
+        "A step such as `rounds` or `debate` makes no more calls than its option `calls` says, "
+        "counting those that are put again after a failure. A call that would be one too many is "
+        "not made and counts as failed, so the step goes on with the answers that it has. Kept "
+        "answers do not count. Raise `calls`, or let the step ask less often.",
+    ),
 }
