@@ -31,10 +31,15 @@ OVER_BUDGET = "[E709]"
 
 @dataclass(frozen=True, slots=True)
 class GradedResult:
-    """What a recipe answered to a row, and the grade of that."""
+    """What a recipe answered to a row, and the grade of that.
+
+    `expected` is the mean score over the answers that led the last vote together, None where one
+    led alone.
+    """
 
     result: Result
     grade: Grade
+    expected: float | None = None
 
 
 def failures(results: Iterable[Result]) -> tuple[list[str], list[str]]:

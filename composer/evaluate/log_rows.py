@@ -47,6 +47,7 @@ def result_row(
         **result.as_dict(),
         "query": row.query,
         **_verdict(graded.grade),
+        **({} if graded.expected is None else {"expected_score": graded.expected}),
         "cost": _known(result.known_cost),
         "unpriced": {name: one.unpriced for name, one in result.members.items() if one.unpriced},
         "tokens": total.prompt_tokens + total.completion_tokens,
@@ -108,7 +109,7 @@ def restored(row: EvaluationRow, line: Mapping[str, Any]) -> tuple[GradedResult,
         for name, one in alone
         if not one["recorded"]
     }
-    return GradedResult(result, grade), lone
+    return GradedResult(result, grade, line.get("expected_score")), lone
 
 
 def _text(query: Query, line: Mapping[str, Any]) -> Text | None:

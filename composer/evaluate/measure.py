@@ -35,6 +35,7 @@ from composer.evaluate.report import Report
 from composer.evaluate.router import DRAWS, study, with_stages
 from composer.evaluate.slices import tagged
 from composer.evaluate.stages import MeasuredAnswer, calls_of, cascade_of, cost_of, replayed
+from composer.evaluate.ties import expected_grade, ties_of
 from composer.evaluate.worth import worth_beside
 from composer.metrics import difference_interval, mean_interval
 from composer.run.counts import OutOfDistributionCount, PartialAnswerCount
@@ -95,7 +96,9 @@ def _measured(  # noqa: PLR0913 - what is measured, and how
     models, by_id = declarations(recipe), {row.id: row for row in rows}
 
     def graded_result(result: Result) -> GradedResult:
-        return GradedResult(result, grade_of(models, by_id[result.id], result, how))
+        row = by_id[result.id]
+        one = GradedResult(result, grade_of(models, row, result, how))
+        return replace(one, expected=expected_grade(models, row, one, how))
 
     before = {} if log is None else log.answered(recipe, rows, how)
     queries = [row.question() for row in rows if row.id not in before]
@@ -147,6 +150,7 @@ def _report(
     """Add up what a recipe answered, beside its members alone."""
     results = [each.result for each in graded]
     judged = {one.result.id: one.grade.score for one in graded if one.grade.score is not None}
+    expected = {one.result.id: one.expected for one in graded if one.expected is not None}
     single = _best(alone)
     failed, refused = failures(results)
     reasons = ungraded(graded)
@@ -167,6 +171,7 @@ def _report(
         seconds=0.0,
         tags=tagged(((row.id, row.tags) for row in rows), judged, single),
         qualities=judged,
+        ties=ties_of(judged, expected),
         over_best=_over(judged, single),
         foreign=foreign.summary(recipe.path),
         failure=failed[0] if failed else None,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from composer.evaluate.members import MemberSummary
     from composer.evaluate.router import Router
     from composer.evaluate.slices import Tagged
+    from composer.evaluate.ties import Ties
     from composer.evaluate.worth import Worth
     from composer.metrics import Interval
     from composer.run.counts import OutOfDistribution
@@ -36,8 +37,9 @@ class Report:
     beside the members, where there are several, and `equal` the best of them at equal calls and
     dollars. `overlap` counts the rows whose questions a route was fitted on, `foreign` is what the
     test says whether the rows are like these. `qualities` holds the judged rows by id: 1 for a
-    right answer. `failure` says which row failed first, and why. `partial` counts the rows that
-    were answered without branches that failed, and `failed_branches` how often each did.
+    right answer. `ties` is there where votes were tied: the accuracy in expectation over who wins.
+    `failure` says which row failed first, and why. `partial` counts the rows that were answered
+    without branches that failed, and `failed_branches` how often each did.
     `published` holds the figures that the benchmark of the rows defines, where they are from one.
     `not_asked` counts the rows that did not fit into the budget, `ungraded` the answers that
     nothing could grade, each with the first reason. `answers` holds the question and the answer by
@@ -62,6 +64,7 @@ class Report:
     seconds: float
     tags: Mapping[str, Tagged]
     qualities: Mapping[str, float] = field(repr=False)
+    ties: Ties | None = None
     over_best: Interval | None = None
     router: Router | None = None
     cascade: Router | None = None
@@ -124,6 +127,7 @@ class Report:
             "failed_branches": dict(self.failed_branches),
             "accuracy": self.accuracy,
             "interval": [self.interval.low, self.interval.high] if self.interval else None,
+            "ties": self.ties.as_dict() if self.ties is not None else None,
             "members": {name: one.accuracy for name, one in self.members.items()},
             "member_costs": {
                 name: None if one.cost is None else dollars(one.cost)

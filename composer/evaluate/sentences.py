@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from composer.diagnostics.amounts import cost_text, counted
 from composer.evaluate.baselines import CHANCE, LENGTH, ZERO
+from composer.evaluate.cells import interval_text, percent
 from composer.evaluate.slices import compared_slices, lost
 from composer.evaluate.sweep import APGR, GAIN
 
@@ -58,6 +59,7 @@ def remarks(report: Report) -> Iterator[str]:
             f"{counted(report.ungraded, 'answer')} could not be graded and did not count. The "
             f"first is {report.ungraded_reason}."
         )
+    yield from _tied(report)
     if report.judging.calls:
         yield (
             f"The judge took {counted(report.judging.calls, 'call')} and "
@@ -98,6 +100,17 @@ def unjudged(one: Decided) -> str:
         f"{shown}. Record them (`correct` or `score`), or leave out `--route-only` to ask the "
         "models."
     )
+
+
+def _tied(report: Report) -> Iterator[str]:
+    """Say how often votes were tied, and what the recipe reaches whoever wins."""
+    if report.ties is not None:
+        rows, be = report.ties.rows, "was" if report.ties.rows == 1 else "were"
+        mean = report.ties.accuracy
+        yield (
+            f"{counted(rows, 'row')} {be} tied, and one of the leading answers was taken. In "
+            f"expectation over ties: {percent(mean.mean)} ({interval_text(mean)})."
+        )
 
 
 def _origin(one: Report | Decided) -> Iterator[str]:

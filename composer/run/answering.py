@@ -59,7 +59,7 @@ async def answer(
     return Result(
         query.id,
         asked_text(query),
-        _answer_text(text),
+        answer_text(text),
         text.confidence,
         _decision(trace),
         trace.usage,
@@ -116,7 +116,7 @@ async def load(program: Program) -> None:
             await (await clients.of(model)).load(model)
 
 
-def _answer_text(text: Text) -> str:
+def answer_text(text: Text) -> str:
     """Return the answer for the user: the extracted value if there is one, else the text."""
     return text.value if text.extracted and text.value is not None else text.text.strip()
 

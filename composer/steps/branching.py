@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 WEIGHT = "weight"
 """The fact under which an answer keeps the weight that a route gave its branch."""
 
+TIED = "tied"
+"""The fact under which a vote's winner keeps all answers that led with the same share.
+
+It is gone where the answer competes with others again, for the tie is then no longer the last word.
+"""
+
 
 @step(
     sign="`[a, b]`",
@@ -70,7 +76,7 @@ def splice(
         )
     named = zip(unique(name for name, _ in slots), (text for _, text in slots), strict=True)
     answered = [(name, text) for name, text in named if text is not None]
-    texts = tuple(text for _, text in answered)
+    texts = tuple(without(text, TIED) for _, text in answered)
     return Candidates(texts[0].query, texts, tuple(name for name, _ in answered), tuple(failed))
 
 
@@ -134,9 +140,22 @@ async def choose_many(
     return gather_answers(decision.query, chosen, texts, ask)
 
 
+def without(text: Text, *names: str) -> Text:
+    """Return an answer without some of its facts."""
+    if not any(name in text.facts for name in names):
+        return text
+    facts = {name: fact for name, fact in text.facts.items() if name not in names}
+    return replace(text, facts=MappingProxyType(facts))
+
+
+def with_fact(text: Text, name: str, fact: object) -> Text:
+    """Return an answer with one more fact."""
+    return replace(text, facts=MappingProxyType({**text.facts, name: fact}))
+
+
 def weighed(text: Text, weight: float) -> Text:
     """Return an answer that keeps the weight which a route gave its branch."""
-    return replace(text, facts=MappingProxyType({**text.facts, WEIGHT: weight}))
+    return with_fact(without(text, TIED), WEIGHT, weight)
 
 
 @step(sign="`a | b`", gives=SAME, selects=True, hidden=("names",), tries_first=True)

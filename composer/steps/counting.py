@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from composer.diagnostics.amounts import counted
 from composer.methods import Ballot, PartError
-from composer.steps.branching import WEIGHT
+from composer.steps.branching import TIED, WEIGHT, without
 from composer.values import Text
 from composer.values.finite import require_finite
 from composer.values.gather import drop_missing
@@ -60,10 +60,11 @@ async def elect(
     winner = texts[ties.pick(texts, shares, ask.rng)]
     tally = shares.tally(voices)
     ask.note(tally=tally, winner=winner.source, **dict(shares.why))
+    facts = dict(without(winner, BALLOTS, TIED).facts)
     leaders = shares.leaders()
     if len(leaders) > 1:
         ask.note(tie=[voices[group[0]] for group in leaders], ties=ties.name)
-    facts = {name: fact for name, fact in winner.facts.items() if name != BALLOTS}
+        facts[TIED] = tuple(without(texts[group[0]], BALLOTS, TIED) for group in leaders)
     if soft:
         firsts = [texts[group[0]] for group in shares.groups]
         facts[BALLOTS] = tuple(zip(firsts, shares.masses, strict=True))

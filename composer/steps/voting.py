@@ -18,6 +18,7 @@ from composer.methods import (
     Ties,
 )
 from composer.methods.selecting import taught
+from composer.steps.branching import TIED, with_fact
 from composer.steps.counting import ROUTE_BEFORE, ballots_of, elect, require_answers
 from composer.steps.declare import SAME, step
 from composer.steps.site import Complaint
@@ -49,6 +50,8 @@ def all_of_them(site: Site) -> int | None:
 
 
 def _read(text: Text, by: Reader) -> Text:
+    if TIED in text.facts:
+        text = with_fact(text, TIED, tuple(_read(each, by) for each in text.facts[TIED]))
     return replace(text, value=by.read_answer(text.text, text.query.root.fields), extracted=True)
 
 
