@@ -73,6 +73,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "experts": "selectors.experts.Experts",
         "ranker": "selectors.ranker.Ranker",
         "reranker": "selectors.reranker.Reranker",
+        "smoothie": "selectors.smoothie.Smoothie",
     },
     "estimator": {
         "uniform": "estimators.simple.Uniform",
