@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from composer.methods.template import Template, check
     from composer.methods.templates import TEMPLATES
     from composer.methods.ties import First, Seeded, Surest, Ties
+    from composer.methods.verifying import Examples, Verifier
     from composer.specs.parts import kind_of
     from composer.values import Typed
 
@@ -97,6 +98,7 @@ __all__ = [
     "Estimates",
     "Estimator",
     "Exact",
+    "Examples",
     "Explore",
     "Features",
     "First",
@@ -153,6 +155,7 @@ __all__ = [
     "Uniform",
     "Union",
     "Verdict",
+    "Verifier",
     "Weigh",
     "Whole",
     "Words",
@@ -200,6 +203,7 @@ WHERE = {
     "template": ("Template", "check"),
     "templates": ("TEMPLATES",),
     "ties": ("First", "Seeded", "Surest", "Ties"),
+    "verifying": ("Examples", "Verifier"),
     "weigh": ("Weigh",),
 }
 """In which module of this package each name is made."""

@@ -17,9 +17,11 @@ from composer.metrics.numbers import plain_number
 from composer.values import Typed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from regex import Match
+
+    from composer.values import Asker, Text
 
 _WORDED = re.compile(r"\\(?:text|mathrm|mathbf|textbf|textit|mathit|textrm)\s*\{([^{}]*)\}\.?")
 _ENDS = re.compile(r"[\s*`]*\.?[\s*`]*\Z")
@@ -37,6 +39,11 @@ class Reader(Typed):
         """Return the same, for a reader that looks at the fields of the question too."""
         del fields
         return self.read(text)
+
+    async def read_all(self, texts: Sequence[Text], ask: Asker) -> list[str | None]:
+        """Return what each of some answers gives; one that is slow reads them side by side."""
+        del ask
+        return [self.read_answer(text.text, text.query.root.fields) for text in texts]
 
 
 class Pattern(Reader):

@@ -26,6 +26,7 @@ WHERE = {
     "searching": ("process_fuse",),
     "ranking": ("rank", "top", "best", "select", "regenerate"),
     "routing": ("route",),
+    "verifying": ("verify",),
     "voting": ("extract", "vote"),
     "polling": ("poll",),
     "rounds": ("rounds",),

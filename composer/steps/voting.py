@@ -25,7 +25,7 @@ from composer.steps.site import Complaint
 from composer.values import Asker, Candidates, Port, Ranking, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from composer.steps.site import Site
 
@@ -33,14 +33,16 @@ ANSWERS = (Port.TEXT, Port.CANDIDATES, Port.RANKING)
 
 
 @step(gives=SAME, selects=True, may_abstain=True, reads=True)
-def extract(
+async def extract(
     given: Text | Candidates | Ranking,
     by: Reader = Number(),
+    *,
+    ask: Asker,
 ) -> Text | Candidates | Ranking:
     """Read a value from each answer; an answer without a value abstains from votes."""
-    if isinstance(given, Text):
-        return _read(given, by)
-    return replace(given, texts=tuple(_read(text, by) for text in given.texts))
+    texts = (given,) if isinstance(given, Text) else given.texts
+    read = await _read_all(texts, by, ask)
+    return read[0] if isinstance(given, Text) else replace(given, texts=read)
 
 
 @extract.counts
@@ -49,10 +51,14 @@ def all_of_them(site: Site) -> int | None:
     return site.inputs[0].count
 
 
-def _read(text: Text, by: Reader) -> Text:
-    if TIED in text.facts:
-        text = with_fact(text, TIED, tuple(_read(each, by) for each in text.facts[TIED]))
-    return replace(text, value=by.read_answer(text.text, text.query.root.fields), extracted=True)
+async def _read_all(texts: Sequence[Text], by: Reader, ask: Asker) -> tuple[Text, ...]:
+    """Read all answers, and those that tie with one as well."""
+    read = []
+    for text, value in zip(texts, await by.read_all(texts, ask), strict=True):
+        tied = text.facts.get(TIED)
+        kept = with_fact(text, TIED, await _read_all(tied, by, ask)) if tied else text
+        read.append(replace(kept, value=value, extracted=True))
+    return tuple(read)
 
 
 @step(paper="arXiv:2402.05120", selects=True, votes=True)

@@ -6,7 +6,7 @@ from typing import get_origin
 import pytest
 
 from composer import methods as package
-from composer.methods import PARTS, Agreement, Exact, Reader, find_part, kind_of, kinds_of
+from composer.methods import PARTS, Agreement, Exact, Reader, Template, find_part, kind_of, kinds_of
 from composer.methods.table import BUILT_IN, _add
 from composer.specs import OptionModel
 from composer.values import Model, Typed
@@ -92,6 +92,8 @@ def _value(annotation):
         return ("x",)
     if annotation is Model:
         return OptionModel("M", 0)
+    if annotation is Template:
+        return Template(text="x")
     return 1.0 if annotation is float else "x"
 
 

@@ -113,11 +113,11 @@ def test_a_new_answer_belongs_to_the_question_that_was_asked(run, ask, answers, 
     assert said.query is query
 
 
-def test_reading_keeps_what_it_is_given(answers, text, query):
+def test_reading_keeps_what_it_is_given(run, ask, answers, text, query):
     ranking = Ranking(query, (text("is 7"),), (1.0,), ("A",))
-    assert extract(text("is 7")).value == "7"
-    assert extract(answers("is 7", "none")).texts[1].answer is None
-    assert extract(ranking).scores == (1.0,)
+    assert run(extract(text("is 7"), ask=ask)).value == "7"
+    assert run(extract(answers("is 7", "none"), ask=ask)).texts[1].answer is None
+    assert run(extract(ranking, ask=ask)).scores == (1.0,)
 
 
 def test_a_route_weighs_by_estimates(run, ask, query, model):

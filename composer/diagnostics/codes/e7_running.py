@@ -147,9 +147,9 @@ CODES = {
         "Programs that models wrote run in a process of their own, without network, in an empty "
         "folder, with limits on time, memory, processes, files and output. Some systems cannot "
         "hold all of this: a container that forbids user namespaces, macOS, Windows. Nothing is "
-        'run then, unless the recipe names what it gives up, such as `allow = ["network"]`. '
-        "`compose doctor` says what this system can hold. Linux 5.14 or later with user "
-        "namespaces holds everything.",
+        "run then, unless the recipe names what it gives up, as in "
+        '`sandbox = limits(allow = ["network"])`. `compose doctor` says what this system can hold. '
+        "Linux 5.14 or later with user namespaces holds everything.",
     ),
     "E725": Code(
         "a limit of calls that is reached",

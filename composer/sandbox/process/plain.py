@@ -68,6 +68,24 @@ def pack(value: Any, keep: Keep) -> Any:  # noqa: ANN401 - any value, as JSON
     return {"h": keep(value), "n": kind.__name__}
 
 
+def canonical(value: object) -> str:
+    """Write a value so that equal ones are written alike: sets in order, floats in 12 digits."""
+    match value:
+        case float():
+            return str(int(value)) if value.is_integer() else f"{value:.12g}"
+        case set() | frozenset():
+            return f"{{{', '.join(sorted(map(canonical, value)))}}}"
+        case dict():
+            items = sorted(f"{canonical(k)}: {canonical(v)}" for k, v in value.items())
+            return f"{{{', '.join(items)}}}"
+        case list():
+            return f"[{', '.join(map(canonical, value))}]"
+        case tuple():
+            return f"({', '.join(map(canonical, value))},)"
+        case _:
+            return repr(value)
+
+
 def unpack(packed: Any, fetch: Fetch) -> Any:  # noqa: ANN401 - JSON, as any value
     """Turn JSON back into a value; `fetch` makes what stands for a handle."""
     if not isinstance(packed, dict):

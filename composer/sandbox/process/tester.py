@@ -13,7 +13,7 @@ import contextlib
 import json
 from typing import IO, TYPE_CHECKING, Any
 
-from composer.sandbox.process.plain import dumps, pack, unpack
+from composer.sandbox.process.plain import canonical, dumps, pack, unpack
 
 if TYPE_CHECKING:
     import io
@@ -175,7 +175,7 @@ class Tests:
     def _value(self, expression: str, scope: dict[str, Any]) -> None:
         try:
             value = eval(expression, scope)  # noqa: S307 - it is what a sandbox is for
-            self._tell(test=expression, passed=True, value=repr(value))
+            self._tell(test=expression, passed=True, value=canonical(value))
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told
             self._fail(expression, error)
 

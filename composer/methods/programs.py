@@ -1,0 +1,121 @@
+"""Programs in the answers of models, and the sandbox that runs them."""
+
+from __future__ import annotations
+
+import ast
+from abc import abstractmethod
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from composer.methods.mistakes import PartError
+from composer.methods.structured import fenced_blocks
+from composer.values import Text, Typed
+
+if TYPE_CHECKING:
+    from composer.sandbox.process import Bounds, Outcome, WallError
+
+_PYTHON = {"", "python", "python3", "py", "pycon"}
+
+_MEGABYTE = 2**20
+
+Wall = Literal["network", "folder", "processes", "memory", "signals", "orphans"]
+"""What a recipe may give up where a system cannot hold it."""
+
+
+class Sandbox(Typed):
+    """Where programs that models wrote are run."""
+
+    @abstractmethod
+    async def run(
+        self, program: str, *, tests: str | None = None, values: tuple[str, ...] = ()
+    ) -> Outcome:
+        """Run a program as a script, or by tests, or for the values of expressions."""
+
+    @abstractmethod
+    def run_blocking(self, program: str) -> Outcome:
+        """Run a program as a script, and wait for it."""
+
+
+class Limits(Sandbox):
+    """Processes of their own on this machine, under limits: `limits(seconds = 5)`.
+
+    `seconds` is for each program with all its tests, in wall-clock time and in processor time.
+    `memory`, `files` and `output` are in megabytes, for all its processes together. `allow` names
+    what may be missing where the system cannot hold it (E724): `network`, `folder`, `processes`,
+    `memory`, `signals`, `orphans`.
+    """
+
+    name: ClassVar[str] = "limits"
+
+    seconds: float = Field(default=10.0, gt=0, le=3600)
+    memory: float = Field(default=512.0, ge=64)
+    processes: int = Field(default=16, ge=1)
+    files: float = Field(default=16.0, gt=0)
+    output: float = Field(default=1.0, gt=0)
+    allow: tuple[Wall, ...] = ()
+
+    async def run(
+        self, program: str, *, tests: str | None = None, values: tuple[str, ...] = ()
+    ) -> Outcome:
+        """Run a program; other runs wait where all processors are busy."""
+        from composer.sandbox.process import Job, WallError, run
+
+        bounds, allow = self._bounds(), frozenset(self.allow)
+        try:
+            return await run(Job(program, tests, values, bounds=bounds, allow=allow))
+        except WallError as error:
+            raise _refusal(error) from None
+
+    def run_blocking(self, program: str) -> Outcome:
+        """Run a program as a script, and wait for it."""
+        from composer.sandbox.process import Job, WallError, run_blocking
+
+        try:
+            return run_blocking(Job(program, bounds=self._bounds(), allow=frozenset(self.allow)))
+        except WallError as error:
+            raise _refusal(error) from None
+
+    def _bounds(self) -> Bounds:
+        from composer.sandbox.process import Bounds
+
+        memory, files, output = (
+            int(each * _MEGABYTE) for each in (self.memory, self.files, self.output)
+        )
+        return Bounds(self.seconds, self.seconds, memory, self.processes, files, output)
+
+
+def _refusal(error: WallError) -> PartError:
+    names = ", ".join(f'"{name}"' for name in error.missing)
+    return PartError(
+        "E724",
+        f"the sandbox cannot run programs here as the recipe wants it: {error}",
+        f"run it on Linux with user namespaces, or give it up: `limits(allow = [{names}])`",
+    )
+
+
+def program_in(text: Text) -> str:
+    """Return the program in an answer: what was read out of it, else a block of code, else all.
+
+    Of several blocks the first counts that defines a function or a class, else the first that is
+    Python.
+    """
+    if text.extracted:
+        return text.value or ""
+    blocks = [code for name, code in fenced_blocks(text.text) if name.lower() in _PYTHON]
+    trees = [(code, _tree(code)) for code in blocks]
+    valid = [code for code, tree in trees if tree is not None]
+    defining = [code for code, tree in trees if tree is not None and _defines(tree)]
+    return next(iter((*defining, *valid, *blocks)), text.text.strip("\n"))
+
+
+def _tree(code: str) -> ast.Module | None:
+    try:
+        return ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _defines(tree: ast.Module) -> bool:
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    return any(isinstance(node, kinds) for node in tree.body)
