@@ -146,7 +146,8 @@ class AskedScorer(Scorer):
         scores = await ask.compute(lambda: self.reduced(results))
         by_text = dict(zip((text.text for text in texts), scores, strict=True))
         return tuple(
-            math.nan if text.answer is None else by_text[text.text] for text in answers.texts
+            math.nan if text.answer is None else by_text[text.text.strip()]
+            for text in answers.texts
         )
 
 
@@ -185,6 +186,11 @@ class Judge(AskedScorer):
         if self.order == "bubble" and self.reduce != "mean":
             raise ValueError("`reduce` is for all pairs; leave it out, or `order`")
         return self
+
+    @property
+    def single(self) -> bool:
+        """Whether it grades."""
+        return self.how == "grade"
 
     @property
     def shipped(self) -> str:
@@ -239,7 +245,8 @@ def _better(reply: str) -> float | None:
 
 def _different(answers: Candidates) -> list[Text]:
     """Return the different answers, without those that abstain."""
-    texts = {text.text: text for text in reversed(answers.texts) if text.answer is not None}
+    voices = [text for text in answers.texts if text.answer is not None]
+    texts = {each.text.strip(): replace(each, text=each.text.strip()) for each in reversed(voices)}
     if not texts:
         raise PartError(
             "E705",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from composer.methods import TEMPLATES, Confident, Exact, Judge, Scorer, Seeded, Template, Ties
+from composer.methods.agreement import Comparison
 from composer.methods.scoring import SCORE
 from composer.methods.selecting import taught
 from composer.steps.asking import PER_QUERY
@@ -20,6 +21,12 @@ from composer.steps.site import Complaint
 from composer.values import Asker, Candidates, Model, Ranking, Sampling, Text
 from composer.values.capability import Capability
 from composer.values.finite import descending, finite
+
+_NUMBER = re.compile(r"(?<![\d.])[0-9]{1,9}(?![\d.]*\d)")
+_NAMED = re.compile(
+    r"(?:response|answer|candidate|option|number)s?\W{0,5}(?:number\W{0,3}|is\W{0,3})?([0-9]{1,9})\b",
+    re.IGNORECASE,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -160,13 +167,19 @@ async def select(
 ) -> Text:
     """Let a model choose the best candidate: it reads all of them and writes a number.
 
-    If the reply has no valid number, the first candidate is kept, and the trace shows this.
+    A reply that names several candidates, or none, is not understood. Then the candidate is kept
+    that most others repeat word for word, of equals a random one, and the trace shows this.
     """
     query = answers.query.asking(template.render(answers), answers)
     reply = await ask.generate(model, query, Sampling(max_tokens=max_tokens))
-    at = _number(reply.text, len(answers.texts))
-    ask.note(reply=reply.text, winner=answers.names[at or 0], understood=at is not None)
-    return answers.texts[at or 0]
+    at = named(reply.text, len(answers.texts))
+    ask.note(reply=reply.text, understood=at is not None)
+    if at is None:
+        groups = Comparison(Exact(), [text.text for text in answers.texts]).groups
+        most = max(map(len, groups))
+        at = ask.rng.choice([group[0] for group in groups if len(group) == most])
+    ask.note(winner=answers.names[at])
+    return answers.texts[at]
 
 
 @step(
@@ -206,8 +219,14 @@ async def regenerate(
     return replace(text, query=answers.query)
 
 
-def _number(reply: str, count: int) -> int | None:
-    """Return the index that a reply names, counted from 1 in the reply."""
-    numbers = (int(word) for word in re.findall(r"[0-9]{1,9}", reply))
-    candidates = [number for number in numbers if 1 <= number <= count]
-    return candidates[0] - 1 if candidates else None
+def named(reply: str, count: int) -> int | None:
+    """Return the index of the one candidate that a reply names, counted from 1 in the reply.
+
+    Of several numbers those count that stand behind a word such as `response`; None where these
+    are not one.
+    """
+    for pattern in (_NAMED, _NUMBER):
+        numbers = {int(word) for word in pattern.findall(reply)} & {*range(1, count + 1)}
+        if numbers:
+            return numbers.pop() - 1 if len(numbers) == 1 else None
+    return None
