@@ -37,6 +37,11 @@ class PeerReview(AskedScorer):
     c: float = Field(default=0.5, ge=0)
 
     @property
+    def single(self) -> bool:
+        """Whether it shows one answer at a time."""
+        return self.mode == "single"
+
+    @property
     def shipped(self) -> str:
         """A rubric for several answers."""
         return "peer_review"

@@ -3,7 +3,7 @@
 import math
 from abc import abstractmethod
 from collections.abc import Awaitable, Sequence
-from typing import ClassVar, Literal, Self, TypeVar
+from typing import Annotated, ClassVar, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -11,6 +11,7 @@ from composer.methods.agreement import Agreement, Comparison
 from composer.methods.mistakes import PartError
 from composer.methods.overlap import Rouge
 from composer.values import Asker, Candidates, MissingAnswer, Model, Text, Typed
+from composer.values.capability import Capability
 from composer.values.finite import summed
 from composer.values.flow import unique
 from composer.values.gather import attempt, failure_notes, require_quorum, side_by_side
@@ -30,6 +31,11 @@ class Scorer(Typed):
 
     needs: ClassVar[frozenset[str]] = frozenset()
     judging: ClassVar[frozenset[str] | None] = None
+
+    @property
+    def single(self) -> bool:
+        """Whether it says something of an answer that stands alone, without others beside it."""
+        return False
 
     @property
     def of_writers(self) -> frozenset[str]:
@@ -63,6 +69,11 @@ class Confident(Scorer):
     name: ClassVar[str] = "confident"
     needs: ClassVar[frozenset[str]] = frozenset({"logprobs"})
 
+    @property
+    def single(self) -> bool:
+        """An answer is scored by itself."""
+        return True
+
     async def score(
         self, answers: Candidates, ask: Asker, judges: tuple[Model, ...]
     ) -> tuple[float, ...]:
@@ -85,6 +96,11 @@ class Likelihood(Scorer):
 
     per: Literal["token", "byte", "answer"] = "token"
 
+    @property
+    def single(self) -> bool:
+        """An answer is scored by itself."""
+        return True
+
     async def score(
         self, answers: Candidates, ask: Asker, judges: tuple[Model, ...]
     ) -> tuple[float, ...]:
@@ -104,6 +120,27 @@ class Likelihood(Scorer):
 
     def _length(self, text: Text) -> int:
         return max(len(text.text.encode()), 1) if self.per == "byte" else 1
+
+
+class Rewarded(Scorer):
+    """The reward that a reward model gives each candidate: `reward(R)`, where R is the model."""
+
+    name: ClassVar[str] = "reward"
+    paper: ClassVar[str] = "arXiv:2112.09332"
+
+    model: Annotated[Model, Capability.REWARD]
+
+    @property
+    def single(self) -> bool:
+        """An answer is scored by itself."""
+        return True
+
+    async def score(
+        self, answers: Candidates, ask: Asker, judges: tuple[Model, ...]
+    ) -> tuple[float, ...]:
+        """Ask about all candidates at once."""
+        del judges
+        return await ask.reward(self.model, answers.query, [each.text for each in answers.texts])
 
 
 class Consensus(Scorer):
@@ -139,6 +176,11 @@ class Length(Scorer):
 
     name: ClassVar[str] = "length"
 
+    @property
+    def single(self) -> bool:
+        """An answer is scored by itself."""
+        return True
+
     async def score(
         self, answers: Candidates, ask: Asker, judges: tuple[Model, ...]
     ) -> tuple[float, ...]:
@@ -163,6 +205,11 @@ class Sum(Scorer):
         if len(self.of) != len(self.weights):
             raise ValueError("give one weight for each score")
         return self
+
+    @property
+    def single(self) -> bool:
+        """Whether all of the scores are such."""
+        return all(each.single for each in self.of)
 
     @property
     def of_writers(self) -> frozenset[str]:
@@ -204,6 +251,11 @@ class Shortest(Scorer):
 
     name: ClassVar[str] = "shortest"
 
+    @property
+    def single(self) -> bool:
+        """An answer is scored by itself."""
+        return True
+
     async def score(
         self, answers: Candidates, ask: Asker, judges: tuple[Model, ...]
     ) -> tuple[float, ...]:
@@ -216,6 +268,11 @@ class Longest(Scorer):
     """The most characters: a baseline for judges that prefer length."""
 
     name: ClassVar[str] = "longest"
+
+    @property
+    def single(self) -> bool:
+        """An answer is scored by itself."""
+        return True
 
     async def score(
         self, answers: Candidates, ask: Asker, judges: tuple[Model, ...]

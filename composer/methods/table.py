@@ -72,6 +72,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "scorer": {
         "confident": "scoring.Confident",
         "likely": "scoring.Likelihood",
+        "reward": "scoring.Rewarded",
         "judge": "judging.Judge",
         "peer_review": "reviewing.PeerReview",
         "consensus": "scoring.Consensus",

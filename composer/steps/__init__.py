@@ -27,6 +27,8 @@ WHERE = {
     "ranking": ("rank", "top", "best", "select", "regenerate"),
     "routing": ("route",),
     "verifying": ("verify",),
+    "weighing": ("weighted",),
+    "drawing": ("draw_best",),
     "voting": ("extract", "vote"),
     "polling": ("poll",),
     "rounds": ("rounds",),
