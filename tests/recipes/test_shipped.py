@@ -28,6 +28,7 @@ ANSWERS = {
     "after/self_consistency.ens": "17",
     "after/surprising.ens": "XIV",
     "after/self_mixture.ens": "15",
+    "after/smoothie.ens": "apple, moon, wagon",
     "after/universal.ens": "rats",
     "after/weighted.ens": "1200",
     "cascade/automix.ens": "yes",
