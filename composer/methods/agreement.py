@@ -24,6 +24,10 @@ Matrix = tuple[tuple[float, ...], ...]
 """How much each text agrees with each other: the row of a text holds `same(text, other)`."""
 
 
+COMPARED = "compared"
+"""The fact under which the winner of a vote keeps how all answers were compared."""
+
+
 class Agreement(Typed):
     """How much one answer agrees with another."""
 

@@ -18,6 +18,9 @@ _BOLD = re.compile(r"\A(\*\*|__|`)(.+?)\1")
 _LAST = re.compile(r",?\s+(?:and|or|&)\s+(?=[^,;]*\Z)")
 _INTRODUCED = re.compile(r"\A[^:,;]{1,80}:\s*")
 _EMPTY = re.compile(r"(?i:none|nothing|n/a|no (?:\w+ )?(?:items|entities|diagnoses|results))\.?\Z")
+_PROSE = re.compile(
+    r"\b(?:I|I['\u2019]m|(?i:we|you|sorry|cannot|can['\u2019]t|unfortunately|however|because|please))\b"
+)
 _WORDS = 8
 
 
@@ -25,8 +28,8 @@ class Items(Reader):
     """The items of a list, in order: of bullets, numbers, commas, lines of their own, or JSON.
 
     They are read as a list of JSON, in which equal lists are equal. Words in bold at the begin of
-    an item stand for it. `none` is an empty list. A text of sentences abstains: an item that is
-    separated by commas or lines alone has at most eight words.
+    an item stand for it. `none` is an empty list. A text of sentences abstains: items that are
+    separated by commas or lines alone have at most eight words, and none of them is `I` or `sorry`.
     """
 
     name: ClassVar[str] = "items"
@@ -75,7 +78,8 @@ def _unmarked(lines: list[str]) -> list[str] | None:
 
 def _short(items: list[str]) -> list[str] | None:
     clean = _clean(items)
-    return clean if clean and max(len(item.split()) for item in clean) <= _WORDS else None
+    prose = any(len(item.split()) > _WORDS or _PROSE.search(item) for item in clean)
+    return None if prose else clean or None
 
 
 def _clean(items: Iterable[str]) -> list[str]:

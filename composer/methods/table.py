@@ -67,6 +67,12 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "penalized": "reductions.pairs.Penalized",
         "copeland": "reductions.pairs.Copeland",
     },
+    "aggregation": {
+        "union": "aggregation.Union",
+        "borda": "aggregation.Borda",
+        "reciprocal": "aggregation.Reciprocal",
+        "kemeny": "aggregation.Kemeny",
+    },
     "ties": {"first": "ties.First", "seeded": "ties.Seeded", "confident": "ties.Surest"},
     "stopping": {"decided": "stopping.Decided"},
     "scorer": {
@@ -179,6 +185,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "agreement": "signals.measured.Agreed",
         "margin": "signals.measured.Margin",
         "entropy": "signals.measured.Entropy",
+        "likeness": "signals.likeness.Likeness",
+        "consensus_entropy": "signals.likeness.ConsensusEntropy",
         "length": "signals.measured.Characters",
         "mean_logprob": "signals.measured.MeanLogprob",
         "min_logprob": "signals.measured.MinLogprob",

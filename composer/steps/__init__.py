@@ -33,6 +33,7 @@ WHERE = {
     "polling": ("poll",),
     "rounds": ("rounds",),
     "debating": ("debate",),
+    "collecting": ("collect",),
 }
 """In which file each step is declared."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from composer.diagnostics.amounts import counted
 from composer.methods import Ballot, PartError
+from composer.methods.agreement import COMPARED
 from composer.steps.branching import TIED, WEIGHT, without
 from composer.values import Text
 from composer.values.finite import require_finite
@@ -60,7 +61,7 @@ async def elect(
     winner = texts[ties.pick(texts, shares, ask.rng)]
     tally = shares.tally(voices)
     ask.note(tally=tally, winner=winner.source, **dict(shares.why))
-    facts = dict(without(winner, BALLOTS, TIED).facts)
+    facts = {**without(winner, BALLOTS, TIED).facts, COMPARED: comparison}
     leaders = shares.leaders()
     if len(leaders) > 1:
         ask.note(tie=[voices[group[0]] for group in leaders], ties=ties.name)

@@ -158,4 +158,10 @@ CODES = {
         "not made and counts as failed, so the step goes on with the answers that it has. Kept "
         "answers do not count. Raise `calls`, or let the step ask less often.",
     ),
+    "E726": Code(
+        "too many items for an exact order",
+        "`kemeny()` looks for the order of items with which all lists together disagree least, "
+        "and the time for that doubles with each item. Lists with more than twelve different items "
+        "are joined by `borda()` or `reciprocal()`.",
+    ),
 }

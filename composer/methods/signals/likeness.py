@@ -1,0 +1,68 @@
+"""Signals of how alike the answers of a vote were, where no two are equal."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from composer.heavy import np
+from composer.methods.agreement import COMPARED, Comparison
+from composer.methods.signals.base import Signal
+from composer.methods.signals.measured import SHARE
+from composer.values import Text
+
+if TYPE_CHECKING:
+    from composer.values import Candidates
+
+
+class Likeness(Signal):
+    """How much the answers of the vote agreed by its `by`: on average, or `of = "least"` of pairs.
+
+    One answer alone has 1.
+    """
+
+    name: ClassVar[str] = "likeness"
+    limits: ClassVar[tuple[float, float]] = SHARE
+    votes: ClassVar[bool] = True
+
+    of: Literal["mean", "least"] = "mean"
+
+    def measure(self, answer: Text | Candidates) -> float | None:
+        """Return the mean or the least agreement of two answers."""
+        comparison = _comparison(answer)
+        if comparison is None:
+            return None
+        pairs = [comparison.same(i, j) for i, j in permutations(comparison.voters, 2)]
+        if not pairs:
+            return 1.0
+        return min(pairs) if self.of == "least" else sum(pairs) / len(pairs)
+
+
+class ConsensusEntropy(Signal):
+    """Entropy of the answers of the vote, in nats, where they agree by degrees.
+
+    It is that of the eigenvalues of S / n, where S holds how much each two of n answers agree: 0
+    where all say the same, ln n where no two have anything in common, and the entropy of the groups
+    where answers agree wholly or not at all (von Neumann entropy).
+    """
+
+    name: ClassVar[str] = "consensus_entropy"
+    limits: ClassVar[tuple[float, float]] = (0.0, float("inf"))
+    votes: ClassVar[bool] = True
+
+    def measure(self, answer: Text | Candidates) -> float | None:
+        """Return the entropy."""
+        comparison = _comparison(answer)
+        if comparison is None:
+            return None
+        voters = comparison.voters
+        rows = [[1.0 if i == j else comparison.same(i, j) for j in voters] for i in voters]
+        alike = np.array(rows)
+        shares = np.linalg.eigvalsh((alike + alike.T) / (2 * len(voters))).clip(0.0)
+        shares = shares[shares > 0] / shares.sum()
+        return max(0.0, -float(shares @ np.log(shares)))
+
+
+def _comparison(answer: Text | Candidates) -> Comparison | None:
+    compared = answer.facts.get(COMPARED) if isinstance(answer, Text) else None
+    return compared if isinstance(compared, Comparison) and compared.voters else None
