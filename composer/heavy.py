@@ -45,16 +45,20 @@ def _attribute(package: ModuleType, name: str) -> object:
 
 
 if TYPE_CHECKING:
+    import crowdkit
     import networkx as nx
     import numpy as np
+    import pandas as pd
     import scipy
     import sentence_transformers
     import sklearn
     import torch
     import transformers
 else:
+    crowdkit = Deferred("crowdkit")
     np = Deferred("numpy")
     nx = Deferred("networkx")
+    pd = Deferred("pandas")
     scipy = Deferred("scipy")
     sentence_transformers = Deferred("sentence_transformers")
     sklearn = Deferred("sklearn")
@@ -63,8 +67,10 @@ else:
 
 __all__ = [
     "Deferred",
+    "crowdkit",
     "np",
     "nx",
+    "pd",
     "scipy",
     "sentence_transformers",
     "sklearn",

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 class LearnedReduction(Reduction, LearnedSelector):
     """A vote that is fitted on the answers of all members."""
 
+    def places(self, state: State, names: Sequence[str]) -> list[int]:
+        """Return the place of each member in the state; raises ModelError for one without."""
+        return named(state, names, self.name)
+
 
 class Weighing(LearnedReduction):
     """A vote in which each member's ballots have the weight that was learnt.
@@ -41,7 +45,7 @@ class Weighing(LearnedReduction):
     def weights(self, state: State, names: tuple[str, ...]) -> Mapping[str, float]:
         """Return each member's weight by its name."""
         every = state.arrays["weights"].tolist()
-        return {n: every[at] for n, at in zip(names, named(state, names, self.name), strict=True)}
+        return {n: every[at] for n, at in zip(names, self.places(state, names), strict=True)}
 
     def reasons(self, state: State) -> Mapping[str, object]:
         """Return what the trace says beside the weights."""
