@@ -37,12 +37,14 @@ from composer.diagnostics.amounts import cost_text, counted, in_dollars
 from composer.evaluate import (
     Grading,
     RowLog,
+    arms_of,
     compare,
     decide_only,
     decided,
     demand_gradable,
     demand_replayable,
     draw_plot,
+    drawn_arms,
     read_rows,
     refuse_unjudged,
     render,
@@ -54,7 +56,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from os import PathLike
 
-    from composer.evaluate import Comparison, Decided, EvaluationRow, Report
+    from composer.evaluate import Arms, Comparison, Decided, EvaluationRow, Report
     from composer.recipe import Recipe
     from composer.run import Ensemble
 
@@ -107,6 +109,11 @@ class Picture(click.Path):
     help="Also ask the best member as often as the recipe asks its members, and let it vote.",
 )
 @click.option(
+    "--arms",
+    is_flag=True,
+    help="Only hold a synthesis against the writer alone, the plain panel and random scores.",
+)
+@click.option(
     "--route-only",
     is_flag=True,
     help="Only run the route, without answers: show its choices and their recorded outcomes.",
@@ -146,6 +153,7 @@ def command(
     *,
     no_members: bool,
     equal_calls: bool,
+    arms: bool,
     no_cache: bool,
     route_only: bool,
     regrade: bool,
@@ -171,7 +179,15 @@ def command(
         if certifying is not None:
             certifying.print(loaded, rows, grading, grading.ready, as_json=as_json)
             return 0
+        if arms:
+            _demand_only_arms(output=output, plot=plot, equal_calls=equal_calls, route=route_only)
         log = _log(stack, output, loaded)
+        if arms:
+            refuse_unjudged(rows, grading)
+            show = stack.enter_context(TraceOutput(trace))
+            several = [arms_of(recipe, rows, grading, show) for recipe in loaded]
+            _print_arms(several, as_json=as_json)
+            return 0
         if route_only:
             _decide(loaded, rows, grading, plot, log, as_json=as_json)
             return 0
@@ -194,6 +210,22 @@ def command(
         if shared is not None:
             err(f"spent {cost_text(shared.spent)} of {in_dollars(shared.dollars)}")
         return status
+
+
+def _demand_only_arms(**others: object) -> None:
+    """Refuse options that have no meaning beside `--arms`."""
+    flags = {"output": "--output", "plot": "--plot", "equal_calls": "--equal-calls"}
+    for name, value in others.items():
+        if value:
+            raise click.UsageError(f"{flags.get(name, '--route-only')} cannot stand beside --arms")
+
+
+def _print_arms(several: Sequence[Arms], *, as_json: bool) -> None:
+    if as_json:
+        plain = [one.as_dict() for one in several]
+        out(to_json(plain[0] if len(plain) == 1 else plain), as_json=True)
+    else:
+        out(shown(drawn_arms(several)), end="")
 
 
 def _log(stack: ExitStack, output: Path | None, recipes: Sequence[Recipe]) -> RowLog | None:

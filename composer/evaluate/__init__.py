@@ -6,10 +6,13 @@ same for each member alone. `report` holds the figures and `table` and `sentence
 recipes with a route, `outcomes` gathers what each choice would have given, `router` and `baselines`
 compare the route with simple ones, and `decisions` judges a route without asking any model.
 `selection`, `grades` and `certificate` bound what selecting among the members can gain before
-anything is built. `benchmarks` adds the figures that published benchmarks define. `comparison`
+anything is built. `arms` runs a synthesis beside the writer alone and beside its panel without
+scores. `benchmarks` adds the figures that published benchmarks define. `comparison`
 sets several recipes side by side, `plot` draws.
 """
 
+from composer.evaluate.arms import Arms, arms_of
+from composer.evaluate.arms_text import drawn_arms
 from composer.evaluate.benchmarks import refuse_unjudged
 from composer.evaluate.certificate import Certificate, certify
 from composer.evaluate.certificate_text import certified
@@ -28,6 +31,7 @@ from composer.evaluate.rows import EvaluationRow
 from composer.evaluate.table import decided, shown
 
 __all__ = [
+    "Arms",
     "Certificate",
     "Comparison",
     "Decided",
@@ -36,6 +40,7 @@ __all__ = [
     "Grading",
     "Report",
     "RowLog",
+    "arms_of",
     "certified",
     "certify",
     "compare",
@@ -45,6 +50,7 @@ __all__ = [
     "demand_replayable",
     "divide",
     "draw_plot",
+    "drawn_arms",
     "estimate",
     "estimated",
     "evaluate",

@@ -1,7 +1,9 @@
 """The best member at equal calls or equal dollars: asked several times, with a vote.
 
 A recipe that asks five models may only be better because it asks five times. So its best member is
-asked as often (self-consistency, arXiv:2203.11171), and the same vote is taken.
+asked as often (self-consistency, arXiv:2203.11171), and the same vote is taken. A recipe whose
+writer reads a panel is also held against self-fusion (arXiv:2502.00674): the same writer reads
+samples of the best member.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from composer.evaluate.recipes import asking_options, declarations, model_node, steps_of
 from composer.evaluate.stages import measured_answers, with_answer
+from composer.evaluate.syntheses import synthesis_of
 from composer.metrics import difference_interval, mean_interval, number
 
 if TYPE_CHECKING:
@@ -36,6 +39,9 @@ MOST = 64
 
 PAIR = 2
 
+VOTE, FUSION = "a vote", "the same synthesis"
+"""What is made of the samples."""
+
 
 @dataclass(frozen=True)
 class Spending:
@@ -50,8 +56,9 @@ class EqualCalls:
     """The best member, asked so often that it takes as many calls or dollars as the recipe.
 
     `budget` says what is equal, `wanted` how often it would have to be asked, and `samples` how
-    often it was. `difference` is by how much the recipe is better. Where nothing was measured
-    `accuracy` is None, and `reason` says why; where fewer samples were there, it says that.
+    often it was; `then` says what is made of the samples. `difference` is by how much the recipe is
+    better. Where nothing was measured `accuracy` is None, and `reason` says why; where fewer
+    samples were there, it says that.
     """
 
     member: str
@@ -62,12 +69,14 @@ class EqualCalls:
     cost: float | None = None
     difference: Interval | None = None
     reason: str = ""
+    then: str = VOTE
 
     def as_dict(self) -> dict[str, JSON]:
         """Give the plain values that `--json` prints."""
         plain: dict[str, JSON] = {
             "member": self.member,
             "equal": self.budget,
+            "then": self.then,
             "wanted_samples": self.wanted,
             "samples": self.samples,
             "accuracy": None,
@@ -106,10 +115,13 @@ def equal_calls_of(  # noqa: PLR0913 - a recipe, its run, and what else is known
         wanted["dollars"] = math.floor(spending.dollars / each + 1e-9)
     if wanted.get("dollars") == wanted["calls"]:
         wanted = {"calls and dollars": wanted["calls"]}
+    goals = [EqualCalls(name, budget, count) for budget, count in wanted.items()]
+    synthesis = synthesis_of(recipe.fitted.answer)
+    if synthesis is not None and synthesis.calls is not None:
+        count = math.ceil(spending.calls - 1e-9) - synthesis.calls
+        goals.append(EqualCalls(name, "calls", count, then=FUSION))
     return tuple(
-        _measured(recipe, rows, judged, EqualCalls(name, budget, count), how, ask=ask)
-        for budget, count in wanted.items()
-        if count >= PAIR
+        _measured(recipe, rows, judged, goal, how, ask=ask) for goal in goals if goal.wanted >= PAIR
     )
 
 
@@ -128,11 +140,12 @@ def _measured(  # noqa: PLR0913 - as above
         held = min(held, _recorded_samples(declaration, rows))
     if held < PAIR or not (recorded or ask):
         return replace(goal, reason=_why(held, recorded=recorded))
-    votes = with_answer(recipe, _self_consistency(recipe, rows, goal.member, held))
-    answers = measured_answers(votes, [row for row in rows if row.id in judged], how)
+    make = _self_fusion if goal.then == FUSION else _self_consistency
+    again = with_answer(recipe, make(recipe, rows, goal.member, held))
+    answers = measured_answers(again, [row for row in rows if row.id in judged], how)
     if len(answers) < len(judged):
         reason = (
-            f"{len(judged) - len(answers):,} of its votes cannot be judged: give the rows a "
+            f"{len(judged) - len(answers):,} of its answers cannot be judged: give the rows a "
             "`reference`"
         )
         return replace(goal, reason=reason)
@@ -188,9 +201,7 @@ def _self_consistency(
     """
     graph, nodes = recipe.fitted.graph, steps_of(recipe)
     steps = [node for node in nodes if not node.is_query]
-    options = asking_options(recipe, member) | {"n": count}
-    options["temperature"] = options.get("temperature") or TEMPERATURE
-    answers = graph.node("sample", (graph.query, model_node(recipe, member)), options)
+    answers = _samples(recipe, member, count)
     readers = [node for node in steps if node.step.may_abstain and node.step.gives_same]
     if readers:
         answers = graph.replaced(readers[-1], (answers,))
@@ -200,3 +211,20 @@ def _self_consistency(
     if votes:
         return graph.replaced(votes[-1], (answers,), weights=None, routed=False)
     return graph.node("vote", (answers,))
+
+
+def _self_fusion(recipe: Recipe, rows: Sequence[EvaluationRow], member: str, count: int) -> Node:
+    """Make the graph in which the recipe's writer reads samples of one member."""
+    del rows
+    synthesis = synthesis_of(recipe.fitted.answer)
+    assert synthesis is not None
+    panel = _samples(recipe, member, count)
+    return synthesis.over(recipe.fitted.graph, panel, synthesis.between)
+
+
+def _samples(recipe: Recipe, member: str, count: int) -> Node:
+    """Make the step that draws answers of one member, as the recipe asks it."""
+    graph = recipe.fitted.graph
+    options = asking_options(recipe, member) | {"n": count}
+    options["temperature"] = options.get("temperature") or TEMPERATURE
+    return graph.node("sample", (graph.query, model_node(recipe, member)), options)

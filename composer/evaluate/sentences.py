@@ -222,7 +222,7 @@ def _rivals(worth: Worth) -> Iterator[str]:
 
 def _at_equal_calls(one: EqualCalls, difference: Interval) -> str:
     """Say how a recipe compares with its best member asked as often."""
-    than = f"{one.member} alone at equal {one.budget}, {one.samples} samples and a vote"
+    than = f"{one.member} alone at equal {one.budget}, {one.samples} samples and {one.then}"
     return _compared(than, difference) + (f" But {one.reason}." if one.reason else "")
 
 
@@ -235,11 +235,11 @@ def _equal_calls(several: Sequence[EqualCalls]) -> Iterator[str]:
 
 def _unmeasured(several: Sequence[EqualCalls]) -> Iterator[str]:
     """Say why it is not known what the best member alone would reach, asked as often."""
-    if several:
-        first = several[0]
-        budgets = " or ".join(f"equal {one.budget} ({one.wanted} samples)" for one in several)
+    for then in dict.fromkeys(each.then for each in several):
+        first, *_ = alike = [each for each in several if each.then == then]
+        budgets = " or ".join(f"equal {one.budget} ({one.wanted} samples)" for one in alike)
         yield (
-            f"Not measured: {first.member} alone with a vote, at {budgets}: {first.reason}. So a "
+            f"Not measured: {first.member} alone with {then}, at {budgets}: {first.reason}. So a "
             f"gain over {first.member} may come from more calls, not from the other members."
         )
 

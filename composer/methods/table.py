@@ -95,6 +95,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "ranker": "selectors.ranker.Ranker",
         "reranker": "selectors.reranker.Reranker",
         "smoothie": "selectors.smoothie.Smoothie",
+        "placebo": "placebo.Placebo",
     },
     "estimator": {
         "uniform": "estimators.simple.Uniform",
