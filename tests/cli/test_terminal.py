@@ -194,7 +194,7 @@ def test_no_encoding_ends_a_verb(verb, encoding, folder):
         assert (out, err) == plain[1:]
 
 
-@pytest.mark.parametrize("verb", ["run", "check"])
+@pytest.mark.parametrize("verb", ["run", pytest.param("check", marks=pytest.mark.slow)])
 def test_no_encoding_of_the_environment_ends_a_process(verb, folder):
     plain = piped(folder, *VERBS[verb])
     other = piped(folder, *VERBS[verb], PYTHONIOENCODING="ascii")

@@ -185,6 +185,7 @@ def test_each_member_is_processed_as_its_own_declaration_says(data, plain, greed
     assert answer(fuse, asked).text == answer(unsaid, Sampling(max_tokens=LONG)).text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tokens", [1, 4])
 @pytest.mark.parametrize("temperature", [0.0, 0.8])
 def test_drafted_answers_are_distributed_as_undrafted_ones(pair, answer, tokens, temperature):

@@ -47,6 +47,7 @@ def given_bytes(monkeypatch):
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prefix", ["", "Hello", " naïve ▁\n"])
 def test_all_members_are_given_the_bytes_of_the_answer(members, write, given_bytes, prefix):
     how = {"temperature": 1.0, "seed": 5, "max_tokens": 25}

@@ -28,8 +28,8 @@ def bits(engine, member, texts):
     ("names", "combine", "expected"),
     [
         (["stories"], None, 2.931),
-        (["shakespeare"], None, 3.486),
-        (["stories", "shakespeare"], MEAN, 2.780),
+        pytest.param(["shakespeare"], None, 3.486, marks=pytest.mark.slow),
+        pytest.param(["stories", "shakespeare"], MEAN, 2.780, marks=pytest.mark.slow),
         (["stories", "shakespeare", "maths"], LOGS, 2.224),
     ],
 )

@@ -52,7 +52,7 @@ def rounds_by_hand(plain, members, weights, how_many, words=1):
     [
         (("stories", "shakespeare"), (1.0, 1.0), 1),
         (("stories", "shakespeare", "maths"), (0.2, 0.5, 0.3), 2),
-        (("stories", "rwkv"), (1.0, 2.0), 1),
+        pytest.param(("stories", "rwkv"), (1.0, 2.0), 1, marks=pytest.mark.slow),
     ],
 )
 def test_winners_and_scores_equal_by_hand(model, plain, write, names, weights, words):  # noqa: PLR0913

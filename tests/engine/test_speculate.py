@@ -117,7 +117,7 @@ def test_a_full_context_ends_the_answer_where_it_ends_that_of_the_fuse(pair, wri
     assert len(made.tokens) == len(plain.tokens)
 
 
-@pytest.mark.parametrize("temperature", [0.0, 0.8])
+@pytest.mark.parametrize("temperature", [0.0, pytest.param(0.8, marks=pytest.mark.slow)])
 def test_a_batch_writes_what_each_row_writes_alone(engine, pair, write, temperature):
     fuse = fused(pair, drafted())
     texts = [TEXT, "Tom was sad.", "The king", "Lily saw a big dog and"]
@@ -167,6 +167,7 @@ def joint(plain, members, how, length):
     return {words.bytes_of(ids).decode(errors="replace"): p for ids, p in found.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "case",
     [

@@ -176,7 +176,10 @@ COMBINE = {"none": mean, "geometric": geometric, "prefixes": prefixes}
 @pytest.mark.parametrize(
     ("names", "sharpen"),
     [
-        *((("stories", "rwkv"), sharpen) for sharpen in COMBINE),
+        *(
+            pytest.param(("stories", "rwkv"), sharpen, marks=pytest.mark.slow)
+            for sharpen in COMBINE
+        ),
         (("stories", "shakespeare"), "prefixes"),
         (("stories", "shakespeare", "maths"), "geometric"),
     ],
@@ -210,7 +213,7 @@ def test_others_that_agree_leave_the_lead_alone(model, write):
     assert made.logprobs == pytest.approx(alone.logprobs, abs=1e-4)
 
 
-@pytest.mark.parametrize("temperature", [0.0, 0.9])
+@pytest.mark.parametrize("temperature", [0.0, pytest.param(0.9, marks=pytest.mark.slow)])
 def test_a_batch_writes_what_each_row_writes_alone(engine, model, write, temperature):
     fuse = fused((model("stories"), model("rwkv")), drafted())
     texts = [TEXT, "Tom was sad.", "The king", "Lily saw a big dog and"]

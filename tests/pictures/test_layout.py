@@ -95,6 +95,7 @@ def test_clipped_texts_fit(text):
     assert mono_width(mono_clipped(text, 10, 80), 10) <= 80
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "pairs",
     [

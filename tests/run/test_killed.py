@@ -76,6 +76,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path, start):
     assert len({id_ for id_, _ in answers(tmp_path / "a.jsonl")}) == 40
 
 
+@pytest.mark.slow
 def test_a_line_torn_by_a_kill_is_written_anew(tmp_path, start):
     (tmp_path / "r.ens").write_text("model A = fake()\nA\n")
     (tmp_path / "q.txt").write_text("one\ntwo\nthree\n")

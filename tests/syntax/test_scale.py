@@ -27,6 +27,7 @@ def test_a_thousand_statements_parse_in_well_under_a_second():
     assert seconds(lets(1000)) < 1
 
 
+@pytest.mark.slow
 def test_time_grows_with_the_number_of_statements():
     assert seconds(lets(2000)) < 8 * seconds(lets(500))
 

@@ -15,6 +15,7 @@ WRONG = next(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "checker",
     [

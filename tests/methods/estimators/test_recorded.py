@@ -32,7 +32,12 @@ def half_gain(part, train, test):
     return gain[:half].sum() - gain[half:].sum()
 
 
-@pytest.mark.parametrize("name", ["head", "factors", "recommend", "irt", "clusters"])
+SLOWER = ("head", "factors", "irt")
+
+
+@pytest.mark.parametrize(
+    "name", ["recommend", "clusters", *(pytest.param(n, marks=pytest.mark.slow) for n in SLOWER)]
+)
 def test_finds_which_grade_school_sums_need_the_strong_model(name):
     found = recorded("routellm_gsm8k", ("mixtral-8x7b", "gpt-4"))
     rows = np.random.default_rng(0).permutation(len(found.queries))
