@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from statistics import fmean
 from textwrap import shorten
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from composer.backends.recording import Recording, recording
-from composer.data import cost_of, stand_in
+from composer.data import confidence_of, cost_of, logprobs_of, stand_in
 from composer.diagnostics import did_you_mean
 from composer.specs.content import file_digest
 from composer.specs.declaration import Remote
@@ -210,12 +209,12 @@ def _completion(
     text: str | None, kept: RecordedAnswer, facts: dict[str, object], usage: dict[str, Usage]
 ) -> Completion:
     """Make the answer; one that was recorded as null abstains, and so does a stand-in."""
-    tokens, logprobs = _logprobs(kept)
+    logprobs = logprobs_of(kept)
     return Completion(
         text or "",
-        tokens,
+        tuple(kept.get("tokens") or ("",) * len(logprobs)),
         logprobs,
-        _confidence(logprobs, kept),
+        confidence_of(kept),
         usage=usage,
         facts=MappingProxyType(facts),
         extracted=text is None or STAND_IN in facts,
@@ -228,21 +227,3 @@ def _choices(made: Completion) -> tuple[TokenChoice, ...]:
         return ()
     pairs = zip(made.tokens, made.logprobs, strict=False)
     return tuple(TokenChoice(LikelyToken(text.encode(), value)) for text, value in pairs)
-
-
-def _logprobs(answer: RecordedAnswer) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """Give the tokens and their `logprobs`, nothing where those are not known one by one."""
-    each = tuple(min(0.0, float(one)) for one in answer.get("logprobs") or ())
-    return tuple(answer.get("tokens") or ("",) * len(each)), each
-
-
-def _confidence(logprobs: tuple[float, ...], answer: RecordedAnswer) -> float | None:
-    """Give the mean probability of the tokens, else the model's confidence in its whole answer.
-
-    In the published data `logprob` is that confidence: of the chosen letter, or that its own
-    answer is true. It is no sum over tokens, so it is not divided.
-    """
-    if logprobs:
-        return math.exp(math.fsum(logprobs) / len(logprobs))
-    whole = answer.get("logprob")
-    return None if whole is None else math.exp(min(0.0, whole))

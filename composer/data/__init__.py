@@ -2,7 +2,14 @@
 
 from composer.data.batch import CUSTOM, REQUEST
 from composer.data.messages import media_of, messages_of, query_of, whole
-from composer.data.outcomes import cost_of, quality_of, recorded_of, stand_in
+from composer.data.outcomes import (
+    confidence_of,
+    cost_of,
+    logprobs_of,
+    quality_of,
+    recorded_of,
+    stand_in,
+)
 from composer.data.reading import Line, parsed, read, read_stream
 from composer.data.row import (
     JUDGED,
@@ -12,6 +19,7 @@ from composer.data.row import (
     Unreadable,
     id_of,
     pair_of,
+    references_of,
     tags_of,
 )
 
@@ -24,8 +32,10 @@ __all__ = [
     "BadRow",
     "Line",
     "Unreadable",
+    "confidence_of",
     "cost_of",
     "id_of",
+    "logprobs_of",
     "media_of",
     "messages_of",
     "pair_of",
@@ -35,6 +45,7 @@ __all__ = [
     "read",
     "read_stream",
     "recorded_of",
+    "references_of",
     "stand_in",
     "tags_of",
     "whole",

@@ -14,7 +14,7 @@ from composer.diagnostics import nearest
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["cost_of", "quality_of", "recorded_of", "stand_in"]
+__all__ = ["confidence_of", "cost_of", "logprobs_of", "quality_of", "recorded_of", "stand_in"]
 
 RIGHT, WRONG, UNKNOWN = "(right)", "(wrong)", "(not recorded)"
 """What stands for an answer of which only the judgement was recorded, or nothing at all."""
@@ -66,6 +66,24 @@ def cost_of(outcome: Mapping[str, Any], price: tuple[float, float] | None) -> fl
             return sum(dollars) / 1e6
     cost = outcome.get("cost")
     return None if cost is None else float(cost)
+
+
+def logprobs_of(outcome: Mapping[str, Any]) -> tuple[float, ...]:
+    """Return the log-probability of each token, nothing where these are not known one by one."""
+    return tuple(min(0.0, float(one)) for one in outcome.get("logprobs") or ())
+
+
+def confidence_of(outcome: Mapping[str, Any]) -> float | None:
+    """Return the mean probability of the tokens, else the model's confidence in its whole answer.
+
+    In the published data `logprob` is that confidence: of the chosen letter, or that its own
+    answer is true. It is no sum over tokens, so it is not divided.
+    """
+    logprobs = logprobs_of(outcome)
+    if logprobs:
+        return math.exp(math.fsum(logprobs) / len(logprobs))
+    whole = outcome.get("logprob")
+    return None if whole is None else math.exp(min(0.0, whole))
 
 
 def stand_in(outcome: Mapping[str, Any], reference: object = None) -> str:

@@ -21,6 +21,7 @@ __all__ = [
     "id_of",
     "misspelt",
     "pair_of",
+    "references_of",
     "tags_of",
 ]
 
@@ -110,3 +111,18 @@ def _meant(name: str) -> str | None:
         return None
     near = nearest(name, _WORDS, _SLIP / len(name))
     return None if near is None or near in (f"{name}s", name.removesuffix("s")) else near
+
+
+def references_of(given: object) -> tuple[str, ...]:
+    """Return one reference or several; a worked solution in GSM8K's style ends in `#### 18`."""
+    if given is None or given == "":
+        return ()
+    return tuple(_plain(one) for one in (given if isinstance(given, list) else [given]))
+
+
+def _plain(one: object) -> str:
+    if not isinstance(one, str | int | float):
+        raise BadRow('"reference" must be a text, a number, or a list of them')
+    if isinstance(one, float) and one.is_integer():
+        return str(int(one))
+    return str(one).rpartition("####")[2].strip()

@@ -15,6 +15,7 @@ from composer.data import (
     pair_of,
     query_of,
     recorded_of,
+    references_of,
     tags_of,
 )
 from composer.diagnostics import Mistakes, did_you_mean
@@ -88,7 +89,7 @@ def row_of(content: dict[str, JSON] | BadRow, index: int) -> EvaluationRow:
     row = EvaluationRow(
         id=str(index) if name is None else name,
         query=query_of(content),
-        references=_references(given),
+        references=references_of(given),
         tags=tags_of(content),
         split=str(content.get("split") or ""),
         recorded=recorded_of(content),
@@ -108,13 +109,6 @@ def _parts_of_question(content: dict[str, JSON], asked: str) -> dict[str, JSON]:
     if not isinstance(content.get(asked), list):
         return {}
     return {"messages": [{"role": "user", "content": content[asked]}]}
-
-
-def _references(given: object) -> tuple[str, ...]:
-    """One reference or several; a worked solution in GSM8K's style ends in `#### 18`."""
-    if given is None or given == "":
-        return ()
-    return tuple(_plain(one) for one in (given if isinstance(given, list) else [given]))
 
 
 def _audit(value: JSON) -> str:
@@ -137,14 +131,6 @@ def _grader(text: object) -> Grader | None:
     except Mistakes as error:
         mistake = error.diagnostics[0]
         raise BadRow(f'"grader": {mistake.message}', mistake.help) from None
-
-
-def _plain(one: object) -> str:
-    if not isinstance(one, str | int | float):
-        raise BadRow('"reference" must be a text, a number, or a list of them')
-    if isinstance(one, float) and one.is_integer():
-        return str(int(one))
-    return str(one).rpartition("####")[2].strip()
 
 
 def read_grader(text: str, name: str = "--how") -> Grader:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from composer.data import BadRow, Unreadable, quality_of, query_of, read, recorded_of, tags_of
+from composer.data import (
+    BadRow,
+    Unreadable,
+    confidence_of,
+    logprobs_of,
+    quality_of,
+    query_of,
+    read,
+    recorded_of,
+    references_of,
+    tags_of,
+)
 from composer.diagnostics import did_you_mean
 from composer.methods.answer_table import AnswerRow, AnswerTable
 from composer.methods.mistakes import PartError
@@ -52,6 +63,7 @@ def recorded_answers(
 class _Line(NamedTuple):
     query: str
     tags: tuple[str, ...]
+    references: tuple[str, ...]
     recorded: Mapping[str, Mapping[str, Any]]
 
 
@@ -68,7 +80,9 @@ def _line(path: str, line: Line) -> _Line:
     try:
         if isinstance(line.content, BadRow):
             raise line.content
-        return _Line(query_of(line.content), tags_of(line.content), recorded_of(line.content))
+        row = line.content
+        references = references_of(row.get("reference"))
+        return _Line(query_of(row), tags_of(row), references, recorded_of(row))
     except BadRow as bad:
         place = f"{line.file or path}, line {line.number}"
         raise PartError("E504", f"{place}: {bad.message}", bad.help) from bad
@@ -81,6 +95,19 @@ def _row(line: _Line, names: tuple[str, ...]) -> AnswerRow | None:
     if not outcomes:
         return None
     query = Query.of(line.query)
-    texts = tuple(Text(query, str(each["text"]), source=name) for name, each in outcomes.items())
+    texts = tuple(_text(query, name, outcome) for name, outcome in outcomes.items())
     quality = tuple(quality_of(outcome) for outcome in outcomes.values())
-    return AnswerRow(Candidates(query, texts, tuple(outcomes)), quality, (), line.tags)
+    return AnswerRow(Candidates(query, texts, tuple(outcomes)), quality, line.references, line.tags)
+
+
+def _text(query: Query, name: str, outcome: Mapping[str, Any]) -> Text:
+    """Return a recorded answer; one that was recorded as null abstains."""
+    text = outcome["text"]
+    return Text(
+        query,
+        "" if text is None else str(text),
+        name,
+        logprobs=logprobs_of(outcome),
+        confidence=confidence_of(outcome),
+        extracted=text is None,
+    )

@@ -84,7 +84,7 @@ class LearnedSelector(FittedPart):
         assert self.data is not None
         by = self.compares or by
         names = tuple(sorted({*candidates.names, *(lost.name for lost in candidates.failed)}))
-        read = any(text.extracted for text in candidates.texts)
+        read = any(text.value is not None for text in candidates.texts)
         key = (self, data_stamp(Path(self.data)), names, by, read)
         return self.bound(_LEARNT.get(key, lambda: self._learn(names, by, read=read)))
 

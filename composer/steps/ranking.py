@@ -14,7 +14,6 @@ from pydantic import Field
 from composer.methods import TEMPLATES, Confident, Exact, Judge, Scorer, Seeded, Template, Ties
 from composer.methods.agreement import Comparison
 from composer.methods.scoring import SCORE
-from composer.methods.selecting import taught
 from composer.steps.asking import PER_QUERY
 from composer.steps.declare import step
 from composer.steps.site import Complaint
@@ -53,7 +52,6 @@ async def rank(
     comes last.
     """
     scorer = by or default_scorer(judges=bool(judges))
-    scorer = await taught(scorer, answers, Exact(), ask)
     scores = await scorer.score(answers, ask, judges)
     order = _ordered(answers, scores, descending(scores, f"`{scorer.name}`"), ties, ask)
     finite_scores = {answers.names[at]: finite(scores[at]) for at in order}

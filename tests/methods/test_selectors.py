@@ -1,6 +1,7 @@
 """Learned scores: features by hand, the same numbers from what is kept, and what is refused."""
 
 import asyncio
+import json
 import math
 from dataclasses import replace
 
@@ -11,8 +12,10 @@ from composer.methods import Exact, PartError
 from composer.methods.agreement import Comparison
 from composer.methods.answer_table import AnswerRow, AnswerTable
 from composer.methods.fitted import read, save
+from composer.methods.recorded_answers import recorded_answers
+from composer.methods.scoring import Length, Sum
 from composer.methods.selectors.experts import Experts
-from composer.methods.selectors.features import agreement_features
+from composer.methods.selectors.features import agreement_features, answer_logprob
 from composer.methods.selectors.forest import Forest, labelled_features
 from composer.methods.selectors.pairs import joined, pieces
 from composer.methods.selectors.ranker import Ranker, bubble, full
@@ -77,7 +80,7 @@ def test_features_of_a_candidate_by_hand():
     assert first[asked] == second[asked] == [0, 0, 0, 0, 1, 0, 0, 0, 0, 6, 2]
     assert first[14:20] == first[20:26] == pytest.approx([1, 2, 1, 1, 1, 1 / 6])
     assert second[14:20] == pytest.approx([3, 11, 1, 2, 2 / 3, 2 / 6])
-    assert [row[26] for row in (first, second, third)] == [-1, 1, 1]
+    assert [row[26] for row in (first, second, third)] == [-2, 1, 1]
     assert first[27:] == pytest.approx([2 / 3, 2, -1, 0.5, 1])
     assert second[27:] == pytest.approx([1 / 3, 2, 0.5, -1, 0.5])
 
@@ -252,7 +255,8 @@ def test_a_pair_is_one_text_with_flags():
 @pytest.fixture(scope="module")
 def ranker(table, comparisons):
     """Right answers of this table are those whose number or word stands in the question."""
-    return bound(Ranker(steps=120, source=8, candidate=4), table.taken(range(32)), comparisons[:32])
+    part = Ranker(steps=120, source=8, candidate=4, members=False)
+    return bound(part, table.taken(range(32)), comparisons[:32])
 
 
 def test_a_ranker_learns_which_of_two_is_better(ranker, table, comparisons):
@@ -277,3 +281,33 @@ def test_nothing_can_be_learned_from_equal_candidates(table, comparisons):
     rows = tuple(replace(row, quality=(1.0, 1.0, None)) for row in table.rows)
     with pytest.raises(PartError, match="are of unlike quality, and there is none"):
         Ranker().fit(replace(table, rows=rows), comparisons, 0)
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    """Rows that recorded what two models answered, one of them with log-probabilities."""
+    path = tmp_path / "rows.jsonl"
+    rows = []
+    for at in range(20):
+        one = {"text": str(2 * at), "correct": True, "logprob": -0.5}
+        two = {"text": None if at == 3 else "9", "correct": False}
+        row = {"query": f"what is {at} plus {at}", "reference": str(2 * at)}
+        rows.append(json.dumps({**row, "recorded": {"A": one, "B": two}}) + "\n")
+    path.write_text("".join(rows))
+    return str(path)
+
+
+def test_recorded_answers_have_their_confidence_references_and_abstentions(recorded):
+    table = recorded_answers("forest", recorded, ("A", "B"), labelled=True, read=False)
+    first, second = table.rows[3].candidates.texts
+    assert (first.answer, second.answer) == ("6", None)
+    assert (answer_logprob(first), answer_logprob(second)) == (pytest.approx(-0.5), 1.0)
+    assert table.rows[3].references == ("6",)
+
+
+def test_a_score_learns_from_data_inside_a_sum_too(recorded, script):
+    query = Query.of("what is 3 plus 3")
+    each = Candidates(query, (Text(query, "6", "A"), Text(query, "9", "B")), ("A", "B"))
+    both = Sum(of=(Forest(trees=5, data=recorded), Length()), weights=(1.0, 0.0))
+    first, second = asyncio.run(both.score(each, script(), ()))
+    assert first > 0.5 > second

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from composer.methods.agreement import Agreement, Exact
 from composer.methods.fitted import named
 from composer.methods.scoring import Scorer
-from composer.methods.selecting import LearnedSelector
+from composer.methods.selecting import LearnedSelector, taught
 from composer.values import State
 
 if TYPE_CHECKING:
@@ -46,11 +46,12 @@ class LearnedScorer(Scorer, LearnedSelector):
     async def score(
         self, answers: Candidates, ask: Asker, judges: tuple[Model, ...]
     ) -> tuple[float, ...]:
-        """Score the candidates by the fitted state."""
+        """Score the candidates by the fitted state; `data` are learned from first."""
         del judges
+        part = await taught(self, answers, self.by, ask)
         voices = [text.answer for text in answers.texts]
         comparison = await self.by.compare(voices, answers.query, ask)
-        return await ask.compute(lambda: self.values(answers, comparison))
+        return await ask.compute(lambda: part.values(answers, comparison))
 
     def values(self, candidates: Candidates, comparison: Comparison) -> tuple[float, ...]:
         """Return the score of each candidate by the fitted state."""

@@ -13,7 +13,7 @@ from composer.methods.estimators.latent import Latent
 from composer.methods.estimators.losses import Goal, loss, targets
 from composer.methods.estimators.nets import forward, layers, train
 from composer.methods.selectors.base import LearnedScorer
-from composer.methods.selectors.features import mean_logprob
+from composer.methods.selectors.features import answer_logprob
 from composer.methods.selectors.texts import candidate_vectors, fit_texts
 from composer.values import State
 
@@ -32,7 +32,7 @@ class Experts(LearnedScorer):
     """Fusion of experts: a network sees the outputs of all members, and scores each of them.
 
     Its input is the question's vector, and for each member in order the vector of its answer, its
-    mean log-probability, and which members agree with it; a member without an answer is all zeros.
+    log-probability, and which members agree with it; a member without an answer is all zeros.
     It is trained towards a `goal`: `right` gives the probability that each answer is right, `best`
     the shares of those that did best. `hidden` is the width of its hidden layer.
     """
@@ -90,7 +90,7 @@ class Experts(LearnedScorer):
             for place in group:
                 row = outputs[members[place]]
                 row[: answers.shape[1]] = answers[place]
-                row[answers.shape[1] :][:2] = 1.0, mean_logprob(each.texts[place])
+                row[answers.shape[1] :][:2] = 1.0, answer_logprob(each.texts[place])
                 row[answers.shape[1] + 2 :][[members[other] for other in group]] = 1.0
         return np.concatenate([question, outputs.ravel()])
 

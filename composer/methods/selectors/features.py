@@ -19,7 +19,7 @@ _QUESTION_WORDS = ("what", "who", "whom", "whose", "which", "when", "where", "wh
 _WORDS = re.compile(r"\w+")
 _NUMERALS = re.compile(r"\d+")
 _UNKNOWN_LOGPROB = 1.0
-"""No mean log-probability is above 0."""
+"""No log-probability is above 0."""
 _NO_PAIR = -1.0
 """The F-measure with a member that gave no answer, or with the candidate itself."""
 
@@ -31,7 +31,7 @@ def agreement_features(
 
     `columns` are the places of the candidates among `members` names. They are: which member it is;
     question words of the question, its words and numerals; words and numerals of the text and of
-    the answer; words that each shares with the question; the mean log-probability; how many of
+    the answer; words that each shares with the question; its log-probability; how many of
     those that answer give the same answer, and how many different answers there are; the F-measure
     of words with the answer of each member.
     """
@@ -62,7 +62,7 @@ def _answer(text: Text, question: str) -> list[float]:
         words = _WORDS.findall(part)
         numbers += [float(len(words)), float(len(part)), float(len(_NUMERALS.findall(part)))]
         numbers += _overlaps(words, _WORDS.findall(question))
-    return [*numbers, mean_logprob(text)]
+    return [*numbers, answer_logprob(text)]
 
 
 def _overlaps(ours: Sequence[str], theirs: Sequence[str]) -> list[float]:
@@ -72,13 +72,14 @@ def _overlaps(ours: Sequence[str], theirs: Sequence[str]) -> list[float]:
     return [float(shared), shared / max(len(left), 1), shared / max(len(right), 1)]
 
 
-def mean_logprob(text: Text) -> float:
-    """Return the mean log-probability of an answer's tokens, 1 where it is unknown."""
+def answer_logprob(text: Text) -> float:
+    """Return the log-probability of an answer, 1 where it is unknown.
+
+    It is that of all its tokens, else the logarithm of the model's confidence in the whole.
+    """
     if text.logprobs:
-        return sum(text.logprobs) / len(text.logprobs)
-    if text.confidence:
-        return float(np.log(text.confidence))
-    return _UNKNOWN_LOGPROB
+        return sum(text.logprobs)
+    return float(np.log(text.confidence)) if text.confidence else _UNKNOWN_LOGPROB
 
 
 def _f_measures(

@@ -27,8 +27,16 @@ _SEGMENTS, _FLAGS, _HEADS, _FEEDING = 3, 4, 2, 2
 def pieces(text: str, most: int) -> Ids:
     """Return the last `most` words, digits and marks of a text, each as the number of a bucket."""
     parts = _PIECES.findall(text.lower())[-most:]
-    numbers = [1 + zlib.crc32(part.encode()) % (BUCKETS - 1) for part in parts]
-    return np.array(numbers, dtype=np.int64)
+    return np.array([_bucket(part) for part in parts], dtype=np.int64)
+
+
+def signature(member: int) -> int:
+    """Return the piece that stands for a member; it has a space, as no word has."""
+    return _bucket(f"member {member}")
+
+
+def _bucket(part: str) -> int:
+    return 1 + zlib.crc32(part.encode()) % (BUCKETS - 1)
 
 
 def joined(source: Ids, left: Ids, right: Ids, sizes: tuple[int, int]) -> tuple[Ids, Ids]:
@@ -45,9 +53,15 @@ def joined(source: Ids, left: Ids, right: Ids, sizes: tuple[int, int]) -> tuple[
     for at, (start, text) in enumerate(zip(starts, texts, strict=True)):
         one, other = (texts[place] for place in range(_SEGMENTS) if place != at)
         numbers[start : start + len(text)] = text
-        flags = 2 * np.isin(text, one) + np.isin(text, other)
+        flags = 2 * _stands_in(text, one) + _stands_in(text, other)
         kinds[start : start + len(text)] = 1 + at * _FLAGS + flags
     return numbers, kinds
+
+
+def _stands_in(text: Ids, other: Ids) -> Ids:
+    """Return 1 for each piece that stands in another text too, else 0."""
+    there: Ids = (text[:, None] == other).any(axis=1).astype(np.int64)
+    return there
 
 
 def first_weights(width: int, length: int, rng: np.random.Generator) -> Weights:

@@ -12,7 +12,7 @@ from composer.heavy import np, torch
 from composer.methods.estimators.nets import train
 from composer.methods.mistakes import PartError
 from composer.methods.selectors.base import LearnedScorer
-from composer.methods.selectors.pairs import first_weights, joined, margins, pieces
+from composer.methods.selectors.pairs import first_weights, joined, margins, pieces, signature
 from composer.methods.selectors.texts import written
 from composer.values import State
 
@@ -29,28 +29,29 @@ if TYPE_CHECKING:
     Margin = Callable[[Sequence[tuple[int, int]]], list[float]]
     """How much the first of each pair is better than the second, where the first stands first."""
 
-_BATCH, _DECAY = 64, 0.1
+_BATCH, _DECAY, _RATE = 64, 0.1, 1e-2
 
 
 class Ranker(LearnedScorer):
     """A small encoder that reads the question and two candidates says which one is better.
 
     It sees the last `source` pieces of the question and the last `candidate` pieces of either
-    candidate, but not who wrote them, and is trained from scratch on pairs of unlike quality: the
-    loss is -log sigmoid((s1 - s2) sign(q1 - q2)). In the `full` order, all n (n - 1) ordered pairs
-    are compared, and the score of i is mean_j(M_ij - M_ji). In the order `bubble`, n - 1 pairs are,
-    both ways round, from an order that is drawn by the question: the winner meets the next one.
-    Only the first place is settled then; behind it stand those that lost last.
+    candidate, with `members` also who wrote it, and is trained from scratch on pairs of unlike
+    quality: the loss is -log sigmoid((s1 - s2) sign(q1 - q2)). In the `full` order, all n (n - 1)
+    ordered pairs are compared, and the score of i is mean_j(M_ij - M_ji). In the order `bubble`, n
+    - 1 pairs are, both ways round, from an order that is drawn by the question: the winner meets
+    the next one. Only the first place is settled then; behind it stand those that lost last.
     """
 
     name: ClassVar[str] = "ranker"
     paper: ClassVar[str] = "arXiv:2306.02561"
 
     order: Literal["full", "bubble"] = "full"
-    source: int = Field(default=32, ge=1)
-    candidate: int = Field(default=24, ge=1)
+    source: int = Field(default=24, ge=1)
+    candidate: int = Field(default=16, ge=2)
+    members: bool = True
     width: int = Field(default=32, ge=2, multiple_of=2)
-    steps: int = Field(default=300, ge=1)
+    steps: int = Field(default=200, ge=1)
 
     def fit(self, table: AnswerTable, comparisons: tuple[Comparison, ...], seed: int) -> State:
         """Train on ordered pairs of candidates of one row, as many as the steps can read."""
@@ -65,7 +66,10 @@ class Ranker(LearnedScorer):
             raise PartError("E509", f"{text}, and there is none", "give more rows")
         rng = np.random.default_rng(seed)
         drawn = [places[at] for at in rng.permutation(len(places))[: self.steps * _BATCH]]
-        texts = {at: self._pieces(table.rows[at].candidates) for at in {each[0] for each in drawn}}
+        texts = {
+            at: self._pieces(table.rows[at].candidates, table.members(table.rows[at]))
+            for at in {each[0] for each in drawn}
+        }
         numbers, kinds = self._joined(
             [(texts[at][0], texts[at][1][i], texts[at][1][j]) for at, i, j in drawn]
         )
@@ -83,7 +87,14 @@ class Ranker(LearnedScorer):
 
         start = first_weights(self.width, numbers.shape[1], rng)
         net = train(
-            start, of_batch, len(drawn), seed=seed, steps=self.steps, decay=_DECAY, batch=_BATCH
+            start,
+            of_batch,
+            len(drawn),
+            seed=seed,
+            steps=self.steps,
+            decay=_DECAY,
+            batch=_BATCH,
+            rate=_RATE,
         )
         return self.fitted_state(table, net=State(net))
 
@@ -91,12 +102,11 @@ class Ranker(LearnedScorer):
         self, state: State, candidates: Candidates, comparison: Comparison, members: Sequence[int]
     ) -> Sequence[float]:
         """Return mean margins in full order; in the order `bubble`, the places from the end."""
-        del members
         net = state.part("net")
         weights: dict[str, Tensor] = net.live.get(
             "tensors", lambda: {name: torch.tensor(each) for name, each in net.arrays.items()}
         )
-        source, texts = self._pieces(candidates)
+        source, texts = self._pieces(candidates, members)
         some = [texts[place] for place in comparison.voters]
 
         def margin(pairs: Sequence[tuple[int, int]]) -> list[float]:
@@ -114,8 +124,12 @@ class Ranker(LearnedScorer):
     def _sizes(self) -> tuple[int, int]:
         return self.source, self.candidate
 
-    def _pieces(self, each: Candidates) -> tuple[Ids, list[Ids]]:
+    def _pieces(self, each: Candidates, members: Sequence[int]) -> tuple[Ids, list[Ids]]:
+        """Return the pieces of the question, and of each candidate, whose first says who wrote."""
         texts = [pieces(text, self.candidate) for text in written(each)]
+        if self.members:
+            pairs = zip(members, texts, strict=True)
+            texts = [np.append(signature(who), text[1 - self.candidate :]) for who, text in pairs]
         return pieces(each.query.text, self.source), texts
 
     def _joined(self, some: Sequence[tuple[Ids, Ids, Ids]]) -> tuple[Tensor, Tensor]:
