@@ -53,7 +53,6 @@ POOLS = {
     "crux all51": (*CRUX, ()),
     "gsm all43": (*GSM, ()),
 }
-BALANCED = ("gsm small5", "gsm mid7", "crux small7", "crux mid7")
 FREE = {
     "OW-L": 'log_odds(source = "agreement")',
     "OW-I": 'log_odds(source = "surprising")',
@@ -63,8 +62,9 @@ FREE = {
 LABELLED = {
     "log-odds": "log_odds()",
     "guarded": "guarded(of = log_odds())",
-    "DFPE weights": "fingerprints()",
-    "combiner": "combiner()",
+    "DFPE": "fingerprints(scale = 5)",
+    "DFPE, no clusters": "fingerprints(scale = 5, eps = 0.000001)",
+    "TOPLA's network": "combiner()",
 }
 LABELS, SPLITS = 200, 10
 SIMULATED = ((0.9, 0.6, 0.6, 0.55), 4, 20_000)
@@ -96,7 +96,7 @@ def _majority(data: Path) -> str:
 
 def _free(data: Path) -> str:
     rows = []
-    for name in [*BALANCED, "gsm8k four models", "crux all51", "gsm all43"]:
+    for name in POOLS:
         pool = _pool(data, name)
         plain = pool.quality(vote_of("count()"))
         fitted = [pool.fitted(vote_of(text)) for text in FREE.values()]

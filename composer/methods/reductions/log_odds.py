@@ -134,12 +134,19 @@ def by_agreement(codes: Codes, choices: float) -> Floats:
         expected: Floats = x[first] * x[second] + (1 - x[first]) * (1 - x[second]) / (choices - 1)
         return expected - actual
 
+    def slopes(x: Floats) -> Floats:
+        matrix = np.zeros((len(first), len(x)))
+        pairs_at = np.arange(len(first))
+        matrix[pairs_at, first] = x[second] - (1 - x[second]) / (choices - 1)
+        matrix[pairs_at, second] = x[first] - (1 - x[first]) / (choices - 1)
+        return matrix
+
     least, most = 1 / choices, 1 - _EDGE
     mean = np.sqrt(
         np.clip(np.nanmean(np.where(np.eye(len(agreement)), np.nan, agreement), 1), 0, 1)
     )
     start = np.clip(np.nan_to_num(mean, nan=0.5), least + _EDGE / 2, most - _EDGE / 2)
-    accuracy: Floats = scipy.optimize.least_squares(gaps, start, bounds=(least, most)).x
+    accuracy: Floats = scipy.optimize.least_squares(gaps, start, slopes, bounds=(least, most)).x
     return accuracy
 
 

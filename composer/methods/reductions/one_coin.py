@@ -69,14 +69,16 @@ def one_coin(codes: Codes, choices: float | None = None) -> OneCoin:
     tempting than others, it is smaller.
     """
     sizes = _sizes(codes)
+    rows, members = np.nonzero(codes >= 0)
+    votes = (members, rows * (sizes.shape[1] + 1) + codes[rows, members])
     current = choices or _START_CHOICES
     accuracy = np.full(codes.shape[1], np.nan)
     posterior = _plurality(sizes)
     for _ in range(_ROUNDS):
-        before, accuracy = accuracy, _accuracy(codes, posterior)
+        before, accuracy = accuracy, _accuracy(votes, codes.shape[1], posterior)
         if choices is None:
             current = _choices(sizes, posterior)
-        posterior = _posterior(codes, sizes, accuracy, current)
+        posterior = _posterior(votes, sizes, accuracy, current)
         if np.abs(accuracy - before).max() < _CLOSE:
             break
     return OneCoin(accuracy, current, posterior)
@@ -111,13 +113,14 @@ def _plurality(sizes: Floats) -> Floats:
     return np.hstack([part, np.zeros((len(sizes), 1))])
 
 
-def _accuracy(codes: Codes, posterior: Floats) -> Floats:
-    """Return the share of each member's answers that are right, with one of each kind added."""
-    right = np.ones(codes.shape[1])
-    for at, column in enumerate(codes.T):
-        rows = np.flatnonzero(column >= 0)
-        right[at] += posterior[rows, column[rows]].sum()
-    shares: Floats = right / ((codes >= 0).sum(0) + 2)
+def _accuracy(votes: tuple[Codes, Codes], count: int, posterior: Floats) -> Floats:
+    """Return the share of each member's answers that are right, with one of each kind added.
+
+    `votes` are the member of each answer, and its place in the posterior.
+    """
+    members, places = votes
+    right = np.bincount(members, posterior.ravel()[places], count)
+    shares: Floats = (right + 1) / (np.bincount(members, minlength=count) + 2)
     return shares
 
 
@@ -132,13 +135,14 @@ def _choices(sizes: Floats, posterior: Floats) -> float:
     return min(max(1 + pairs / equal, 2.0), MOST_CHOICES) if equal > 0 else MOST_CHOICES
 
 
-def _posterior(codes: Codes, sizes: Floats, accuracy: Floats, choices: float) -> Floats:
+def _posterior(
+    votes: tuple[Codes, Codes], sizes: Floats, accuracy: Floats, choices: float
+) -> Floats:
     """Return how likely each answer is right: the product of its members' odds, normalized."""
     odds = np.log((choices - 1) * accuracy / (1 - accuracy))
-    logs = np.zeros_like(sizes)
-    for at, column in enumerate(codes.T):
-        rows = np.flatnonzero(column >= 0)
-        logs[rows, column[rows]] += odds[at]
+    members, places = votes
+    width = sizes.shape[1] + 1
+    logs = np.bincount(places, odds[members], len(sizes) * width).reshape(-1, width)[:, :-1]
     logs[sizes == 0] = -np.inf
     unseen = np.maximum(choices - (sizes > 0).sum(1, keepdims=True), 0.0)
     with np.errstate(divide="ignore"):
