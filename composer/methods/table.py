@@ -114,6 +114,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "encoder": "estimators.encoder.Encoder",
         "hybrid": "estimators.hybrid.Hybrid",
         "clusters": "estimators.clusters.Clusters",
+        "near_clusters": "estimators.near_clusters.NearClusters",
         "factors": "estimators.factors.Factors",
         "irt": "estimators.factors.Irt",
         "recommend": "estimators.recommend.Recommend",

@@ -60,6 +60,8 @@ ANSWERS = {
     "nested.ens": "42",
     "process/beam.ens": "6*2=12\n12+5=17\nanswer 17",
     "quickstart.ens": "42",
+    "route/avengers.ens": "foxes",
+    "route/avengers_pro.ens": "foxes",
     "route/benchmark_knn.ens": "walked",
     "route/blend.ens": "rats",
     "route/budgeted.ens": "foxes",
