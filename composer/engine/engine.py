@@ -75,7 +75,7 @@ class Engine:
         self._flights = Flights()
         self._rows = rows
         self._groups: dict[Model, Group] = {}
-        self._inbox: SimpleQueue[AnyTask | Callable[[], None] | None] = SimpleQueue()
+        self._inbox: SimpleQueue[Sequence[AnyTask] | None] = SimpleQueue()
         self._waiting: list[AnyTask] = []
         self._active: list[AnyTask] = []
         self._open = True
@@ -87,8 +87,23 @@ class Engine:
         self, job: Generate, on_text: Callable[[str], None] | None = None
     ) -> Future[Completion]:
         """Generate an answer; `on_text` gets each new piece of text, in the engine's thread."""
+        task = self.task(job, on_text)
+        self.begin([task])
+        return task.future
+
+    def task(self, job: Generate, on_text: Callable[[str], None] | None) -> Task[Completion]:
+        """Return the job of an answer, in the context of whoever asks; `begin` begins it."""
         members, start = choose_session(job, on_text)
-        return self._submit(members, lambda: start([self._group(member) for member in members]))
+        return Task(members, lambda: start([self._group(member) for member in members]), Future())
+
+    def begin(self, tasks: Sequence[AnyTask]) -> None:
+        """Queue jobs. Those of one call begin in one step, so that equal prompts are read once."""
+        with self._lock:  # or a job could be queued after the thread has read its last
+            if not self._open:
+                raise ModelError("E707", "the engine is closed")
+            self._inbox.put(tasks)
+        for task in tasks:
+            task.future.add_done_callback(self._notice)
 
     def score(self, job: ScoreTexts, text: str, *, end: bool = False) -> Future[Score]:
         """Log-probabilities of a text after the job's query, or alone if it has none.
@@ -152,7 +167,7 @@ class Engine:
 
     def _wake(self) -> None:
         """Let the thread go on, since a server has replied; called in any thread."""
-        self._inbox.put(self._wake)  # anything that is not a job
+        self._inbox.put(())
 
     def _notice(self, future: Future[T]) -> None:
         """Let the thread see at once that a job was cancelled; it may be waiting for a server."""
@@ -160,13 +175,9 @@ class Engine:
             self._wake()
 
     def _submit(self, members: tuple[Model, ...], start: Callable[[], Session[T]]) -> Future[T]:
-        future: Future[T] = Future()
-        with self._lock:  # or a job could be queued after the thread has read its last
-            if not self._open:
-                raise ModelError("E707", "the engine is closed")
-            self._inbox.put(Task(members, start, future))
-        future.add_done_callback(self._notice)
-        return future
+        task = Task(members, start, Future())
+        self.begin([task])
+        return task.future
 
     def _group(self, model: Model) -> Group:
         """Return the group of a model; jobs whose models differ in weights only share one."""
@@ -199,9 +210,7 @@ class Engine:
     def _unread(self) -> Iterator[AnyTask]:
         """Take the jobs that are still in the inbox."""
         while not self._inbox.empty():
-            task = self._inbox.get()
-            if isinstance(task, Task):
-                yield task
+            yield from self._inbox.get() or ()
 
     def _receive(self) -> bool:
         """Move new jobs from the inbox to the waiting list; False if the engine is closed.
@@ -211,13 +220,12 @@ class Engine:
         busy = self._is_busy()
         while True:
             try:
-                task = self._inbox.get(block=not busy)
+                tasks = self._inbox.get(block=not busy)
             except Empty:
                 return True
-            if task is None:
+            if tasks is None:
                 return False
-            if isinstance(task, Task):
-                self._waiting.append(task)
+            self._waiting += tasks
             busy = True
 
     def _is_busy(self) -> bool:

@@ -27,6 +27,7 @@ from composer.engine.requests.base import Replies
 from composer.engine.requests.reading import MemberLogits
 from composer.engine.rows.row import Feed
 from composer.engine.sequence import MemberDropped
+from composer.engine.shared_prompts import readers_and_twins
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -113,7 +114,7 @@ class _Work:
         """Run the forward passes, and ask servers; take the requests to which these replied."""
         for forward_pass, items in self.items.items():
             with _ErrorsTo(self.replies, [request for request, _, _ in items]):
-                self.outputs[forward_pass] = _forward(forward_pass[0], items, self.replies)
+                self.outputs[forward_pass] = _read_once(forward_pass[0], items, self.replies)
         for request, logits, remote in self.starting:
             if request not in self.replies.errors:
                 self.flights.start(request, logits, remote)
@@ -195,6 +196,33 @@ class _ErrorsTo:
         for request in self._requests:
             self._replies.fail(request, error)
         return True
+
+
+def _read_once(runner: Runner, items: Sequence[PassItem], replies: Replies) -> Tensor | None:
+    """Run one forward pass in which rows with the same prompt read it once.
+
+    A row whose like failed reads by itself, since the error may be that row's own.
+    """
+    readers, twins = readers_and_twins(runner.rows, items)
+    outputs = [_forward(runner, readers, replies)] if readers else []
+    alone = [item for item, reader in twins if reader[0] in replies.errors]
+    start = sum(len(output) for output in outputs if output is not None)
+    for (_, reading, feed), reader in twins:
+        if reader[0] in replies.errors:
+            continue
+        source = reader[1]
+        runner.rows.copy(source.state.row, reading.state.row, source.state.row.length)
+        reading.state.counts.calls += 1
+        reading.first_row = start
+        if feed.keep and outputs[0] is not None:
+            outputs.append(outputs[0][source.first_row : source.first_row + len(feed.keep)])
+            start += len(feed.keep)
+    if alone:
+        outputs.append(_forward(runner, alone, replies))
+        for _, reading, _ in alone:
+            reading.first_row += start
+    known = [output for output in outputs if output is not None]
+    return _concatenated(known) if len(known) > 1 else next(iter(known), None)
 
 
 def _forward(runner: Runner, items: Sequence[PassItem], replies: Replies) -> Tensor | None:

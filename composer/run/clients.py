@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from composer.engine.engine import Engine
     from composer.engine.rows.remote import NextTokenSource
+    from composer.engine.task import Task
     from composer.specs import Checkpoint
     from composer.values import (
         Completion,
@@ -113,6 +114,7 @@ class EngineClient(Client):
     def __init__(self, start: StartEngine, clients: ModelClients, prices: Prices) -> None:
         self._start, self._clients, self._prices = start, clients, prices
         self._engine: Engine | None = None
+        self._waiting: list[Task[Completion]] = []
 
     async def _start_once(self) -> Engine:
         """Start the engine on first use, in a thread, so that the event loop goes on meanwhile."""
@@ -151,9 +153,24 @@ class EngineClient(Client):
         """Write the answers side by side."""
         engine = await self._start_once()
         how = (replace(request.sampling, seed=seed) for seed in request.seeds)
-        futures = [engine.generate(replace(request, sampling=each), on_text) for each in how]
-        written = await side_by_side(map(asyncio.wrap_future, futures))
+        tasks = [engine.task(replace(request, sampling=each), on_text) for each in how]
+        self._begin(engine, tasks)
+        written = await side_by_side(asyncio.wrap_future(task.future) for task in tasks)
         return Generated(tuple(self._with_costs(request.model, each) for each in written))
+
+    def _begin(self, engine: Engine, tasks: Sequence[Task[Completion]]) -> None:
+        """Begin answers, together with all others that are asked for at this moment."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._begin_waiting, engine)
+        self._waiting += tasks
+
+    def _begin_waiting(self, engine: Engine) -> None:
+        tasks, self._waiting = self._waiting, []
+        try:
+            engine.begin(tasks)
+        except ModelError as error:
+            for task in tasks:
+                task.fail(error)
 
     async def load(self, model: Model) -> None:
         """Load a model into the engine."""

@@ -65,11 +65,16 @@ class KeyValueCache:
 
     def fork(self, row: CacheRow) -> CacheRow:
         """Open a row with a copy of another one's cells."""
-        copy = self.allocate()
+        twin = self.allocate()
+        self.copy(row, twin, row.length)
+        return twin
+
+    def copy(self, source: CacheRow, row: CacheRow, length: int) -> bool:
+        """Copy the first cells of a row into another one."""
         for table in (*self._keys, *self._values):
-            table[copy.index, :, : row.length] = table[row.index, :, : row.length]
-        copy.length = row.length
-        return copy
+            table[row.index, :, :length] = table[source.index, :, :length]
+        row.length = length
+        return True
 
     def snapshot(self, row: CacheRow) -> None:
         """Nothing: any row can be cut back to any length."""

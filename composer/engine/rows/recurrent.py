@@ -63,12 +63,19 @@ class RecurrentStates:
 
     def fork(self, row: CacheRow) -> CacheRow:
         """Open a copy of a row, with its snapshots."""
-        copy = self.allocate()
+        twin = self.allocate()
+        self.copy(row, twin, row.length)
+        self._snapshots[twin] = list(self._snapshots[row])
+        return twin
+
+    def copy(self, source: CacheRow, row: CacheRow, length: int) -> bool:
+        """Copy the state of a row, which is that after all of its tokens."""
+        if length != source.length:
+            return False
         for state in self._state:
-            state[:, copy.index] = state[:, row.index]
-        copy.length = row.length
-        self._snapshots[copy] = list(self._snapshots[row])
-        return copy
+            state[:, row.index] = state[:, source.index]
+        row.length = length
+        return True
 
     def snapshot(self, row: CacheRow) -> None:
         """Keep a copy of the present state; the oldest copies are removed."""

@@ -86,6 +86,9 @@ class Rows(Protocol):
 class RowCache(Rows, Protocol):
     """Rows in a cache of this process, which forward passes fill."""
 
+    def copy(self, source: CacheRow, row: CacheRow, length: int) -> bool:
+        """Let a row hold the first tokens of another one; False if the cache cannot do that."""
+
     def forward(self, feeds: Sequence[Feed]) -> Tensor:
         """Read the feeds, of one row each; return logits [all kept, vocabulary] in their order."""
 

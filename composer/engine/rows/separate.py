@@ -72,6 +72,14 @@ class SeparateCaches:
         twin.length = row.length
         return twin
 
+    def copy(self, source: CacheRow, row: CacheRow, length: int) -> bool:
+        """Copy the cache of a row, which is that after all of its tokens."""
+        if length != source.length:
+            return False
+        self._caches[row] = copy.deepcopy(self._caches[source])
+        self._read[row], row.length = list(self._read[source]), length
+        return True
+
     def snapshot(self, row: CacheRow) -> None:
         """Keep a copy of the present cache; the oldest copies are removed."""
         if self._caches[row] is not None:
