@@ -51,10 +51,14 @@ class Range:
 
 @dataclass(frozen=True)
 class Amounts:
-    """What would be asked. `free` answers are recorded, or kept from an earlier run."""
+    """What would be asked. `free` answers are recorded, or kept from an earlier run.
+
+    `answers` are new calls and free answers together.
+    """
 
     calls: Range
     free: Range
+    answers: Range
     prompt_tokens: Range
     completion_tokens: Range
 
@@ -66,9 +70,14 @@ class Amounts:
             [sum((tally.usage.get(name, Usage()) for name in wanted), Usage()) for tally in end]
             for end in ends
         ]
+        free = [[sum(tally.free[name] for name in wanted) for tally in end] for end in ends]
         return cls(
             Range.of([each.calls for each in end] for end in usages),
-            Range.of([sum(tally.free[name] for name in wanted) for tally in end] for end in ends),
+            Range.of(free),
+            Range.of(
+                [each.calls + more for each, more in zip(end, others, strict=True)]
+                for end, others in zip(usages, free, strict=True)
+            ),
             Range.of([each.prompt_tokens for each in end] for end in usages),
             Range.of([each.completion_tokens for each in end] for end in usages),
         )
@@ -118,7 +127,8 @@ class Estimate:
     `cost` sums the members whose cost is known; `unpriced` names those that are asked and have
     none. `free_rows` rows need no new call at all. `memory` is bytes by device. `unsure` says that
     the ends of the ranges depend on answers; `failures` are rows that would fail, with the reason.
-    `rows_with_parts` have images or other parts, whose tokens are not counted.
+    `rows_with_parts` have images or other parts, whose tokens are not counted. `stops_early` says
+    that a vote may do that.
     """
 
     recipe: str
@@ -131,6 +141,13 @@ class Estimate:
     unsure: bool
     failures: Mapping[str, str]
     rows_with_parts: int = 0
+    stops_early: bool = False
+
+    @property
+    def answers_a_row(self) -> Range:
+        """The mean number of answers that a row takes, new ones and free ones."""
+        ends = self.total.answers
+        return Range(ends.low / self.rows, ends.high / self.rows) if self.rows else ends
 
     @property
     def asked(self) -> dict[str, MemberEstimate]:
@@ -169,6 +186,7 @@ class Estimate:
             "depends_on_answers": self.unsure,
             "failures": dict(self.failures),
             "rows_with_parts": self.rows_with_parts,
+            "answers_a_row": self.answers_a_row.as_list(),
         }
 
 
@@ -233,6 +251,7 @@ def _summed(
         unsure=any(tally.unsure for tally in ends[0]),
         failures=failures,
         rows_with_parts=sum(bool(row.question().media) for row in rows),
+        stops_early=bool(recipe.plan().turns),
     )
 
 

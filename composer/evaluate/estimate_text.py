@@ -69,6 +69,10 @@ def _sentences(one: Estimate) -> Iterator[str]:
     if one.failures:
         name, reason = next(iter(one.failures.items()))
         yield f"{len(one.failures):,} of the rows would fail, first {name}: {reason}"
+    if one.stops_early:
+        mean = one.answers_a_row
+        ends = f"{mean.low:.2f}" + (f" to {mean.high:.2f}" if mean.high > mean.low else "")
+        yield f"Votes stop early: a row takes {ends} answers in the mean."
     if one.unsure:
         yield from _ends(one)
     if one.unpriced:
@@ -102,9 +106,10 @@ def _ends(one: Estimate) -> Iterator[str]:
     known = f" (mean tokens of recorded answers: {', '.join(means)})" if means else ""
     others = [name for name, each in one.asked.items() if each.answer_tokens is None]
     short = f", or one token where no answer is recorded ({', '.join(others)})" if others else ""
+    agree = ", and whoever votes agrees" if one.stops_early else ""
     yield (
         f"At least: answers have their usual length{known}{short}, and every cascade accepts its "
-        "first answer. At most: answers have `max_tokens` tokens, and every stage is asked."
+        f"first answer{agree}. At most: answers have `max_tokens` tokens, and every stage is asked."
     )
 
 

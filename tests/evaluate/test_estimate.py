@@ -5,6 +5,8 @@ import json
 import pytest
 
 from composer.evaluate import estimate, read_rows
+from composer.evaluate.estimate_text import estimated as report
+from composer.evaluate.table import shown
 from composer.recipe import Recipe
 from composer.values import Usage
 
@@ -44,6 +46,14 @@ def estimated(folder):
         return estimate(recipe, read_rows(folder / "rows.jsonl"), **{"cache": False} | options)
 
     return make
+
+
+def test_a_vote_that_stops_early_has_a_mean_number_of_answers(estimated):
+    known = estimated("[R, R, R, A] -> vote(until = decided())")
+    assert known.answers_a_row.as_list() == [1.0, 1.0]
+    assert shown(report(known)).count("a row takes 1.00 answers in the mean") == 1
+    guessed = estimated("[A, B, C] -> vote(until = decided())")
+    assert guessed.answers_a_row.as_list() == guessed.as_dict()["answers_a_row"] == [2.0, 3.0]
 
 
 def calls(one):
