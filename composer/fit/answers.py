@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import topological
+from composer.data import quality_of
 from composer.diagnostics.amounts import counted
 from composer.fit.settings import not_trainable
 from composer.methods.answer_table import AnswerRow, AnswerTable
@@ -32,7 +33,8 @@ def answers_of(node: Node, settings: FitSettings, *, labelled: bool) -> AnswerTa
     """Run the recipe up to a step on every row, and return what the step would be given.
 
     With `labelled`, the candidates are graded as `eval` grades them, and rows without any grade are
-    left out. A row on which all candidates failed is left out too.
+    left out. Without, they are graded where the rows have references or judgements, so that the fit
+    can say how it does. A row on which all candidates failed is left out too.
     """
     from composer.evaluate import read_rows
     from composer.evaluate.grading import opened
@@ -45,9 +47,11 @@ def answers_of(node: Node, settings: FitSettings, *, labelled: bool) -> AnswerTa
     models = declarations(settings.recipe)
     aliases = {name: data_names(name, model) for name, model in models.items()}
     with opened(settings.how) as how:
-        how.check(rows)
+        graded = labelled or any(map(_is_labelled, rows))
+        if graded:
+            how.check(rows)
         table_rows = [
-            _row(row, each, how if labelled else None, aliases)
+            _row(row, each, how if graded else None, aliases)
             for row, each in zip(rows, candidates, strict=True)
             if each is not None
         ]
@@ -76,6 +80,11 @@ def _candidates(recipe: Recipe, rows: list[EvaluationRow]) -> Iterator[Candidate
         for result in ensemble.in_order(row.question() for row in rows):
             held_text = result.text
             yield None if held_text is None else held_text.facts[CANDIDATES]
+
+
+def _is_labelled(row: EvaluationRow) -> bool:
+    judged = (quality_of(outcome) is not None for outcome in row.recorded.values())
+    return bool(row.references) or any(judged)
 
 
 def _row(

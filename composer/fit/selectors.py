@@ -42,9 +42,9 @@ def _held_out(
 ) -> dict[str, object]:
     """Return what is measured on rows that a part was not fitted on, each with its 95% interval.
 
-    Nothing is measured without labels.
+    Nothing is measured where some row has no label.
     """
-    if not np.isfinite(table.quality).any():
+    if not np.isfinite(table.quality).any(1).all():
         return {}
     seed = settings.seed
     held_out = held_out_choices(part, table, compared, settings.folds, seed)

@@ -58,6 +58,11 @@ def test_a_vote_needs_no_labels_to_be_fitted(folder):
     path = recipe(folder, 'vote(reduce = log_odds(source = "agreement", choices = 10))')
     outcome = fit(FitSettings(Recipe.load(path), folder / "rows.jsonl"))
     assert outcome.manifest.entries[0].rows == 40
+    assert outcome.manifest.entries[0].report["held_out"]["plurality"][0] == 0.5
+    bare = folder / "bare.jsonl"
+    bare.write_text("".join(json.dumps({"query": f"q{at}"}) + "\n" for at in range(40)))
+    again = fit(FitSettings(Recipe.load(path), bare))
+    assert again.manifest.entries[0].report == {"rows": 40}
 
 
 def test_data_are_learnt_from_when_the_vote_is_used(folder):
