@@ -22,6 +22,7 @@ BUILT_IN = {
     "recorded": "Recorded",
     "fake": "Fake",
     "endpoint": "Endpoint",
+    "seq2seq": "Seq2Seq",
 }
 """The built-in backends: each has a module of its name in this package, imported on use."""
 

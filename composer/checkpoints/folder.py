@@ -178,7 +178,7 @@ def _ability(config: Configuration, kind: str) -> tuple[Capability, Mapping[Capa
         return only, lacking(f"{heads[0]} is not a causal language model", has=only)
     if config.is_encoder_decoder:
         only = Capability.WEIGHTS
-        return only, lacking("an encoder-decoder model does not continue a text", has=only)
+        return only, lacking("an encoder-decoder model is declared with `seq2seq`", has=only)
     why = dict(lacking("a causal language model does not give it", has=LOCAL))
     if kind.startswith(RECURRENT):
         why[Capability.CROP] = f"{kind} keeps a recurrent state"

@@ -136,6 +136,14 @@ the earlier ones more, keep what is right, mend what is wrong, leave out what re
 the answer.
 """
 
+_GENFUSER = """\
+Instruction: {{ query | replace("</s>", " ") }}</s>\
+Input: {{ fields.input | default("") | replace("</s>", " ") }}</s>\
+{% for a in answers %}\
+Candidate {{ loop.index0 }}: <extra_id_{{ loop.index0 }}>:{{ a.text | replace("</s>", " ") }}</s>\
+{% endfor %}\
+Summarize candidates into a better one for the given instruction:"""
+
 _REFINE = """
 Question:
 {{ query }}
@@ -273,6 +281,7 @@ TEMPLATES: dict[str, Template] = {
     "aggregate": Template(text=_AGGREGATE),
     "analyse": Template(text=_ANALYSE),
     "debate": Template(text=_DEBATE),
+    "genfuser": Template(text=_GENFUSER),
     "judge_answer": Template(text=_JUDGE_ANSWER),
     "judge_pair": Template(text=_JUDGE_PAIR),
     "judge_score": Template(text=_JUDGE_SCORE),
@@ -289,8 +298,8 @@ TEMPLATES: dict[str, Template] = {
 }
 """The shipped templates: `aggregate` after Mixture of Agents (arXiv:2406.04692), `references` the
 same for its system message, `rounds` after PaCoRe (arXiv:2601.05593), `debate` after
-arXiv:2305.14325, `merge` after
-LLM-Blender (arXiv:2306.02561), `select` after universal self-consistency (arXiv:2311.17311),
+arXiv:2305.14325, `merge` after LLM-Blender (arXiv:2306.02561), `genfuser` as the fuser of its
+authors reads it, `select` after universal self-consistency (arXiv:2311.17311),
 `refine` after one answer, `analyse` and `synthesis` of a panel of models, `judge_answer`,
 `judge_pair` and `judge_score` after MT-Bench (arXiv:2306.05685), `peer_review` after LLM-PeerReview
 (arXiv:2512.23213), `same_meaning` of two answers, `verify` after AutoMix (arXiv:2310.12963), and

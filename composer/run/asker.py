@@ -13,7 +13,6 @@ from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING, TypeVar
 
-from composer.run.gathering import Gathering
 from composer.run.metered_client import MeteredClient
 from composer.run.stand_ins import ESTIMATED
 from composer.specs import thinking_of
@@ -25,6 +24,7 @@ from composer.values import (
     Text,
 )
 from composer.values.gather import side_by_side
+from composer.values.gathering import Gathering
 from composer.values.thinking import ThoughtFilter
 
 if TYPE_CHECKING:

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from composer.run.budget import RunBudget
     from composer.run.cache import AnswerCache
     from composer.run.clients import ModelClients
-    from composer.run.gathering import Gathering
     from composer.run.trace import StepEvent, Trace, TracedCall
     from composer.values import (
         Completion,
@@ -53,6 +52,7 @@ if TYPE_CHECKING:
         Rewarded,
         Score,
     )
+    from composer.values.gathering import Gathering
 
 
 T = TypeVar("T")

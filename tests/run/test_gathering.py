@@ -6,7 +6,7 @@ import pytest
 
 from composer.methods.estimators.means import Constant
 from composer.recipe import Recipe
-from composer.run.gathering import Gathering
+from composer.values.gathering import Gathering
 
 ROWS = '{"query": "%s", "recorded": {"A": {"correct": true}, "B": {"correct": false}}}\n'
 RECIPE = """\

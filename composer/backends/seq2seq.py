@@ -1,0 +1,176 @@
+"""`seq2seq(...)`: an encoder-decoder model, such as T5 or BART, run here by transformers."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from composer.backends.hf import locate
+from composer.checkpoints.devices import DeviceName
+from composer.checkpoints.dtypes import Dtype, long_name
+from composer.checkpoints.folder import card_of
+from composer.specs.content import folder_digest
+from composer.specs.declaration import Remote
+from composer.specs.headers import read_json
+from composer.values.capability import Capability
+from composer.values.card import Card, Price, lacking
+from composer.values.errors import ModelError
+from composer.values.gathering import Gathering
+from composer.values.requests import Client, cannot
+from composer.values.results import Generated
+from composer.values.typed import ModelPath
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from composer.backends.encoder_decoder import EncoderDecoder
+    from composer.values.flow import Model, Query
+    from composer.values.requests import Generate, Sampling, ScoreTexts
+    from composer.values.results import Completion, Score
+
+__all__ = ["Seq2Seq"]
+
+ABLE = Capability.TEXT | Capability.LOGPROBS | Capability.SCORE | Capability.WEIGHTS
+
+
+class Seq2Seq(Remote):
+    """An encoder-decoder model in a folder or on a hub, for `regenerate` or as a member.
+
+    It reads the contents of all messages, one below the other, without a chat template. A prompt of
+    more than `max_length` tokens is cut, and the answer's facts say by how much. Up to `batch`
+    waiting requests are run together. With `format = "genfuser"` it reads what the template
+    `genfuser` writes, as LLM-Blender's fuser does: `</s>` and `<extra_id_0>` are special tokens,
+    and each candidate is cut to `candidate_tokens`. `dtype` and `device` are those of `hf`. Answers
+    are drawn token by token, without beams, and generation_config.json is not heeded.
+    """
+
+    name: ClassVar[str] = "seq2seq"
+
+    path: ModelPath
+    dtype: Dtype = "auto"
+    device: DeviceName = "auto"
+    revision: str | None = None
+    format: Literal["text", "genfuser"] = "text"
+    max_length: int = Field(default=1024, ge=1)
+    candidate_tokens: int = Field(default=128, ge=1)
+    batch: int = Field(default=16, ge=1)
+    price: Price = None
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The path, and its last part."""
+        last = self.path.rstrip("/").rpartition("/")[2]
+        return tuple(dict.fromkeys((last, self.path)))
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the model lies on this machine, None for one that is still on the hub."""
+        return locate(self.path, self.revision)
+
+    def card(self) -> Card:
+        """Read config.json, tokenizer.json and the headers of the weights."""
+        folder = self.folder
+        why = lacking("an encoder-decoder model does not give it", has=ABLE)
+        if folder is None:
+            absent = (
+                f"is not on this machine (`{self.path}`), so it cannot be checked before it is "
+                "downloaded"
+            )
+            return Card(ABLE, price=self.price, deferred=(absent,), why=why)
+        card = card_of(folder, long_name(self.dtype))
+        if not read_json(folder / "config.json").get("is_encoder_decoder"):
+            raise ModelError(
+                "E505",
+                f"the model in `{self.path}` is no encoder-decoder model",
+                f'declare it with `hf("{self.path}")`',
+            )
+        return replace(card, capabilities=ABLE, price=self.price, why=why)
+
+    def identity(self) -> str:
+        """The folder, or the hub id with its revision, and how the model is used."""
+        folder = self.folder
+        key = f"{self.path}@{self.revision or 'main'}" if folder is None else str(folder.resolve())
+        return "|".join((f"seq2seq:{key}", self.device, *self._use))
+
+    def content(self) -> str:
+        """The digest of the folder, or the hub id with its revision, and how it is read."""
+        folder = self.folder
+        key = f"{self.path}@{self.revision or 'main'}" if folder is None else folder_digest(folder)
+        return "|".join((f"seq2seq:{key}", *self._use))
+
+    @property
+    def _use(self) -> tuple[str, ...]:
+        cut = f"{self.candidate_tokens}" if self.format == "genfuser" else ""
+        return long_name(self.dtype), f"{self.format}{cut}", str(self.max_length)
+
+    async def open(self, name: str) -> Client:
+        """Open a client; the weights are loaded with its first request."""
+        return Seq2SeqClient(self, name)
+
+
+class Seq2SeqClient(Client):
+    """Runs waiting requests together, in a thread."""
+
+    def __init__(self, declared: Seq2Seq, name: str) -> None:
+        self.declared, self.name = declared, name
+        self._model: EncoderDecoder | None = None
+        self._answers = Gathering(self._answered)
+        self._scores = Gathering(self._scored)
+        self._loading = asyncio.Lock()
+
+    async def load(self, model: Model) -> None:
+        """Read the weights."""
+        del model
+        async with self._loading:
+            if self._model is None:
+                from composer.backends.encoder_decoder import EncoderDecoder
+
+                self._model = await asyncio.to_thread(EncoderDecoder, self.declared, self.name)
+
+    async def generate(
+        self, request: Generate, on_text: Callable[[str], None] | None = None
+    ) -> Generated:
+        """Answer once for each seed."""
+        if request.prefix:
+            raise cannot(request)
+        await self.load(request.model)
+        prompt = prompt_of(request.query)
+        jobs = [(prompt, replace(request.sampling, seed=seed)) for seed in request.seeds]
+        draws = await asyncio.gather(*(self._answers.outcome(job) for job in jobs))
+        if on_text is not None:
+            on_text(draws[0].text)
+        return Generated(tuple(draws))
+
+    async def score(self, request: ScoreTexts) -> tuple[Score, ...]:
+        """Score texts as answers to a query."""
+        if request.query is None or request.texts is None or request.prefix:
+            raise ModelError(
+                "E302",
+                f"`{self.name}` scores only answers to a question, because it is an "
+                "encoder-decoder model",
+            )
+        await self.load(request.model)
+        prompt = prompt_of(request.query)
+        jobs = [(prompt, text) for text in request.texts]
+        return tuple(await asyncio.gather(*(self._scores.outcome(job) for job in jobs)))
+
+    async def close(self) -> None:
+        """Let go of the weights."""
+        self._model = None
+
+    def _answered(self, jobs: Sequence[tuple[str, Sampling]]) -> list[Completion]:
+        assert self._model is not None
+        return self._model.answers(jobs)
+
+    def _scored(self, jobs: Sequence[tuple[str, str]]) -> list[Score]:
+        assert self._model is not None
+        return self._model.scores(jobs)
+
+
+def prompt_of(query: Query) -> str:
+    """Return what the encoder reads."""
+    return "\n".join(content for _, content in query.messages)
