@@ -13,6 +13,8 @@ from composer.sandbox.mathematics import classes, last_expression
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from composer.values import Asker, Text
+
 _PACKAGES = {"math_verify": "eval"}
 
 
@@ -34,6 +36,10 @@ class Latex(Reader):
     def read(self, text: str) -> str | None:
         """Return the expression without the signs of TeX around it."""
         return last_expression(text) or plain_number(text)
+
+    async def read_all(self, texts: Sequence[Text], ask: Asker) -> list[str | None]:
+        """Read the texts in a thread, since an expression may take seconds."""
+        return await ask.compute(lambda: [self.read(text.text) for text in texts])
 
 
 class Math(Agreement):

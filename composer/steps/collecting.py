@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.methods import Agreement, Exact, PartError, Reader
@@ -33,7 +34,8 @@ async def collect(
     `read` reads the list out of each answer, `same` says which items are the same, and `by` how the
     lists become one. An item is written as most lists write it. An answer without a list abstains.
     """
-    read_lists = [_items(text, read) for text in answers.texts]
+    written = [replace(text, text=text.answer or "") for text in answers.texts]
+    read_lists = [_items(value) for value in await read.read_all(written, ask)]
     abstained = [name for name, each in zip(answers.names, read_lists, strict=True) if each is None]
     lists = [each for each in read_lists if each is not None]
     if not lists:
@@ -67,11 +69,8 @@ def there_are_lists_to_join(site: Site) -> Iterator[Complaint]:
         )
 
 
-def _items(text: Text, read: Reader) -> list[str] | None:
-    """Return the items of an answer, None where nothing that is a list of JSON is read."""
-    if text.answer is None:
-        return None
-    value = read.read_answer(text.answer, text.query.root.fields)
+def _items(value: str | None) -> list[str] | None:
+    """Return the items of a list of JSON, None for any other value."""
     try:
         items = None if value is None else json.loads(value)
     except ValueError:
