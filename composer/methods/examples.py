@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SIGNS = re.compile(r"\s*(?:==|=>|->|➞|→|➡|returns?|gives?|should be|=)\s*")
+_SIGNS = re.compile(
+    r"\s*#?\s*(?:=+>|-+>|==?|➞|→|➡|(?:(?:should|must|will|would)\s+)?(?:returns?|gives?|be|equals?)):?\s*"
+)
+_WRITTEN_SMALL = {"true": "True", "false": "False", "null": "None", "none": "None"}
+"""Values as some tasks write them."""
+
 _CALL = re.compile(r"(?<![\w.])[A-Za-z_]\w*\(")
 _TRIES = 20
 
@@ -26,7 +31,8 @@ class Example(NamedTuple):
     def test(self) -> str:
         """The example as a test: an assertion, where its result is told."""
         if not self.result:
-            return self.source
+            compared = isinstance(_expression(self.source), ast.Compare)
+            return f"assert {self.source}" if compared else self.source
         if _literal(self.result):
             return f"assert ({self.source}) == ({self.result})"
         return f"assert repr({self.source}) == {self.result!r}"
@@ -42,6 +48,7 @@ def calls_in(examples: list[Example]) -> list[ast.Call]:
     calls = []
     for example in examples:
         tree = _expression(example.source)
+        tree = tree.left if isinstance(tree, ast.Compare) else tree
         if isinstance(tree, ast.Call) and not tree.keywords and all(map(_constant, tree.args)):
             calls.append(tree)
     return calls
@@ -88,7 +95,7 @@ def _equations(text: str) -> Iterator[Example]:
             if line[: match.start()].rstrip().endswith(("def", "class")) or sign is None:
                 continue
             result = _longest_literal(line[sign.end() :])
-            if result and _expression(source):
+            if result and calls_in([Example(source)]):
                 yield Example(source, result)
 
 
@@ -111,6 +118,9 @@ def _closing(line: str, start: int) -> int:
 def _longest_literal(text: str) -> str:
     """Return the longest beginning of a text that is a value written out."""
     text = text.strip().rstrip(".;,`")
+    word = re.match(r"[a-z]+\b", text)
+    if word and word[0] in _WRITTEN_SMALL:
+        return _WRITTEN_SMALL[word[0]]
     ends = [len(text), *(at for at in range(len(text) - 1, 0, -1) if not text[at].isalnum())]
     return next((text[:end].strip() for end in ends if _literal(text[:end].strip())), "")
 

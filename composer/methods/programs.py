@@ -65,7 +65,7 @@ class Limits(Sandbox):
         try:
             return await run(Job(program, tests, values, bounds=bounds, allow=allow))
         except WallError as error:
-            raise _refusal(error) from None
+            raise self._refusal(error) from None
 
     def run_blocking(self, program: str) -> Outcome:
         """Run a program as a script, and wait for it."""
@@ -74,7 +74,16 @@ class Limits(Sandbox):
         try:
             return run_blocking(Job(program, bounds=self._bounds(), allow=frozenset(self.allow)))
         except WallError as error:
-            raise _refusal(error) from None
+            raise self._refusal(error) from None
+
+    def _refusal(self, error: WallError) -> PartError:
+        names = ", ".join(f'"{name}"' for name in (*self.allow, *error.missing))
+        return PartError(
+            "E724",
+            f"the sandbox cannot run programs here as the recipe wants it: {error}",
+            "run it on Linux with user namespaces, or give that up: "
+            f"`sandbox = limits(allow = [{names}])`",
+        )
 
     def _bounds(self) -> Bounds:
         from composer.sandbox.process import Bounds
@@ -83,15 +92,6 @@ class Limits(Sandbox):
             int(each * _MEGABYTE) for each in (self.memory, self.files, self.output)
         )
         return Bounds(self.seconds, self.seconds, memory, self.processes, files, output)
-
-
-def _refusal(error: WallError) -> PartError:
-    names = ", ".join(f'"{name}"' for name in error.missing)
-    return PartError(
-        "E724",
-        f"the sandbox cannot run programs here as the recipe wants it: {error}",
-        f"run it on Linux with user namespaces, or give it up: `limits(allow = [{names}])`",
-    )
 
 
 def program_in(text: Text) -> str:

@@ -34,13 +34,19 @@ def test_what_stands_after_a_prompt():
         ("    f('x') -> None; the rest", "assert (f('x')) == (None)"),
         ("f(3) returns 'abc' as f(2) => 1", "assert (f(3)) == ('abc')"),
         ("f(1) should be -0.5", "assert (f(1)) == (-0.5)"),
+        ("f(1, 4) => true", "assert (f(1, 4)) == (True)"),
+        ('f(15)   # returns "db1111db"', 'assert (f(15)) == ("db1111db")'),
+        ("f(148) should return 16.", "assert (f(148)) == (16)"),
+        (">>> f([]) == 0", "assert f([]) == 0"),
     ],
 )
 def test_calls_with_their_results(line, test):
     assert examples_in(line)[0].test == test
 
 
-@pytest.mark.parametrize("line", ["", "def f(x) -> int:", "call f(x) to get y", "f( == 3", "f(2)"])
+@pytest.mark.parametrize(
+    "line", ["", "def f(x) -> int:", "call f(x) to get y", "f( == 3", "f(2)", "f(a) == 3"]
+)
 def test_what_is_no_example(line):
     assert examples_in(line) == []
 

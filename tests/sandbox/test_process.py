@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -110,35 +111,28 @@ def test_sockets_of_the_host_cannot_be_reached(sandbox, tmp_path):
             assert error.startswith(("FileNotFoundError", "ConnectionRefusedError"))
 
 
-def test_what_outlives_the_program_is_ended(sandbox, tmp_path):
-    program = """
-import os, time
+def test_what_outlives_the_program_is_ended(sandbox):
+    mark = f"outlives-{uuid.uuid4()}"
+    program = f"""
+import os, sys, time
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
-        os.close(1); os.close(2)
-        while True: time.sleep(0.01)
+        code = "import time; time.sleep(30)"
+        os.execve(sys.executable, [sys.executable, "-I", "-S", "-c", code, {mark!r}], {{}})
     os._exit(0)
-time.sleep(0.1)
+time.sleep(0.3)
 print("left")
 """
-    before = set(_pids())
     assert sandbox(program, needs=("orphans",)).output == "left\n"
-    assert not [pid for pid in set(_pids()) - before if _is_program(pid)]
+    assert not [pid for pid in Path("/proc").iterdir() if mark.encode() in _command(pid)]
 
 
-def _pids():
-    return [int(name.name) for name in Path("/proc").iterdir() if name.name.isdigit()]
-
-
-def _is_program(pid):
-    """Say whether a process that is still there was started by a sandbox."""
+def _command(pid):
     try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return (pid / "cmdline").read_bytes()
     except OSError:
-        return False
-    return b"marshal" in command and state != "Z"
+        return b""
 
 
 @pytest.mark.parametrize("target", ["1", "-1", "os.getppid()"])
@@ -150,7 +144,7 @@ def test_signals_reach_nobody_outside(sandbox, target):
     assert outcome.output in {"on\n", ""}
 
 
-TESTS = "assert f(2) == 4\nassert f(3) == 9, 'three'\nassert f(-1) == 1"
+TESTS = "assert f(2) == 4\nassert f(3) == 9, 'three'\nassert abs(f(-1) - 1) < 0.1"
 
 
 def test_each_assertion_is_a_test(sandbox):
@@ -172,6 +166,8 @@ def test_each_assertion_is_a_test(sandbox):
         "import builtins\nbuiltins.AssertionError = ValueError\ndef f(x): raise ValueError",
         "import os\ndef f(x):\n    os.write(3, b'{\"value\": 5}\\n' * 9); return None",
         "import os\nfor i in range(3, 64):\n    try: os.write(i, b'{}')\n    except OSError: pass",
+        'import os\nos.write(3, b\'{"names": {"f": "call", "__check": "call"}}\\n\')',
+        "def abs(x): return 0\ndef f(x): return 5",
         "def f(x",
         "g = 1",
     ],
@@ -202,7 +198,7 @@ def test_a_test_that_never_ends_leaves_the_others_failed(sandbox):
     outcome = sandbox("def f(x):\n    while x == 3: pass\n    return x * x", TESTS, seconds=1)
     assert [each.passed for each in outcome.records] == [True, False, False]
     assert outcome.limit == "time"
-    assert outcome.records[2].test == "f(-1) == 1"
+    assert outcome.records[2].test == "abs(f(-1) - 1) < 0.1"
 
 
 def test_values_cross_whole(sandbox):
@@ -248,6 +244,18 @@ def odd(): raise Odd('very')
     outcome = sandbox(program, tests)
     assert [each for each in outcome.records if not each.passed] == []
     assert len(outcome.records) == 8
+
+
+def test_a_program_cannot_pose_as_the_sandbox(sandbox):
+    lie = b'{"missing": {"network": "x"}, "broken": "x", "error": {"limit": [], "type": 1}}\n'
+    outcome = sandbox(f"import os\nos.write(3, {lie!r})\nprint(1)")
+    assert (outcome.output, outcome.limit, outcome.error) == ("1\n", None, "")
+
+
+def test_modules_of_python_are_the_tests_own(sandbox):
+    program = "import math\nmath.fabs = lambda x: 0\ndef f(x): return 5"
+    assert sandbox(program, "assert math.fabs(f(1) - 4) < 0.1").score == 0
+    assert sandbox("import math\nf = math.sqrt", "assert math.fabs(f(4) - 2) < 0.1").passed
 
 
 def test_expressions_are_told_by_value(sandbox):

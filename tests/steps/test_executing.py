@@ -73,5 +73,5 @@ def test_what_cannot_be_held_is_refused_in_words(monkeypatch):
         Output().read("print(1)")
     assert caught.value.code == "E724"
     assert "network: there are no namespaces here" in caught.value.message
-    assert caught.value.help.endswith('`limits(allow = ["network"])`')
+    assert caught.value.help.endswith('`sandbox = limits(allow = ["network"])`')
     assert Limits(allow=("network",)).allow == ("network",)

@@ -65,9 +65,9 @@ class Inside:
         theirs.close()
         if self.task["script"]:
             self._await(program, program)
-            with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
                 told = ours.recv(65536, socket.MSG_DONTWAIT).partition(b"\n")[0]
-                self._tell(**json.loads(told or b"{}"))
+                self._tell(error=tester.error_of(json.loads(told)))
             return
         self._await(self._fork(lambda: self._tests(ours)), program)
 

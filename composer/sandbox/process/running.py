@@ -79,7 +79,7 @@ class _Run:
             return Outcome("", "", "cancelled")
         if not hasattr(os, "fork"):
             raise WallError(dict.fromkeys(WALLS, "this system has no `fork`"))
-        with tempfile.TemporaryDirectory(prefix="sandbox-") as folder:
+        with tempfile.TemporaryDirectory(prefix="sandbox-", ignore_cleanup_errors=True) as folder:
             told = self._guarded(folder)
         missing = told.get("missing", {})
         refused = {name: why for name, why in missing.items() if name not in self.job.allow}

@@ -11,6 +11,8 @@ import ast
 import builtins
 import contextlib
 import json
+import sys
+from importlib import import_module
 from typing import IO, TYPE_CHECKING, Any
 
 from composer.sandbox.process.plain import canonical, dumps, pack, unpack
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 _CHECK = "__check"
 _LONGEST = 200
+
+LIMITS = ("memory", "processes", "files", "folder", "network")
+"""The limits that an error of a program may speak of."""
 
 
 class ProgramEnded(BaseException):
@@ -43,12 +48,12 @@ class Channel:
         line = self.stream.readline()
         if not line.endswith(b"\n"):
             raise ProgramEnded
-        message = json.loads(line)
+        message = dict(json.loads(line))
         if "error" in message:
-            error = message["error"]
+            error = error_of(message)
             self.limit = error["limit"]
             raise _exception(str(error["type"]), str(error["text"]))
-        return dict(message)
+        return message
 
     def ask(self, **request: object) -> Any:  # noqa: ANN401 - any value
         """Put a request, and return its value."""
@@ -133,6 +138,16 @@ for _name in (
     setattr(Remote, f"__{_name}__", _forward(f"__{_name}__"))
 
 
+class _Redefined:
+    """A name of Python's own that the program has given to something else: no test may use it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, *_args: object, **_options: object) -> None:
+        raise ProgramError(f"the program redefines `{self.name}`, which the tests use")
+
+
 def main(task: dict[str, Any], channel: io.BufferedRWPair, verdicts: IO[bytes]) -> None:
     """Run the tests of a task; each verdict is one line."""
     Tests(Channel(channel), verdicts).run(task)
@@ -148,7 +163,7 @@ class Tests:
     def run(self, task: dict[str, Any]) -> None:
         """Wait until the program is loaded, run all tests, and say that they have ended."""
         try:
-            scope = {_CHECK: self._check, **self._names(), "__name__": "tests"}
+            scope = self._names() | {_CHECK: self._check, "__name__": "tests"}
             for expression in task["values"]:
                 self._value(expression, scope)
             for source, code in pieces(task["tests"] or ""):
@@ -163,13 +178,18 @@ class Tests:
             self._tell(end=False, why=_why(error), limit=self.channel.limit)
 
     def _names(self) -> dict[str, Any]:
-        channel, scope = self.channel, {}
-        for name, is_callable in channel.read()["names"].items():
-            target = {"name": name}
-            if is_callable:
-                scope[name] = Remote(channel, dict(target), name)
+        channel = self.channel
+        scope: dict[str, Any] = {}
+        for name, kind in channel.read()["names"].items():
+            verb, _, module = str(kind).partition(" ")
+            if verb == "module" and module in sys.stdlib_module_names:
+                scope[name] = import_module(module)
+            elif hasattr(builtins, name):
+                scope[name] = _Redefined(name)
+            elif verb == "value":
+                scope[name] = channel.ask(verb="value", name=name)
             else:
-                scope[name] = channel.ask(verb="value", **target)
+                scope[name] = Remote(channel, {"name": name}, name)
         return scope
 
     def _value(self, expression: str, scope: dict[str, Any]) -> None:
@@ -229,6 +249,13 @@ class _Checked(ast.NodeTransformer):
         if isinstance(attempt, ast.Try):
             attempt.body = [node]
         return attempt
+
+
+def error_of(message: dict[str, Any]) -> dict[str, str | None]:
+    """Return what a program says of its error, and nothing else that it may have put there."""
+    error = message["error"]
+    limit = error["limit"] if error["limit"] in LIMITS else None
+    return {"type": str(error["type"])[:100], "text": str(error["text"])[:500], "limit": limit}
 
 
 def _exception(kind: str, text: str) -> Exception:

@@ -58,10 +58,17 @@ def main(task: dict[str, Any]) -> None:
         return
     if task["script"]:
         return
-    names = {name: callable(value) for name, value in scope.items() if not name.startswith("__")}
+    names = {name: _kind(value) for name, value in scope.items() if not name.startswith("__")}
     channel.write(dumps({"names": names}))
     channel.flush()
     Server(scope, channel).serve()
+
+
+def _kind(value: object) -> str:
+    """Say what tests may do with a name: call it, import it themselves, or ask for its value."""
+    if isinstance(value, type(sys)):
+        return f"module {value.__name__}"
+    return "call" if callable(value) else "value"
 
 
 def told(error: BaseException) -> dict[str, str | None]:
