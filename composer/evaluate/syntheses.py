@@ -54,6 +54,8 @@ class Synthesis:
             site, hook = facts.learn(node), node.step.hooks.calls
             if node is self.writer or node in self.between:
                 each = 1 if hook is None else hook(site)
+                if each is None and node is self.writer:
+                    each = 1
                 if each is None and site.models:
                     return None
                 total += (each or 0) * len(site.models)

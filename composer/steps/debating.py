@@ -189,6 +189,12 @@ def one_of_each(site: Site) -> int:
     return len(site.models)
 
 
+@debate.calls
+def once_a_round(site: Site) -> int:
+    """Each model answers once a round."""
+    return int(site.get("rounds"))
+
+
 @debate.enough
 def those_who_debate(given: Sequence[Port]) -> Complaint | None:
     """A debate is among two or more."""

@@ -217,6 +217,15 @@ async def regenerate(
     return replace(text, query=answers.query)
 
 
+@regenerate.calls
+def once_a_window(site: Site) -> int | None:
+    """One for the first window, and one for each that follows; told where there are windows."""
+    window, count = site.get("window"), site.inputs[0].count
+    if window is None or count is None:
+        return None
+    return 1 + math.ceil(max(count - int(window), 0) / (int(window) - 1))
+
+
 def named(reply: str, count: int) -> int | None:
     """Return the index of the one candidate that a reply names, counted from 1 in the reply.
 

@@ -175,6 +175,17 @@ def limited(limit: CallLimit) -> Iterator[None]:
         CALL_LIMIT.reset(token)
 
 
+@rounds.calls
+def as_often_as_the_schedule_has_it(site: Site) -> int | None:
+    """What the model that is asked most takes, with the answer."""
+    weights, models = site.get("weights"), len(site.models)
+    share: Share = site.get("share") or ("weighted" if weights else "equal")
+    if weights is not None and (len(weights) != models or not any(weights)):
+        return None
+    seats = [at for each in _shares(models, site.get("schedule"), share, weights) for at in each]
+    return 1 + max(map(seats.count, range(models)))
+
+
 @rounds.settles("calls")
 def as_many_as_the_schedule_has(schedule: tuple[int, ...]) -> int:
     """All drafts, and the answer."""
