@@ -84,7 +84,7 @@ async def rounds(
     orders: dict[str, list[str]] = {}
     failures: dict[str, str] = {}
     for at, chosen in enumerate(members):
-        prompt = query if drafts is None else query.asking(template.render(drafts), drafts)
+        prompt = query if drafts is None else _prompt(query, drafts, template, keep)
         names = unique(models[each].name for each in chosen)
         requests = []
         for each in chosen:
@@ -101,29 +101,36 @@ async def rounds(
             if drafts is None:
                 raise
             continue
-        drafts = _mixed(gather_answers(query, names, written, ask), keep, ask)
+        drafts = _mixed(gather_answers(query, names, written, ask), ask)
         orders[f"round {at + 1}"] = list(drafts.names)
     assert drafts is not None
-    ask.note(orders=orders, calls=limit.calls + 1, **({"failed": failures} if failures else {}))
-    prompt = query.asking(template.render(drafts), drafts)
+    prompt, rest = _prompt(query, drafts, template, keep), CallLimit(limit.most + 1 - limit.calls)
     try:
-        with limited(CallLimit(limit.most + 1 - limit.calls)):
+        with limited(rest):
             text = await ask.generate(models[0], prompt, Sampling(max_tokens=max_tokens))
     except Exception as error:
         if ask.shown or ends_all(error):
             raise
         failures |= {models[0].name: str(MissingAnswer(models[0].name, error))}
-        ask.note(failed=failures)
         text = drafts.texts[0]
+    finally:
+        notes = {"failed": failures} if failures else {}
+        ask.note(orders=orders, calls=limit.calls + rest.calls, **notes)
     return replace(text, query=query)
 
 
-def _mixed(drafts: Candidates, keep: int | None, ask: Asker) -> Candidates:
-    """Put drafts in a random order, each cut to its last tokens."""
+def _mixed(drafts: Candidates, ask: Asker) -> Candidates:
+    """Put drafts in a random order."""
     order = list(range(len(drafts.texts)))
     ask.rng.shuffle(order)
-    texts = tuple(_end_of(drafts.texts[at], keep) for at in order)
+    texts = tuple(drafts.texts[at] for at in order)
     return replace(drafts, texts=texts, named=tuple(drafts.names[at] for at in order))
+
+
+def _prompt(query: Query, drafts: Candidates, template: Template, keep: int | None) -> Query:
+    """Return the question with drafts in view, each cut to its last tokens."""
+    shown = replace(drafts, texts=tuple(_end_of(text, keep) for text in drafts.texts))
+    return query.asking(template.render(shown), shown)
 
 
 def _end_of(text: Text, keep: int | None) -> Text:

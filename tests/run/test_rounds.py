@@ -114,7 +114,9 @@ def test_after_a_failed_round_the_one_before_is_shown(answer):
     assert [each.branch for each in result.failed] == ["broken in round 2"]
 
 
-def test_a_failed_writer_leaves_a_draft(answer):
+def test_a_failed_writer_leaves_a_whole_draft(answer):
+    text = "rounds(broken, echo, schedule = [1], weights = [0, 1], keep = 1)"
+    assert answer(text, "one two three").answer == "one two three"
     result = answer("rounds(broken, A, schedule = [2], weights = [0, 1])")
     assert result.answer == "alpha"
     assert [each.branch for each in result.failed] == ["broken"]
