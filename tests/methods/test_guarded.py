@@ -39,6 +39,14 @@ def test_the_vote_answers_where_the_member_does_not():
     assert dict(found.why)["guard"] == "vote, since A has no answer"
 
 
+def test_a_member_that_is_better_by_chance_leaves_the_answer_to_the_vote():
+    """A has one answer more than the vote has of twelve: less than half a standard error."""
+    rows = [["a", "b", "b"]] * 6 + [["b", "a", "a"]] * 5 + [["a", "a", "a"]]
+    table = table_of(rows, ["a"] * 12)
+    assert fitted(Guarded(), table).fitted.state.facts["use"] == "vote"
+    assert fitted(Guarded(margin=0), table).fitted.state.facts["use"] == "member"
+
+
 def test_an_equal_vote_leaves_the_answer_to_the_member():
     part = fitted(Guarded(), table_of([["a", "a", "b"]] * 6, ["a"] * 6))
     assert part.fitted.state.facts["use"] == "member"

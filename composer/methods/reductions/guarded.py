@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from statistics import pstdev
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
@@ -26,17 +28,20 @@ _LEAST_ROWS = 2
 
 
 class Guarded(LearnedReduction):
-    """Another vote, unless one member alone is as good on held-out labels: then that member.
+    """Another vote, unless one member alone is better on held-out labels: then that member.
 
     `of` is any vote, learned or not. In cross-validation over `folds`, the vote is fitted on the
-    other folds, and the member is the best one there. If the vote's mean quality is not greater,
-    the best member of all rows answers, and the vote only where this member has no answer.
+    other folds, and the member is the best one there. If the member is better by more than `margin`
+    standard errors of the difference, the best member of all rows answers, and the vote only where
+    this member has no answer. With `margin` = 0 the vote must be better to answer: then few labels
+    often give up a vote that is better.
     """
 
     name: ClassVar[str] = "guarded"
 
     of: Reduction = Count()
-    folds: int = Field(default=5, ge=2)
+    folds: int = Field(default=10, ge=2)
+    margin: float = Field(default=0.5, ge=0)
 
     def fit(self, table: AnswerTable, comparisons: tuple[Comparison, ...], seed: int) -> State:
         """Compare the vote with the member that the labels choose, then fit it on all rows."""
@@ -46,13 +51,14 @@ class Guarded(LearnedReduction):
         folds = min(self.folds, different)
         held_out = held_out_choices(self.of, table, comparisons, folds, seed)
         vote, member = _mean(held_out.chosen), _mean(held_out.best_member)
+        error = _error(held_out.chosen, held_out.best_member)
         gap = difference_interval(held_out.chosen, held_out.best_member, seed=seed)
         facts = {
             "part": self.name,
             "names": list(table.names),
             "rows": len(table.rows),
             "member": table.best_member,
-            "use": "vote" if vote > member else "member",
+            "use": "vote" if vote - member > -self.margin * error else "member",
             "held_out": {"vote": vote, "member": member, "gap": [gap.mean, gap.low, gap.high]},
         }
         if not isinstance(self.of, LearnedSelector) or not self.of.open:
@@ -99,6 +105,13 @@ class Guarded(LearnedReduction):
             yield f"`{self.name}` lets the vote answer: {figures}"
         else:
             yield f"`{self.name}` lets `{facts['member']}` answer instead of the vote: {figures}"
+
+
+def _error(left: Sequence[float], right: Sequence[float]) -> float:
+    """Return the standard error of the mean difference of pairs."""
+    gaps = [one - other for one, other in zip(left, right, strict=True)]
+    deviation: float = pstdev(gaps)
+    return deviation / math.sqrt(len(gaps))
 
 
 def _mean(values: Sequence[float]) -> float:
