@@ -162,15 +162,20 @@ def _answers(value: Query | Text | Candidates | Ranking) -> TemplateAnswers:
     if source is None:
         return TemplateAnswers()
     if isinstance(source, Text):
-        return TemplateAnswers([TemplateAnswer(source.source, source.text, source.answer)])
+        return TemplateAnswers([TemplateAnswer(source.source, source.text, _value(source))])
     scores: tuple[float | None, ...] = (None,) * len(source.texts)
     if isinstance(source, Ranking):
         scores = source.scores
     names = source.names or tuple(text.source for text in source.texts)
     return TemplateAnswers(
-        TemplateAnswer(name, text.text, text.answer, score)
+        TemplateAnswer(name, text.text, _value(text), score)
         for name, text, score in zip(names, source.texts, scores, strict=True)
     )
+
+
+def _value(text: Text) -> str | None:
+    """Return what was read out of an answer, else its text, which may be empty."""
+    return text.value if text.extracted else text.text.strip()
 
 
 def _analysis(value: Query | Text | Candidates | Ranking) -> Analysis:

@@ -124,8 +124,11 @@ class Text:
 
     @property
     def answer(self) -> str | None:
-        """What votes compare: the value that `extract` read (None: abstains), else the text."""
-        return self.value if self.extracted else self.text.strip()
+        """What votes compare: the value that `extract` read, else the text.
+
+        None abstains: nothing was read, or the text is empty.
+        """
+        return self.value if self.extracted else self.text.strip() or None
 
 
 @dataclass(frozen=True, slots=True)
