@@ -7,6 +7,12 @@ from functools import partial
 
 __all__ = ["NUMBER", "dressed", "is_unclear"]
 
+
+def _raised(digits: int) -> str:
+    """Return the pattern of an exponent that is a whole number, with braces or without."""
+    return rf"(?:\{{[-+]?\d{{1,{digits}}}\}}|[-+]?\d{{1,{digits}}}(?![\d/]|\.\d))"
+
+
 _CURRENCY = r"(?:US|CA|AU|NZ|HK|[CASR])?[$\u20ac\u00a3\u00a5\u20b9\u20a9]"
 NUMBER = re.compile(
     rf"""(?<![\w.])                                    # not inside a word or another number
@@ -22,10 +28,10 @@ NUMBER = re.compile(
                     | \d{{1,3}} (?:\ \d{{3}})*? \ 0\d\d (?!\d|\ \d{{3}}\b) # 12 000
                     | \d+ (?:\.\d+)?                                    # 1000.5
                     | \.\d+ )                                           # .5
-            (?P<power>[eE][-+]?\d{{1,3}}
-                    | \s*(?:[x\u00d7*\u00b7]|\\times|\\cdot)\s*10\s*\^\s*\{{?[-+]?\d{{1,3}}\}}?)?
+            (?P<power>[eE][-+]?\d{{1,3}} (?!\d)
+                    | \s*(?:[x\u00d7*\u00b7]|\\times|\\cdot)\s*10\s*\^\s*{_raised(3)} )?
             (?: (?<=\d) \ ? (?P<vulgar>[\u00bc-\u00be\u2150-\u215e])
-              | \^\{{?(?P<raised>[-+]?\d{{1,2}})\}}?
+              | \^(?P<raised>{_raised(2)})
               | \ (?P<part>\d{{1,4}}/\d{{1,4}}) (?![\d/]|\.\d)
               | /(?P<under>\d{{1,15}}) (?![\d/]|\.\d) )?
             (?P<scale> [\ -]?(?:hundred|thousand|million|billion|trillion)s?\b
@@ -38,7 +44,7 @@ NUMBER = re.compile(
 
 _SIGNS = str.maketrans(
     dict.fromkeys("\u2010\u2011\u2012\u2013\u2212\uff0d\ufe63", "-")
-    | {"\uff0b": "+", "\u2044": "/", "\u066b": ".", "\u066c": ",", "\uff05": "%"}
+    | {"\uff0b": "+", "\uff0e": ".", "\u2044": "/", "\u066b": ".", "\u066c": ",", "\uff05": "%"}
 )
 _RAISED = "\u2070\u00b9\u00b2\u00b3\u2074-\u2079\u207a\u207b"
 _SMALL = str.maketrans(
@@ -66,12 +72,18 @@ _WORDS = re.compile(
     r"(?:(?<==)|(?<== )|(?<=\u2248 ))- (?=[$\u20ac\u00a3]?\.?\d)"
     r"|(?i:\bnegative\s+|(?:(?<=\bis )|(?<=: )|(?<== )|\A)minus\s+)(?=[$\u20ac\u00a3]?\.?\d)"
 )
+_STARS = re.compile(r"(?<=\d)\*\*(?=[-+]?\d)")
 _DATE = re.compile(r"(?<![\d/])\d+(?:/\d+){2,}")
 _UNCLEAR_BEFORE = re.compile(
     r"(?:\\sqrt\s*(?:\[[^\]]*\])?\s*\{?\s*|\u221a\s*\(?|\d:|(?<![a-zA-Z])[a-z]/"
-    r"|\\[dtc]?frac\s*\{(?:[^{}]*\}\s*\{)?[^{}]*)\Z"
+    r"|\\(?:log|ln|lg|exp|sin|cos|tan)(?:_\w)?\s*[({]?|\b(?:sqrt|log|ln|exp|sin|cos|tan)\("
+    r"|[)}\u03c0]\s?/\s?|\\pi\s?/\s?|\\overline\s*\{|\d\.\(|(?:\u00b1|\\pm)\s?|\d,+|-\(|\^[{(]?"
+    r"|\\[dtc]?frac\s*\{(?:(?:[^{}]|\{[^{}]*\})*\}\s*\{)?[^{}]*)\Z"
 )
-_UNCLEAR_AFTER = re.compile(r"\s?(?:\\pi|\u03c0|\\sqrt|\u221a)|:\d\d")
+_UNCLEAR_AFTER = re.compile(
+    r"\s?/?\s?(?:\\pi|\u03c0|\\sqrt|\u221a)|:\d\d|(?<=\b0)[xX][\da-fA-F]|[eE][-+]?\d"
+    r"|\)?\^[{(]?(?!(?:st|nd|rd|th|o)\b)[-+\w]"
+)
 _COMMA = re.compile(
     rf"(?<![\w.,])(?P<sign>[-+]?)(?P<before>{_CURRENCY}\ ?)?"
     r"(?P<whole>\d+(?:[ \u00a0\u2009\u202f]\d{3})*),(?P<part>\d+)(?![\d,/^]|\.\d)"
@@ -86,6 +98,7 @@ def dressed(text: str) -> str:
     text = _WORDS.sub("-", text.translate(_SIGNS))
     for small, into in _SET_SMALL:
         text = small.sub(partial(_set_full, into), text)
+    text = _STARS.sub("^", text)
     text = _DATE.sub(lambda match: match[0].replace("/", "|"), text)
     if _TEX.search(text):
         for pattern, plain in _DRESS:
@@ -97,7 +110,9 @@ def is_unclear(match: re.Match[str]) -> bool:
     """Whether a number is one of a pair such as `3,14` or `1 234`, or part of an expression."""
     text = match.string
     before = text[max(match.start() - 40, 0) : match.start()]
-    if _UNCLEAR_BEFORE.search(before) or _UNCLEAR_AFTER.match(text, match.end("body")):
+    if _UNCLEAR_BEFORE.search(before) or _UNCLEAR_AFTER.match(text, match.end()):
+        return True
+    if match["under"] and not int(match["under"]):
         return True
     if " " not in (match["body"] or "") and _SPACED.search(before + match[0]):
         return True
@@ -119,7 +134,9 @@ def _pointed(match: re.Match[str]) -> str:
 
 def _is_pair(match: re.Match[str]) -> bool:
     """Whether two numbers beside a comma are neither thousands nor clearly one decimal."""
-    return not _is_decimal(match) and not re.fullmatch(r"\d{1,3},\d{3}", match[0].strip("+-"))
+    return not _is_decimal(match) and not re.fullmatch(
+        r"\d{1,3},\d{3}", f"{match['whole']},{match['part']}"
+    )
 
 
 def _is_decimal(match: re.Match[str]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -105,7 +105,7 @@ def _unsigned(match: re.Match[str]) -> Decimal | Fraction | None:
     if match["alone"]:
         return _vulgar(match["alone"])
     whole = _decimal(match["body"], match["power"])
-    if whole is None:
+    if whole is None or (match["under"] and not int(match["under"])):
         return None
     value = whole if match["power"] else _followed(whole, match)
     return value if not match["scale"] else Fraction(value) * _scale(match["scale"])
@@ -122,7 +122,7 @@ def _followed(whole: Decimal, match: re.Match[str]) -> Decimal | Fraction:
         return Fraction(whole) + _vulgar(match["vulgar"])
     if match["raised"]:
         exact = whole == int(whole) and 0 < whole < _EXACT
-        return Fraction(int(whole)) ** int(match["raised"]) if exact else whole
+        return Fraction(int(whole)) ** int(match["raised"].strip("{}")) if exact else whole
     over, _, under = (match["part"] or "").partition("/")
     if over and int(under) > int(over) and whole == int(whole):
         return Fraction(whole) + Fraction(int(over), int(under))
@@ -156,7 +156,7 @@ def _spelled(value: Decimal | Fraction) -> str:
             return f"{value.numerator}/{value.denominator}"
         value = exact
     if abs(value.adjusted()) > _LONGEST:
-        return str(value.normalize())
+        return str(value.normalize(Context(prec=max(len(value.as_tuple().digits), 1))))
     plain = f"{value:f}"
     plain = plain.rstrip("0").rstrip(".") if "." in plain else plain
     return "0" if not value else plain.removeprefix("+")

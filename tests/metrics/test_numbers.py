@@ -72,6 +72,14 @@ def test_integers_are_read_with_and_without_separators(value):
         ("\u00b9\u2044\u2082", "0.5"),
         (r"\frac{1.5}{2}", "0.75"),
         ("-1,5%", "-1.5"),
+        ("$1,500", "1500"),
+        ("-US$12,000.", "-12000"),
+        ("1,500 km", "1500"),
+        ("12,500 %", "12500"),
+        ("2**10", "1024"),
+        (r"90^\circ", "90"),
+        ("5^{th}", "5"),
+        ("\uff13\uff0e\uff15", "3.5"),
     ],
 )
 def test_units_scales_and_foreign_signs_are_read(text, value):
@@ -84,6 +92,38 @@ def test_units_scales_and_foreign_signs_are_read(text, value):
 )
 def test_a_number_whose_value_is_unclear_abstains(text):
     assert plain_number(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1/0",
+        "0x1F",
+        "10^100",
+        "10^{100}",
+        "4^{1/2}",
+        "3^x",
+        "1e1234",
+        r"\frac{1}{2}\pi",
+        r"5/\pi",
+        r"\frac{\sqrt{2}}{2}",
+        r"\sqrt{2}/2",
+        r"\log_2 5",
+        "sqrt(2)",
+        r"0.\overline{3}",
+        r"\pm 2",
+        "-(5)",
+        "1,000,00",
+        "1,2,3",
+    ],
+)
+def test_a_part_of_an_expression_is_not_its_value(text):
+    assert plain_number(f"it is {text}") is None
+
+
+def test_numbers_of_hundreds_of_digits_are_told_apart():
+    assert plain_number("9" * 400) != plain_number("9" * 399 + "8")
+    assert plain_number("5" + "0" * 400) == "5E+400"
 
 
 def test_per_cent_are_points_or_a_share():
