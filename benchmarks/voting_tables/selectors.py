@@ -6,6 +6,8 @@ leave whole kinds of questions out, where the rows have kinds.
 
 from __future__ import annotations
 
+import gzip
+import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -79,7 +81,13 @@ def _selected(data: Path) -> Iterator[tuple[str, Answers, list[Split]]]:
 
 
 def _pool(data: Path, file: str, members: tuple[str, ...], reader: str, by: str) -> Answers:
-    return answers(data, Pool(file, members or members_of(data, file), reader, by))
+    return answers(data, Pool(file, members or _members_in(data, file), reader, by))
+
+
+def _members_in(data: Path, file: str) -> tuple[str, ...]:
+    """Return all models of a recorded file, in its order."""
+    with gzip.open(data / "recorded" / f"{file}.jsonl.gz", "rt", encoding="utf-8") as lines:
+        return tuple(json.loads(next(lines))["recorded"])
 
 
 def _zoo(members: tuple[str, ...]) -> Answers:

@@ -277,10 +277,18 @@ def test_equal_answers_have_equal_ranks_and_abstentions_none(ranker):
     assert ranker.values(each, compared(each)) == (0.0, -math.inf, 0.0)
 
 
-def test_nothing_can_be_learned_from_equal_candidates(table, comparisons):
+@pytest.mark.parametrize("part", [Ranker(), Reranker(measures=())])
+def test_nothing_can_be_learned_from_equal_candidates(table, comparisons, part):
     rows = tuple(replace(row, quality=(1.0, 1.0, None)) for row in table.rows)
-    with pytest.raises(PartError, match="are of unlike quality, and there is none"):
-        Ranker().fit(replace(table, rows=rows), comparisons, 0)
+    with pytest.raises(PartError, match="candidates are of unlike quality, and there are none"):
+        part.fit(replace(table, rows=rows), comparisons, 0)
+
+
+def test_nothing_can_be_learned_from_abstentions():
+    each = candidates("what is 3 plus 3", None, None)
+    table = AnswerTable(NAMES[:2], (AnswerRow(each, (0.0, 0.0)),))
+    with pytest.raises(PartError, match="answers whose quality is known, and there are none"):
+        Forest().fit(table, (compared(each),), 0)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from composer.methods.agreement import Agreement, Exact
 from composer.methods.fitted import named
+from composer.methods.mistakes import PartError
 from composer.methods.scoring import Scorer
 from composer.methods.selecting import LearnedSelector, taught
 from composer.values import State
@@ -72,3 +73,8 @@ class LearnedScorer(Scorer, LearnedSelector):
 
         `members` has the place of each candidate among the names of the fit.
         """
+
+
+def nothing_to_learn(part: str, needed: str) -> PartError:
+    """Return the error of a fit whose rows do not have what a part learns from."""
+    return PartError("E509", f"`{part}` learns from {needed}, and there are none", "give more rows")

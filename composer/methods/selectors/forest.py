@@ -8,7 +8,7 @@ from pydantic import Field
 
 from composer.heavy import np, sklearn
 from composer.methods.estimators.trees import leaves, tree_state
-from composer.methods.selectors.base import LearnedScorer
+from composer.methods.selectors.base import LearnedScorer, nothing_to_learn
 from composer.methods.selectors.features import agreement_features
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ class Forest(LearnedScorer):
     def fit(self, table: AnswerTable, comparisons: tuple[Comparison, ...], seed: int) -> State:
         """Grow the trees over all answers whose quality is known; they are kept as arrays."""
         vectors, quality = labelled_features(table, comparisons)
+        if not len(quality):
+            raise nothing_to_learn(self.name, "answers whose quality is known")
         model = sklearn.ensemble.RandomForestRegressor(
             self.trees, min_samples_leaf=self.leaf, max_features="sqrt", random_state=seed
         )
@@ -67,4 +69,6 @@ def labelled_features(
         labels = np.array([row.quality[at] for at in comparison.voters], dtype=float)
         vectors.append(each[np.isfinite(labels)])
         quality.append(labels[np.isfinite(labels)])
+    if not vectors:
+        return np.zeros((0, 0)), np.zeros(0)
     return np.concatenate(vectors), np.concatenate(quality)

@@ -10,8 +10,7 @@ from pydantic import Field
 
 from composer.heavy import np, torch
 from composer.methods.estimators.nets import train
-from composer.methods.mistakes import PartError
-from composer.methods.selectors.base import LearnedScorer
+from composer.methods.selectors.base import LearnedScorer, nothing_to_learn
 from composer.methods.selectors.pairs import first_weights, joined, margins, pieces, signature
 from composer.methods.selectors.texts import written
 from composer.values import State
@@ -62,8 +61,7 @@ class Ranker(LearnedScorer):
             if _unlike(row.quality[left], row.quality[right])
         ]
         if not places:
-            text = f"`{self.name}` learns from rows whose candidates are of unlike quality"
-            raise PartError("E509", f"{text}, and there is none", "give more rows")
+            raise nothing_to_learn(self.name, "rows whose candidates are of unlike quality")
         rng = np.random.default_rng(seed)
         drawn = [places[at] for at in rng.permutation(len(places))[: self.steps * _BATCH]]
         texts = {

@@ -14,7 +14,7 @@ from composer.methods.estimators.latent import Latent
 from composer.methods.estimators.losses import loss
 from composer.methods.estimators.nets import layers, sigmoid, train
 from composer.methods.overlap import F1, Rouge
-from composer.methods.selectors.base import LearnedScorer
+from composer.methods.selectors.base import LearnedScorer, nothing_to_learn
 from composer.methods.selectors.features import agreement_features
 from composer.methods.selectors.texts import candidate_vectors, fit_texts
 from composer.values import State
@@ -62,6 +62,8 @@ class Reranker(LearnedScorer):
                 members = table.members(row)
                 inputs.append(self._input(texts, row.candidates, each, members, len(table.names)))
                 labels.append(self._labels(row, each))
+        if not any(np.isfinite(each).any() for each in labels):
+            raise nothing_to_learn(self.name, "rows whose candidates are of unlike quality")
         x, y = np.concatenate(inputs), np.concatenate(labels)
         mean, size = x.mean(0), np.maximum(x.std(0), _SMALL)
         net = self._trained((x - mean) / size, y[:, np.isfinite(y).any(0)], seed)
