@@ -267,6 +267,17 @@ matter{% if fields.reference %}: it is right if it means the same as the referen
 Give your reason in one or two sentences. Then end with [[right]] or [[wrong]].
 """
 
+_SUBQUESTION = """
+{{ query }}
+{% for a in answers | default([]) %}
+
+Q: {{ a.name }}
+A: {{ a.text }}
+{% endfor %}
+
+Q: {{ fields.subquestion }}
+A:"""
+
 _VERIFY = """
 Question:
 {{ query }}
@@ -293,14 +304,15 @@ TEMPLATES: dict[str, Template] = {
     "same_meaning": Template(text=_SAME_MEANING),
     "rounds": Template(text=_ROUNDS),
     "select": Template(text=_SELECT),
+    "subquestion": Template(text=_SUBQUESTION),
     "synthesis": Template(text=_SYNTHESIS),
     "verify": Template(text=_VERIFY),
 }
 """The shipped templates: `aggregate` after Mixture of Agents (arXiv:2406.04692), `references` the
 same for its system message, `rounds` after PaCoRe (arXiv:2601.05593), `debate` after
 arXiv:2305.14325, `merge` after LLM-Blender (arXiv:2306.02561), `genfuser` as the fuser of its
-authors reads it, `select` after universal self-consistency (arXiv:2311.17311),
-`refine` after one answer, `analyse` and `synthesis` of a panel of models, `judge_answer`,
-`judge_pair` and `judge_score` after MT-Bench (arXiv:2306.05685), `peer_review` after LLM-PeerReview
-(arXiv:2512.23213), `same_meaning` of two answers, `verify` after AutoMix (arXiv:2310.12963), and
-`plain`, the question itself."""
+authors reads it, `select` after universal self-consistency (arXiv:2311.17311), `refine` after one
+answer, `analyse` and `synthesis` of a panel of models, `judge_answer`, `judge_pair` and
+`judge_score` after MT-Bench (arXiv:2306.05685), `peer_review` after LLM-PeerReview
+(arXiv:2512.23213), `subquestion` after least-to-most prompting (arXiv:2205.10625), `same_meaning`
+of two answers, `verify` after AutoMix (arXiv:2310.12963), and `plain`, the question itself."""

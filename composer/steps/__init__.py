@@ -31,6 +31,7 @@ WHERE = {
     "polling": ("poll",),
     "weighing": ("weighted",),
     "drawing": ("draw_best",),
+    "strategies": ("retrieve", "solve_in_order"),
     "rounds": ("rounds",),
     "debating": ("debate",),
     "collecting": ("collect",),

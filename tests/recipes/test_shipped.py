@@ -9,7 +9,7 @@ from composer.cli import main
 from composer.sandbox.process import missing_walls
 
 RECIPES = Path(__file__).parents[2] / "recipes"
-LIBRARIES = {"zoo.ens"}
+LIBRARIES = {"strategies.ens", "zoo.ens"}
 ANSWERS = {
     "after/agent_forest.ens": "apple, moon, wagon",
     "after/balanced_mixture.ens": "15",
@@ -22,6 +22,11 @@ ANSWERS = {
     "after/consensus_entropy.ens": "rats",
     "after/data_consensus.ens": "42",
     "after/debate.ens": "15",
+    "after/correction.ens": "42",
+    "after/knowledge_fusion.ens": "42",
+    "after/long_documents.ens": "35",
+    "after/permuted_options.ens": "80",
+    "after/synthetic_data.ens": "15",
     "after/judge.ens": "42",
     "after/entities.ens": '["Ada: person", "Paris: place", "Acme: organisation"]',
     "after/majority.ens": "Wednesday",
@@ -173,6 +178,7 @@ def test_stand_in_canonical_form():
     assert left.value.code == 0
 
 
-def test_libraries_only_declare():
-    (warning,) = composer.load(RECIPES / "zoo.ens").check()
+@pytest.mark.parametrize("name", sorted(LIBRARIES))
+def test_libraries_only_declare(name):
+    (warning,) = composer.load(RECIPES / name).check()
     assert warning.code == "W202"
