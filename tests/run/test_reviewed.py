@@ -13,7 +13,7 @@ from composer.engine.engine import Engine
 from composer.run import Failure
 from composer.run.budget import RunBudget
 from composer.specs import Declared
-from composer.steps.ranking import _number
+from composer.steps.ranking import named
 
 
 def recorded(tmp_path, *rows):
@@ -96,7 +96,7 @@ def test_half_a_character_leaks_no_row():
 
 
 def test_a_number_above_the_line_is_no_choice():
-    assert _number("x² is best: 2", 3) == 1
+    assert named("x² is best: 2", 3) == 1
 
 
 @pytest.mark.parametrize("messages", [[{"role": "user"}], "hi", []])

@@ -81,7 +81,7 @@ model J = fake("<think>[[B]] perhaps, no</think> [[A]]", thinking = "think")
             '[A, C, D] -> prompt("""{% for a in answers %}<{{ a }}>{% endfor %}""") -> echo',
             "<8><><7>",
         ),
-        ("[D, A] -> rank(J, by = judge()) -> best()", "7"),
+        ("[D, A] -> rank(J, by = judge(), ties = first()) -> best()", "7"),
         ('A -> regenerate(echo, template = """{{ answer }}""")', "8"),
     ],
 )
