@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from composer.methods import Reduction, Ties
     from composer.methods.agreement import Comparison
-    from composer.values import Asker, Candidates
+    from composer.values import JSON, Asker, Candidates
 
 ROUTE_BEFORE = (
     "put a route before the bank: `route(policy = several(k = 2)) -> [A, B, C] -> vote(routed = "
@@ -60,7 +60,7 @@ async def elect(
     require_finite(dict(zip(map(str, voices), shares.shares, strict=False)), "the share of")
     winner = texts[ties.pick(texts, shares, ask.rng)]
     tally = shares.tally(voices)
-    ask.note(tally=tally, winner=winner.source, **dict(shares.why))
+    ask.note(tally=tally, winner=winner.source, **_circumstances(ballots), **dict(shares.why))
     facts = {**without(winner, BALLOTS, TIED).facts, COMPARED: comparison}
     leaders = shares.leaders()
     if len(leaders) > 1:
@@ -70,6 +70,17 @@ async def elect(
         firsts = [texts[group[0]] for group in shares.groups]
         facts[BALLOTS] = tuple(zip(firsts, shares.masses, strict=True))
     return replace(winner, tally=MappingProxyType(tally), facts=MappingProxyType(facts))
+
+
+def _circumstances(ballots: Sequence[Ballot]) -> dict[str, JSON]:
+    """Return who abstained, and the weights where these differ."""
+    notes: dict[str, JSON] = {}
+    abstained: list[JSON] = [ballot.name for ballot in ballots if ballot.answer is None]
+    if abstained:
+        notes["abstained"] = abstained
+    if len({ballot.weight for ballot in ballots}) > 1:
+        notes["ballots"] = {ballot.name: ballot.weight for ballot in ballots}
+    return notes
 
 
 def _routed(text: Text) -> float:

@@ -115,3 +115,11 @@ def test_a_routed_vote_needs_a_route(answers, ask):
     with pytest.raises(PartError, match="has no routing weight") as caught:
         vote(answers("a", "b"), routed=True, ask=ask)
     assert caught.value.code == "E403"
+
+
+def test_a_vote_notes_who_abstained_and_what_each_vote_weighed(answers, ask, text):
+    given = answers("a", "b")
+    three = Candidates(given.query, (*given.texts, text("?", "C", extracted=True)), ("A", "B", "C"))
+    vote(three, weights=(1, 3, 2), ask=ask)
+    assert ask.notes["abstained"] == ["C"]
+    assert ask.notes["ballots"] == {"A": 1, "B": 3, "C": 2}
