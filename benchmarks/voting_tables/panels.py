@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 KINDS = ("add", "compare", "count", "edge", "lookup", "reverse")
 """The questions whose answers the zoo's largest model can copy in three of four cases or more."""
 
-ROWS = 300
+ROWS = 120
 
 MODELS = """use "zoo.ens" (general, general_2, large)
 model copier = fake(style = echo)
