@@ -33,8 +33,8 @@ class Sandbox(Typed):
         """Run a program as a script, or by tests, or for the values of expressions."""
 
     @abstractmethod
-    def run_blocking(self, program: str) -> Outcome:
-        """Run a program as a script, and wait for it."""
+    def run_blocking(self, program: str, *, tests: str | None = None) -> Outcome:
+        """Run a program as a script, or by tests, and wait for it."""
 
 
 class Limits(Sandbox):
@@ -67,12 +67,13 @@ class Limits(Sandbox):
         except WallError as error:
             raise self._refusal(error) from None
 
-    def run_blocking(self, program: str) -> Outcome:
-        """Run a program as a script, and wait for it."""
+    def run_blocking(self, program: str, *, tests: str | None = None) -> Outcome:
+        """Run a program, and wait for it."""
         from composer.sandbox.process import Job, WallError, run_blocking
 
+        bounds, allow = self._bounds(), frozenset(self.allow)
         try:
-            return run_blocking(Job(program, bounds=self._bounds(), allow=frozenset(self.allow)))
+            return run_blocking(Job(program, tests, bounds=bounds, allow=allow))
         except WallError as error:
             raise self._refusal(error) from None
 

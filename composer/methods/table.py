@@ -209,6 +209,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "regex": "graders.matching.Regex",
         "choice": "graders.matching.Choice",
         "schema": "graders.schema.Schema",
+        "tests": "graders.tests.Passing",
         "judge": "graders.judge.Judge",
     },
 }

@@ -171,15 +171,16 @@ async def trials(sandbox: Sandbox, programs: Sequence[str], script: str) -> list
     """Run tests against programs, side by side; equal programs run once."""
     different = list(dict.fromkeys(programs))
     outcomes = await side_by_side(sandbox.run(each, tests=script) for each in different)
-    by_program = dict(zip(different, map(_trial, outcomes), strict=True))
+    by_program = dict(zip(different, map(trial_of, outcomes), strict=True))
     return [by_program[program] for program in programs]
 
 
-def _trial(outcome: Outcome) -> Trial:
+def trial_of(outcome: Outcome) -> Trial:
+    """Return what came of a run of tests."""
     if not outcome.records:
         raise PartError(
             "E402",
-            "there is no test in the tests of `verify`",
+            "there is no test in the tests",
             'write assertions, such as `tests("assert f(2) == 4")`, or use `examples()`',
         )
     failed = [record for record in outcome.records if not record.passed]

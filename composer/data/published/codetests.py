@@ -1,7 +1,7 @@
 """HumanEval (arXiv:2107.03374) and MBPP (arXiv:2108.07732): tasks, samples, and what passed.
 
-Answers to these are judged by tests. Until there is a sandbox to run those in, only results that
-were recorded count: `passed` of each sample.
+Answers to these are judged by tests, which a row keeps as fields: `test` and `entry_point`, or
+`test_list`. Of recorded samples the results count that were recorded: `passed` of each.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import gzip
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from composer.data.published.form import Form, Part, PublishedFile, words
+from composer.data.published.form import Form, Part, PublishedFile, present, words
 from composer.data.row import BadRow
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ RESULTS = "_results.jsonl"
 """How the file of results ends that HumanEval's own program writes beside the samples."""
 
 SAMPLE = ("completion", "solution")
+TESTS = ("test", "entry_point", "test_list", "test_setup_code", "test_imports")
+"""The fields of a task by which its answers are tested."""
+
 MODEL = ("model", "model_id", "generator", "file_name")
 HEAD = 1 << 16
 
@@ -76,7 +79,8 @@ def _parts(row: dict[str, Any]) -> Iterator[Part]:
         prompt = next((row[key] for key in ("prompt", "text") if isinstance(row.get(key), str)), "")
         if not prompt.strip():
             raise BadRow("this task has no `prompt`", 'write `"prompt": "..."`')
-        yield Part({"id": name, "query": prompt}, {}, name)
+        tests = present(**{key: row.get(key) for key in TESTS})
+        yield Part({"id": name, "query": prompt, **tests}, {}, name)
         return
     text = next(words(row, key) for key in SAMPLE if key in row)
     passed = row.get("passed")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from composer.diagnostics import Diagnostic, Mistakes
 from composer.evaluate.benchmarks.alpacaeval import alpacaeval
-from composer.evaluate.benchmarks.codetests import NO_SANDBOX, codetests
+from composer.evaluate.benchmarks.codetests import BY_TESTS, codetests
 from composer.evaluate.benchmarks.figures import Published
 from composer.evaluate.benchmarks.llmrouterbench import llmrouterbench
 from composer.evaluate.benchmarks.mixinstruct import mixinstruct
@@ -94,8 +94,8 @@ def refuse_unjudged(rows: Sequence[EvaluationRow], how: Grading) -> None:
     ):
         return
     advice = (
-        "give a folder with the tasks and rows of `task_id`, `completion` and `passed`, or give "
-        "`--how` a grader of your own"
+        "give a folder with the tasks and rows of `task_id`, `completion` and `passed`, or "
+        "`--how 'tests(\"{{ fields.test }}\\ncheck({{ fields.entry_point }})\")'`, which runs them"
     )
-    message = NO_SANDBOX.format(benchmark=benchmark)
+    message = BY_TESTS.format(benchmark=benchmark)
     raise Mistakes([Diagnostic("E504", message.rstrip("."), help=advice)])

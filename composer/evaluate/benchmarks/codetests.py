@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
     from composer.evaluate.benchmarks.run import BenchmarkRun
 
-__all__ = ["NO_SANDBOX", "codetests", "pass_at_k"]
+__all__ = ["BY_TESTS", "codetests", "pass_at_k"]
 
 K = (1, 10, 100)
-NO_SANDBOX = (
-    "Answers to {benchmark} are judged by running its tests, and there is no sandbox for that yet. "
-    "Only recorded results count."
+BY_TESTS = (
+    "Answers to {benchmark} are judged by running its tests. pass@k counts recorded results only; "
+    "to run the tests of the rows, give `--how 'tests(...)'`."
 )
 
 
@@ -36,7 +36,7 @@ def codetests(benchmark: str) -> Callable[[BenchmarkRun], Published]:
         ks = [k for k in K if k <= max(most, 1)]
         columns = {"samples a task": "count", **{f"pass@{k}": "share" for k in ks}}
         rows = {label: _row(list(each.values()), ks) for label, each in verdicts.items()}
-        notes = (NO_SANDBOX.format(benchmark=benchmark),)
+        notes = (BY_TESTS.format(benchmark=benchmark),)
         return Published(benchmark, (Figures(MAIN, columns, rows),), notes)
 
     return figures
