@@ -51,7 +51,6 @@ POOLS = {
     ),
     "gsm8k four models": ("gsm8k_four_models", "number()", "numeric()", ()),
     "crux all51": (*CRUX, ()),
-    "gsm all43": (*GSM, ()),
 }
 FREE = {
     "OW-L": 'log_odds(source = "agreement")',
