@@ -33,7 +33,7 @@ NUMBER = re.compile(
             (?: (?<=\d) \ ? (?P<vulgar>[\u00bc-\u00be\u2150-\u215e])
               | \^(?P<raised>{_raised(2)})
               | \ (?P<part>\d{{1,4}}/\d{{1,4}}) (?![\d/]|\.\d)
-              | /(?P<under>\d{{1,15}}) (?![\d/]|\.\d) )?
+              | \ ?/\ ?(?P<under>\d{{1,15}}) (?![\d/]|\.\d) )?
             (?P<scale> [\ -]?(?:hundred|thousand|million|billion|trillion)s?\b
                     | \ ?(?:[kM]|bn|mn)\b | (?(currency)\ ?(?:K|B|T|m)\b|(?!)) )?
           | (?P<alone>[\u00bc-\u00be\u2150-\u215e]) )

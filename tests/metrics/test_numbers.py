@@ -88,7 +88,17 @@ def test_units_scales_and_foreign_signs_are_read(text, value):
 
 @pytest.mark.parametrize(
     "text",
-    ["3,14", "(3,5)", "12 345", r"\sqrt{2}", r"5\sqrt{2}", r"3\pi", "at 12:30", r"\frac{a}{2}"],
+    [
+        "3,14",
+        "(3,5)",
+        "12,345,67",
+        "12 345",
+        r"\sqrt{2}",
+        r"5\sqrt{2}",
+        r"3\pi",
+        "at 12:30",
+        r"\frac{a}{2}",
+    ],
 )
 def test_a_number_whose_value_is_unclear_abstains(text):
     assert plain_number(text) is None
