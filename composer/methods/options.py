@@ -130,8 +130,11 @@ class _Patterns:
 
 _END = r"(?![\w'\u2019])"
 _TEX = r"(?:\\(?:text|math)\w*\s*)?"
-_OPENED = rf"(?i:the\s+)?(?i:(?:option|choice|answer|letter)s?\s+)?[(\[{{*\"'`$]*{_TEX}[(\[{{*]*"
-_CLOSED = r"[)\]}*\"'`$]*"
+_OPENED = (
+    r"(?i:the\s+)?(?i:(?:option|choice|answer|letter)s?\s+)?[(\[{*\"'`$]{0,6}"
+    rf"{_TEX}[(\[{{*]{{0,6}}"
+)
+_CLOSED = r"[)\]}*\"'`$]{0,6}"
 _BE = (
     r"(?:\s+(?:is|are|was|be|(?:should|must|would|will|has to|seems to|appears to) be)(?:\s+"
     r"(?:therefore|thus|clearly|definitely|most likely|likely|probably|simply|then|indeed|both|"
@@ -140,7 +143,7 @@ _BE = (
 _VERDICT = (
     r"\s+(?i:(?:is|are|(?:must|should|would) be|seems|remains)\s+(?:(?:both|clearly|indeed|"
     r"definitely|therefore|thus|also|probably)\s+)?(?:(?:the|my)\s+)?(?:(?:only|most|final)\s+)?"
-    r"(?:correct|right|best|true|answer|accurate|appropriate|likely)\b)"
+    r"(?:correct|right|best|better|true|answer|accurate|appropriate|likely)\b)"
 )
 _WRONG = (
     r"\s+(?i:(?:is|are|was|were|seems?|looks?|(?:must|would) be)\s+(?:(?:also|clearly|both|simply|"
@@ -151,19 +154,21 @@ _WRONG = (
 _WITHOUT = (
     r"(?i:(?:\bnot|n['\u2019]t|\bcannot)(?:\s+be)?\b|\brather than|\binstead of|\bunlike|\bnor|"
     r"\bexcept(?: for)?|\brul(?:e|ed|es|ing) out|\beliminat\w+|\bexclud\w+|\breject\w*|"
-    r"\bdiscard\w*|\bdismiss\w*|\bneither|\bother than|\bbetter than|\bover)"
+    r"\bdiscard\w*|\bdismiss\w*|\bneither|\bnone of|\bother than|\bbetter than|\bover)"
 )
 _CHOSEN = (
     r"(?i:\b(?:choos(?:e|ing)|chose|pick(?:ing)?|select(?:ing)?|go(?:ing)? with|opt(?:ing)? for|"
     r"vote for|settle on|narrows? (?:it )?down to|leaves(?: us with)?)\s+)"
 )
+_TURNED = r"(?i:\b(?:actually|rather),?\s+it(?:['\u2019]s|\s+is|\s+(?:must|should) be)\s+)"
+_THING = r"(?:vitamin|plan|type|group|grade|class|hepatitis|figure|table|section|point|segment)"
 
 
 @lru_cache(maxsize=64)
 def _patterns(options: str) -> _Patterns:
     one = f"[{re.escape(options)}]"
     more = r"(?:\s*[,/&]\s*(?:(?:and|or)\s+)?|\s+(?:and|or)\s+)"
-    several = rf"{one}(?:{_CLOSED}{more}{_OPENED}{one}{_END})*"
+    several = rf"{one}(?:{_CLOSED}{more}{_OPENED}{one}{_END}){{0,7}}"
     # An option before a word is the article or the pronoun, unless the word speaks of the option.
     words = (
         r"(?!\s+(?!(?:is|are|because|since|as|or|and|but|nor|with|based|for|seems|fits)\b)[a-z])"
@@ -174,18 +179,31 @@ def _patterns(options: str) -> _Patterns:
         + _BE
         + r"?|(?:choice|option|match|selection|pick|one|letter)s?"
     )
-    named = rf"(?i:{noun}(?:{_BE}|(?=\s*[:=])))\s*(?:[:=\u2192-]+>?\s*)*[*]*\s*)"
+    named = (
+        rf"(?i:{noun}(?:{_BE}|(?=\s*[:=])))\s{{0,9}}"
+        r"(?:[:=\u2192-]{1,3}>?\s{0,9}){0,3}[*]{0,3}\s{0,9})"
+    )
     stated = (
         rf"(?:\\boxed\s*|{named}){_OPENED}({several}){_END}{words}",
         rf"{named}[(\[*]*((?i:{one}))(?=[)\].*]*\s*$)",
         rf"(?<![\w'\u2019]){_OPENED}({several}){_CLOSED}{_VERDICT}",
-        rf"{_CHOSEN}{_OPENED}({several}){_END}{words}",
+        rf"(?:{_CHOSEN}|{_TURNED}){_OPENED}({several}){_END}{words}",
     )
     refused = (
         rf"{_WITHOUT}\s+(?i:(?:both|either)\s+)?{_OPENED}{several}(?:\s+nor\s+{_OPENED}{one})?"
         rf"{_CLOSED}{_END}{words}"
     )
-    ruled_out = (refused, rf"(?<![\w'\u2019]){_OPENED}{several}{_CLOSED}{_WRONG}")
+    named_wrong = (
+        r"(?i:\b(?:incorrect|wrong|false|other|remaining)\s+(?:option|answer|choice)s?"
+        rf"{_BE}?\s*[:=]?\s*){_OPENED}{several}{_CLOSED}"
+    )
+    thing = rf"(?i:\b{_THING})\s+{one}{_END}"
+    ruled_out = (
+        thing,
+        named_wrong,
+        refused,
+        rf"(?<![\w'\u2019]){_OPENED}{several}{_CLOSED}{_WRONG}",
+    )
     hints = (
         rf"(?:[(\[{{]|\*\*)\s*({one})\s*(?:[)\]}}]|\*\*|[.:)])",
         rf"(?<![\w'\u2019])({one}){_END}{words}",

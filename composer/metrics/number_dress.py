@@ -53,10 +53,10 @@ _SMALL = str.maketrans(
     "0123456789+-0123456789",
 )
 _SET_SMALL = (
-    (re.compile(rf"(?<=\d)[{_RAISED}]+(?=/[\u2080-\u2089])"), r" {}"),
-    (re.compile(rf"[{_RAISED}]+(?=/[\u2080-\u2089])"), r"{}"),
+    (re.compile(rf"(?<=\d)[{_RAISED}]{{1,9}}(?=/[\u2080-\u2089])"), r" {}"),
+    (re.compile(rf"[{_RAISED}]{{1,9}}(?=/[\u2080-\u2089])"), r"{}"),
     (re.compile(r"(?<=/)[\u2080-\u2089]+"), r"{}"),
-    (re.compile(rf"(?<=\d)[{_RAISED}]+"), r"^{}"),
+    (re.compile(rf"(?<=\d)[{_RAISED}]{{1,9}}"), r"^{}"),
 )
 _TEX = re.compile(r"[\\{^_]")
 _DRESS = (

@@ -208,7 +208,10 @@ def test_the_whole_text():
     [
         (Boxed(), r"\boxed{" * 20_000),
         (Option(), "answer" + " " * 100_000),
+        (Option(), "A and " * 10_000),
+        (Option(), "neither A nor " * 5_000),
         (Number(), "5^" * 20_000),
+        (Number(), "\u00b2" * 20_000),
         (Number(), "1 000 " * 20_000),
         (Number(), r"\frac{" * 20_000),
     ],

@@ -39,6 +39,10 @@ def test_what_is_stated_is_read(text, letter):
         ("Rather than B, I pick A", "A"),
         ("We can rule out A and B, so C.", "C"),
         ("Options A, B and D can be ruled out.", None),
+        ("Correct option: B. Incorrect options: A, C, D", "B"),
+        ("None of A, B, C is right; D", "D"),
+        ("The answer is A. Wait, actually it's B.", "B"),
+        ("Vitamin C is good for you", None),
         ("(A) is wrong. (B) is wrong. (C) is also wrong.", None),
     ],
 )
