@@ -51,6 +51,7 @@ ANSWERS = {
     "after/tests_decide.ens": "def double(n): return 2 * n",
     "after/universal.ens": "rats",
     "after/urg.ens": "42",
+    "after/weak_labels.ens": "XIV",
     "after/weighted.ens": "1200",
     "after/winrate.ens": "yes",
     "cascade/automix.ens": "yes",
