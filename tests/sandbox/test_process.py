@@ -179,6 +179,59 @@ def test_no_program_can_make_its_tests_pass(sandbox, program):
     assert all(each.why or each.test for each in outcome.records)
 
 
+POSING = """
+import os, json, socket
+stream = socket.socket(fileno=3).makefile("rwb")
+def put(message):
+    stream.write(json.dumps(message).encode() + b"\\n")
+    stream.flush()
+put({"names": {"__builtins__": "value", "f": "call"}})
+for line in stream:
+    named = json.loads(line).get("name")
+    put({"value": {"d": [["abs", {"h": 0, "n": "x"}]]} if named == "__builtins__" else 0})
+"""
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        (
+            "class A:\n    def __sub__(self, other): return self\n"
+            "    def __abs__(self): return self\n"
+            "    def __lt__(self, other): return True\n    __le__ = __lt__\ndef f(x): return A()"
+        ),
+        "class math:\n    def isclose(*_, **__): return True\ndef f(x): return 0",
+        POSING,
+    ],
+)
+def test_no_program_passes_tests_that_allow_a_tolerance(sandbox, program):
+    tests = "assert abs(f(2) - 4) < 1e-6\nassert f(2) <= 4 and math.isclose(f(2), 4)"
+    assert sandbox(program, tests, seconds=5).score == 0
+    assert sandbox("import math\ndef f(x): return x * x * 1.0", tests).passed
+
+
+def test_functions_of_the_program_are_given_to_it(sandbox):
+    program = "def inc(x): return x + 1\ndef twice(f): return lambda x: f(f(x))"
+    assert sandbox(program, "assert twice(inc)(3) == 5\nassert twice(twice(inc))(3) == 7").passed
+
+
+SHARED = """
+import os, mmap
+for _ in range(4):
+    if os.fork() == 0: break
+block = mmap.mmap(-1, 60 * 2**20)
+block.write(bytes(60 * 2**20))
+while True: pass
+"""
+
+
+def test_memory_that_processes_share_counts(sandbox):
+    bounds = {"memory": 128 * 2**20, "needs": ("memory", "processes")}
+    assert sandbox(SHARED, **bounds).limit == "memory"
+    refused = sandbox("import os\nos.memfd_create('a')", **bounds)
+    assert refused.error == "OSError: [Errno 38] Function not implemented"
+
+
 def test_a_program_that_kills_its_tests_fails_them(sandbox):
     outcome = sandbox("import os\ndef f(x): os.kill(-1, 9)", TESTS, needs=("signals",))
     assert outcome.score == 0

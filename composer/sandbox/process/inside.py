@@ -135,6 +135,8 @@ class Inside:
             bounds = {name: self.task["bounds"][name] for name in ("cpu", "memory", "files")}
             walls.drop_privileges(self.user)
             walls.limit(**bounds, processes=self.task["bounds"]["processes"] + OURS)
+            if "memory" not in self.missing:
+                walls.refuse_uncounted_memory()
             work()
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is told
             self._tell(broken=f"{type(error).__name__}: {error}")
@@ -204,6 +206,10 @@ def _fork_fails() -> bool:
 def _memory_fails(memory: int) -> bool:
     import mmap
 
+    try:
+        walls.refuse_uncounted_memory()
+    except OSError:
+        return False
     try:
         mmap.mmap(-1, memory).close()
     except (OSError, ValueError, MemoryError):

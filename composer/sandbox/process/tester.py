@@ -110,8 +110,21 @@ class Remote:
         return f"<{self._name}>"
 
 
+class _NamedLikeModule(Remote):
+    """Something of the program with the name of a module of Python, as which it cannot pose."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any value
+        if not name.startswith("__") and hasattr(import_module(self._name), name):
+            raise ProgramError(f"the program redefines `{self._name}.{name}`, which the tests use")
+        return super().__getattr__(name)
+
+
 def _forward(name: str) -> Callable[..., Any]:
     def method(self: Remote, *args: object) -> object:
+        if name in _ORDERS and not isinstance(args[0], Remote):
+            return NotImplemented
         try:
             return self.__getattr__(name)(*args)
         except AttributeError as error:
@@ -120,10 +133,14 @@ def _forward(name: str) -> Callable[..., Any]:
     return method
 
 
-for _name in ("len", "getitem", "setitem", "delitem", "contains", "str", "next", "lt", "le", "gt"):
+_ORDERS = ("__lt__", "__le__", "__gt__", "__ge__")
+"""Comparisons with a plain value, of which the program has no say: `abs(f(2) - 4) < 1e-6`."""
+
+for _name in _ORDERS:
+    setattr(Remote, _name, _forward(_name))
+for _name in ("len", "getitem", "setitem", "delitem", "contains", "str", "next"):
     setattr(Remote, f"__{_name}__", _forward(f"__{_name}__"))
 for _name in (
-    "ge",
     "add",
     "sub",
     "mul",
@@ -182,14 +199,17 @@ class Tests:
         scope: dict[str, Any] = {}
         for name, kind in channel.read()["names"].items():
             verb, _, module = str(kind).partition(" ")
+            if name.startswith("__"):
+                continue
             if verb == "module" and module in sys.stdlib_module_names:
                 scope[name] = import_module(module)
             elif hasattr(builtins, name):
                 scope[name] = _Redefined(name)
-            elif verb == "value":
-                scope[name] = channel.ask(verb="value", name=name)
             else:
-                scope[name] = Remote(channel, {"name": name}, name)
+                value = channel.ask(verb="value", name=name) if verb == "value" else None
+                like = _NamedLikeModule if name in sys.stdlib_module_names else Remote
+                by_name = verb != "value" or isinstance(value, Remote)
+                scope[name] = like(channel, {"name": name}, name) if by_name else value
         return scope
 
     def _value(self, expression: str, scope: dict[str, Any]) -> None:
@@ -274,8 +294,11 @@ def _why(error: BaseException) -> str:
 
 
 def _handle(value: object) -> int:
-    if isinstance(value, Remote) and "handle" in value._target:  # noqa: SLF001 - of this file
-        return int(str(value._target["handle"]))  # noqa: SLF001 - idem
+    if isinstance(value, Remote):
+        target, channel = value._target, value._channel  # noqa: SLF001 - of this file
+        if "handle" in target:
+            return int(str(target["handle"]))
+        return _handle(channel.ask(verb="value", **target))
     raise TypeError(f"a value of type {type(value).__name__} cannot be given to the program")
 
 

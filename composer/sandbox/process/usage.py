@@ -30,9 +30,10 @@ def descent(pid: int) -> list[int]:
 
 
 def memory(pid: int) -> int:
-    """Return the bytes that a process has for itself alone."""
-    numbers = (_PROCESSES / str(pid) / "statm").read_text(encoding="ascii").split()
-    return (int(numbers[1]) - int(numbers[2])) * os.sysconf("SC_PAGE_SIZE")
+    """Return the bytes of a process that are no file's; what several share counts for each."""
+    lines = (_PROCESSES / str(pid) / "status").read_text("ascii", "replace").splitlines()
+    sizes = [line.split()[1] for line in lines if line.startswith(("RssAnon:", "RssShmem:"))]
+    return sum(map(int, sizes)) * 1024
 
 
 def cpu(pid: int) -> float:

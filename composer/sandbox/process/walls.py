@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import platform
 import resource
 import signal
+import struct
 import sys
 from pathlib import Path
 
@@ -26,6 +28,16 @@ _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41}
 _MOUNT_SETATTR = 442
 _AT_RECURSIVE = 0x8000
 _CAPABILITIES = 0x20080522
+
+_SECCOMP, _FILTER, _ALLOW, _REFUSE = 22, 2, 0x7FFF0000, 0x00050000 | errno.ENOSYS
+_LOAD, _IF_EQUAL, _IF_AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
+_OTHER_CALLS = 0x40000000
+_UNCOUNTED = {
+    "x86_64": (0xC000003E, (319, 447, 29, 68, 425)),
+    "aarch64": (0xC00000B7, (279, 447, 194, 186, 425)),
+    "riscv64": (0xC00000F3, (279, 447, 194, 186, 425)),
+}
+"""Numbers of memfd_create, memfd_secret, shmget, msgget and io_uring_setup."""
 
 _SHOWN = (
     *("/usr", "/lib", "/lib64", "/lib32", "/etc/ld.so.cache", "/nix/store", "/gnu/store"),
@@ -132,6 +144,21 @@ def drop_privileges(user: int) -> None:
         header = (ctypes.c_uint32 * 2)(_CAPABILITIES, 0)
         call("capset", header, (ctypes.c_uint32 * 6)())
         call("prctl", _NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+
+
+def refuse_uncounted_memory() -> None:
+    """Refuse the calls that give memory which belongs to no process, and so is not counted."""
+    if platform.machine() not in _UNCOUNTED:
+        raise OSError("this processor is unknown")
+    processor, numbers = _UNCOUNTED[platform.machine()]
+    last = len(numbers) + 5
+    rules = [(_LOAD, 0, 0, 4), (_IF_EQUAL, 0, last - 2, processor), (_LOAD, 0, 0, 0)]
+    rules += [(_IF_AT_LEAST, last - 4, 0, _OTHER_CALLS)]
+    rules += [(_IF_EQUAL, last - 5 - at, 0, number) for at, number in enumerate(numbers)]
+    rules += [(_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _REFUSE)]
+    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *rule) for rule in rules))
+    program = struct.pack("@HP", len(rules), ctypes.addressof(code))
+    call("prctl", _SECCOMP, _FILTER, program, 0, 0)
 
 
 def limit(*, cpu: float, memory: int, processes: int, files: int) -> None:
