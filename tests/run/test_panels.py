@@ -1,11 +1,14 @@
 """A panel: its order, a judge's analysis, and what becomes of a judge that cannot give one."""
 
+import asyncio
 import json
 
 import pytest
+from scripted_server import reply, scripted
 
 from composer.methods import PartError
-from composer.methods.analysis import LONGEST, analysis_in
+from composer.methods.analysis import KEYS, LONGEST, analysis_in
+from composer.recipe import Recipe
 from composer.run import Failure
 
 FINDINGS = {"consensus": ["both say 4"], "blind_spots": ["no proof"]}
@@ -94,6 +97,30 @@ def test_the_raw_panel_goes_on_without_a_judge(answer, judge, why):
     (failure,) = result.failed
     assert failure.branch == "analyse"
     assert why in failure.error
+
+
+def test_a_judge_behind_a_server_is_held_to_the_schema(tmp_path):
+    pytest.importorskip("jsonschema")
+    findings = json.dumps({key: ["x"] for key in KEYS})
+    message = {"message": {"role": "assistant", "content": findings}, "finish_reason": "stop"}
+    body = {
+        "choices": [{"index": 0, **message}],
+        "usage": {"prompt_tokens": 9, "completion_tokens": 2},
+    }
+
+    async def run():
+        async with scripted(reply(body)) as server:
+            path = tmp_path / "r.ens"
+            how = "probe = false, api = chat, abilities = [schema: true]"
+            judge = f'model judge = endpoint("m", url = "{server.url}", {how})'
+            text = f"A -> analyse(judge) -> regenerate(echo, {SHOWN})"
+            path.write_text(f"{MODELS.replace('model judge', 'model unused')}{judge}\n{text}\n")
+            async with Recipe.load(path).ready(cache=False) as ensemble:
+                return await ensemble.ask("Why?"), server.requests[0][2]
+
+    result, request = asyncio.run(run())
+    assert "Blind spots:\n- x" in result.answer
+    assert request["response_format"]["json_schema"]["schema"]["required"] == list(KEYS)
 
 
 def test_a_spent_budget_ends_the_answer_and_not_only_the_analysis(load):

@@ -10,6 +10,7 @@ from composer.run import Failure
 
 MODELS = """
 model A = fake(says = "a", confidence = 0.9)
+model other = fake(says = "o")
 model endless = fake(says = "e", seconds = 1000)
 model brief = fake(says = "b", seconds = 1000, timeout = 0.2)
 """
@@ -40,7 +41,7 @@ def fails(ready):
         "cascade(A, endless, accept = false, timeout = 0.2)",
         "[A, A(top_k = 1)] -> regenerate(brief)",
         "[A, A(top_k = 1)] -> select(endless, timeout = 0.2)",
-        "[A, A(top_k = 1)] -> rank(endless, timeout = 0.2) -> best()",
+        "[A, other] -> rank(endless, timeout = 0.2) -> best()",
         "let slow = endless(timeout = 0.2)\nslow",
         "def timed(M) = M(timeout = 0.2)\ntimed(endless)",
     ],
@@ -92,7 +93,7 @@ def test_a_limit_that_is_none_is_refused(load, seconds):
         ('A(timeout = "soon")', "E401"),
         ("model M = fake(timeout = 0)\nM", "E402"),
         ("model M = fake(timout = 3)\nM", "E203"),
-        ("A -> extract(timeout = 3)", "E203"),
+        ("A -> rank() -> best(timeout = 3)", "E203"),
         ("default bank(timeout = 3)\nA", "E203"),
     ],
 )
