@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING
 from composer.evaluate.recipes import asking_options, declarations, model_node, steps_of
 from composer.evaluate.stages import measured_answers, with_answer
 from composer.evaluate.syntheses import synthesis_of
+from composer.methods import Consensus
+from composer.methods.selecting import LearnedSelector
 from composer.metrics import difference_interval, mean_interval, number
+from composer.values.typed import parts_within
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -143,6 +146,9 @@ def _measured(  # noqa: PLR0913 - as above
     make = _self_fusion if goal.then == FUSION else _self_consistency
     again = with_answer(recipe, make(recipe, rows, goal.member, held))
     answers = measured_answers(again, [row for row in rows if row.id in judged], how)
+    errors = [each.result.error for each in answers.values() if each.result.error is not None]
+    if errors and len(errors) == len(answers):
+        return replace(goal, reason=f"it failed on every row: {errors[0]}")
     if len(answers) < len(judged):
         reason = (
             f"{len(judged) - len(answers):,} of its answers cannot be judged: give the rows a "
@@ -214,12 +220,24 @@ def _self_consistency(
 
 
 def _self_fusion(recipe: Recipe, rows: Sequence[EvaluationRow], member: str, count: int) -> Node:
-    """Make the graph in which the recipe's writer reads samples of one member."""
+    """Make the graph in which the recipe's writer reads samples of one member.
+
+    A score that was learned from other members knows nothing of these samples: they are ranked by
+    how far they agree.
+    """
     del rows
-    synthesis = synthesis_of(recipe.fitted.answer)
+    graph, synthesis = recipe.fitted.graph, synthesis_of(recipe.fitted.answer)
     assert synthesis is not None
-    panel = _samples(recipe, member, count)
-    return synthesis.over(recipe.fitted.graph, panel, synthesis.between)
+    between = [
+        graph.replaced(each, by=Consensus()) if _ranks_by_learning(each) else each
+        for each in synthesis.between
+    ]
+    return synthesis.over(graph, _samples(recipe, member, count), between)
+
+
+def _ranks_by_learning(node: Node) -> bool:
+    scorer = node.values().get("by")
+    return any(isinstance(part, LearnedSelector) for part in parts_within(scorer))
 
 
 def _samples(recipe: Recipe, member: str, count: int) -> Node:

@@ -138,6 +138,21 @@ def test_equal_calls_are_also_given_to_the_same_synthesis(data):
     assert fusion.difference.high < 0
 
 
+def test_samples_of_one_member_are_ranked_by_agreement_where_the_score_was_learned(data, tmp_path):
+    """The forest knows B, A and C: it could not rank samples named A#2, and every row failed."""
+    rows = [json.loads(line) for line in data.read_text().splitlines()]
+    outcomes = {"B": ("bad", False), "A": ("good", True), "C": ("bad", False)}
+    recorded = {name: {"text": text, "correct": is_} for name, (text, is_) in outcomes.items()}
+    learned = tmp_path / "learned.jsonl"
+    learned.write_text("".join(json.dumps(row | {"recorded": recorded}) + "\n" for row in rows))
+    ranked = f'rank(by = forest(trees = 3, data = "{learned.name}"))'
+    path = tmp_path / "r.ens"
+    path.write_text(MODELS + f"[B, A, C] -> {ranked} -> regenerate(W, {FIRST})\n")
+    equal = evaluate(load(path), read_rows(data), equal_calls=True).equal
+    fusion = next(one for one in equal if one.then == FUSION)
+    assert (fusion.reason, fusion.accuracy.mean) == ("", 1)
+
+
 def test_the_command_prints_arms_and_a_verdict(data, tmp_path, capsys):
     path = tmp_path / "r.ens"
     path.write_text(MODELS + f"[C, B, A] -> rank() -> regenerate(W, {FIRST})\n")
