@@ -66,6 +66,9 @@ LABELLED = {
     "TOPLA's network": "combiner()",
 }
 LABELS, SPLITS = 200, 10
+MANY, QUICK = 20, ("log-odds", "guarded")
+"""Pools of more members are measured with the quick votes only."""
+
 SIMULATED = ((0.9, 0.6, 0.6, 0.55), 4, 20_000)
 
 
@@ -120,6 +123,7 @@ def _labelled(data: Path) -> str:
 
 
 def _splits(pool: Answers) -> list[str]:
+    votes = LABELLED if len(pool.table.names) <= MANY else {k: LABELLED[k] for k in QUICK}
     results: list[list[float]] = []
     for seed in range(SPLITS):
         order = random.Random(seed).sample(range(len(pool.table.rows)), len(pool.table.rows))
@@ -127,10 +131,11 @@ def _splits(pool: Answers) -> list[str]:
         each = [
             others.quality(vote_of("count()")),
             others.quality_of(known.table.best_member),
-            *(others.quality(known.fitted(vote_of(text))) for text in LABELLED.values()),
+            *(others.quality(known.fitted(vote_of(text))) for text in votes.values()),
         ]
         results.append([100 * sum(values) / len(values) for values in each])
-    return [_spread(values) for values in zip(*results, strict=True)]
+    figures = [_spread(values) for values in zip(*results, strict=True)]
+    return [*figures, *["not measured"] * (len(LABELLED) - len(votes))]
 
 
 def _spread(values: Sequence[float]) -> str:
