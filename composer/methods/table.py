@@ -141,6 +141,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "policy": {
         "one": "policies.choosing.One",
         "several": "policies.choosing.Several",
+        "recruit": "policies.recruiting.Recruit",
         "blend": "policies.choosing.Blend",
         "threshold": "policies.choosing.Threshold",
         "gap": "policies.choosing.Gap",

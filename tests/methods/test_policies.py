@@ -26,6 +26,7 @@ from composer.methods import (
 from composer.methods.mistakes import PartError
 from composer.methods.policies.assigning import assign, multiplier
 from composer.methods.policies.base import around, costs, softmax
+from composer.methods.policies.recruiting import Recruit
 
 RNG = random.Random(0)
 
@@ -71,6 +72,26 @@ def test_a_cost_that_is_not_known_is_an_error_where_it_is_needed():
 def test_several_keeps_the_k_best():
     weights = weigh(Several(k=2), 0.0, math.log(3), -1.0)
     assert weights == pytest.approx((0.25, 0.75, 0.0))
+
+
+def test_recruits_are_drawn_with_replacement_by_their_quality():
+    """Of 3,000 draws a quality of 3 has three times as many as one of 1; 0 and less has none."""
+    weights = weigh(Recruit(k=3000), 3.0, 1.0, 0.0, -2.0, rng=random.Random(1))
+    assert weights[:2] == (pytest.approx(0.75, abs=0.03), pytest.approx(0.25, abs=0.03))
+    assert weights[2:] == (0, 0)
+    assert sum(weigh(Recruit(), 1.0, 1.0, rng=random.Random(0))) == pytest.approx(1)
+
+
+def test_recruits_without_a_positive_quality_are_raised():
+    """-1 and -3 become 3 and 1."""
+    weights = weigh(Recruit(k=3000), -1.0, -3.0, rng=random.Random(1))
+    assert weights == (pytest.approx(0.75, abs=0.03), pytest.approx(0.25, abs=0.03))
+
+
+def test_a_recruit_without_a_known_quality_has_no_chance_unless_all_have_none():
+    assert weigh(Recruit(), math.nan, 0.5) == (0, 1)
+    assert weigh(Recruit(), math.nan, -0.5) == (0, 1)
+    assert sum(weigh(Recruit(), math.nan, math.nan)) == pytest.approx(1)
 
 
 def test_several_may_ask_for_more_than_there_are():

@@ -45,6 +45,7 @@ ANSWERS = {
     "after/summa_reranker.ens": "walked",
     "after/surprising.ens": "XIV",
     "after/self_mixture.ens": "15",
+    "after/skills.ens": "planted",
     "after/smoothie.ens": "apple, moon, wagon",
     "after/topla.ens": "arty",
     "after/sql.ens": '[["pad"], ["pen"]]',
