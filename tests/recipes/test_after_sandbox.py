@@ -29,6 +29,7 @@ def test_examples_drop_the_careless_and_results_outvote_the_shallow():
     assert vote.notes["winner"] == "plain"
 
 
+@pytest.mark.slow
 def test_a_program_that_never_ends_abstains():
     result = answer("program_of_thought", seconds=1)
     assert result.answer == "17"

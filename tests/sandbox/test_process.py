@@ -11,6 +11,7 @@ import pytest
 
 from composer.sandbox.process import LIMITS, Bounds, Job, WallError, missing_walls, run, running
 
+SLOW = pytest.mark.slow
 GREEDY = (
     "import time\nfor _ in range(8):\n    if os.fork() == 0: break\nx = bytearray(60 * 2**20)\n"
 )
@@ -31,12 +32,24 @@ def test_a_program_that_fails_says_how(sandbox):
     ("program", "limit", "needs", "bounds"),
     [
         ("while True: pass", "time", (), {"seconds": 0.5}),
-        ("while True: pass", "cpu", (), {"cpu": 0.3}),
+        pytest.param("while True: pass", "cpu", (), {"cpu": 0.3}, marks=SLOW),
         ("import sys\nwhile True: sys.stdout.write('x' * 10**6)", "output", (), {}),
         ("f = open('a', 'wb')\nwhile True: f.write(bytes(10**6))", "files", (), {}),
-        ("for i in range(99): open(str(i), 'wb').write(bytes(10**6))", "files", ("folder",), {}),
+        pytest.param(
+            "for i in range(99): open(str(i), 'wb').write(bytes(10**6))",
+            "files",
+            ("folder",),
+            {},
+            marks=SLOW,
+        ),
         ("bytearray(10 * 2**30)", "memory", ("memory",), {}),
-        (f"import os, {GREEDY[7:]}time.sleep(9)", "memory", ("memory", "processes"), {}),
+        pytest.param(
+            f"import os, {GREEDY[7:]}time.sleep(9)",
+            "memory",
+            ("memory", "processes"),
+            {},
+            marks=SLOW,
+        ),
         ("import os\nwhile True: os.fork()", "processes", ("processes",), {}),
         ("open('/usr/a', 'w')", "folder", ("folder",), {}),
         ("import socket; socket.create_connection(('127.0.0.1', 80))", "network", ("network",), {}),
@@ -56,6 +69,7 @@ def test_a_limit_ends_a_program_and_is_told(sandbox, program, limit, needs, boun
     assert outcome.seconds < 15
 
 
+@SLOW
 def test_a_fork_bomb_that_never_gives_up_ends(sandbox):
     bomb = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"
     outcome = sandbox(bomb, needs=("processes", "orphans"), seconds=1)
@@ -158,18 +172,27 @@ def test_each_assertion_is_a_test(sandbox):
 @pytest.mark.parametrize(
     "program",
     [
-        "print('3 passed'); import os; os._exit(0)",
-        "import sys; sys.exit(0)",
+        pytest.param("print('3 passed'); import os; os._exit(0)", marks=SLOW),
+        pytest.param("import sys; sys.exit(0)", marks=SLOW),
         "import os\ndef f(x): os._exit(0)",
         "class A:\n    def __eq__(self, other): return True\ndef f(x): return A()",
-        "class A(int):\n    def __eq__(self, other): return True\ndef f(x): return A(5)",
-        "import builtins\nbuiltins.AssertionError = ValueError\ndef f(x): raise ValueError",
+        pytest.param(
+            "class A(int):\n    def __eq__(self, other): return True\ndef f(x): return A(5)",
+            marks=SLOW,
+        ),
+        pytest.param(
+            "import builtins\nbuiltins.AssertionError = ValueError\ndef f(x): raise ValueError",
+            marks=SLOW,
+        ),
         "import os\ndef f(x):\n    os.write(3, b'{\"value\": 5}\\n' * 9); return None",
-        "import os\nfor i in range(3, 64):\n    try: os.write(i, b'{}')\n    except OSError: pass",
+        pytest.param(
+            "import os\nfor e in range(3, 9):\n    try: os.write(e, b'0')\n    except OSError: 0",
+            marks=SLOW,
+        ),
         'import os\nos.write(3, b\'{"names": {"f": "call", "__check": "call"}}\\n\')',
         "def abs(x): return 0\ndef f(x): return 5",
         "def f(x",
-        "g = 1",
+        pytest.param("g = 1", marks=SLOW),
     ],
 )
 def test_no_program_can_make_its_tests_pass(sandbox, program):
@@ -232,6 +255,7 @@ def test_memory_that_processes_share_counts(sandbox):
     assert refused.error == "OSError: [Errno 38] Function not implemented"
 
 
+@SLOW
 def test_a_program_that_kills_its_tests_fails_them(sandbox):
     outcome = sandbox("import os\ndef f(x): os.kill(-1, 9)", TESTS, needs=("signals",))
     assert outcome.score == 0
@@ -305,6 +329,7 @@ def test_a_program_cannot_pose_as_the_sandbox(sandbox):
     assert (outcome.output, outcome.limit, outcome.error) == ("1\n", None, "")
 
 
+@SLOW
 def test_modules_of_python_are_the_tests_own(sandbox):
     program = "import math\nmath.fabs = lambda x: 0\ndef f(x): return 5"
     assert sandbox(program, "assert math.fabs(f(1) - 4) < 0.1").score == 0
@@ -344,6 +369,7 @@ def test_the_run_goes_on_and_no_loop_waits(sandbox):
     assert len(beats) > 5
 
 
+@SLOW
 def test_a_run_that_nobody_awaits_is_ended(sandbox):
     sandbox("")
     job = Job("import time; time.sleep(30)", allow=frozenset(missing_walls()))
