@@ -23,9 +23,14 @@ _ALLOWED = {
     sqlite3.SQLITE_RECURSIVE,
 }
 _REFUSED = {"load_extension", "writefile", "readfile", "edit", "fts3_tokenizer"}
-_STEPS = 1000
-_LONGEST = 10_000_000
-"""Bytes of one value of a row."""
+_STEPS = 20
+"""Steps of SQLite between two looks at the clock; a function such as `instr` is one step."""
+
+_LONGEST = 200_000
+"""Bytes of one value: the time of `instr` and `replace` grows with the square of it."""
+
+_LONGEST_PATTERN = 1000
+"""Bytes of the pattern of a LIKE."""
 
 _LARGEST = 50_000_000
 """Characters of all rows."""
@@ -114,6 +119,7 @@ class Rows(Reader):
     def _executed(self, connection: sqlite3.Connection, statement: str) -> str:
         until = time.monotonic() + self.seconds
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, _LONGEST_PATTERN)
         connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
         connection.set_authorizer(_authorized)
         connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)

@@ -55,6 +55,10 @@ def test_rows(database, statement, rows):
         ("select 1; drop table item", "one statement at a time"),
         ("select age from item", "no such column"),
         ("select zeroblob(20000000)", "too big"),
+        ("select instr(hex(zeroblob(4900000)), hex(zeroblob(2000000)) || '1')", "too big"),
+        (("with recursive n(i) as (select 1 union all select i + 1 from n) select sum(instr("
+         "hex(zeroblob(50000)), hex(zeroblob(25000)) || i)) from n"), "more than 0.2 seconds"),
+        ("select 'a' like replace(hex(zeroblob(1000)), '0', '%a')", "too complex"),
         ("selec", "syntax error"),
         ("with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n",
          "more than 0.2 seconds"),
