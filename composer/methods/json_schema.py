@@ -95,15 +95,25 @@ def require_schema(answer: str, schema: AnswerSchema, who: str, *, cut: bool = F
 
 
 def json_in(text: str) -> Iterator[tuple[JSON]]:
-    """Yield the JSON that a text may mean, the likeliest first, each in a tuple."""
-    yield from parsed(text)
+    """Yield the JSON that a text may mean, the likeliest first, each in a tuple.
+
+    What stands inside of other JSON is not yielded.
+    """
+    whole = next(parsed(text), None)
+    if whole is not None:
+        yield whole
+        return
     for block in reversed(_FENCED.findall(text)):
         yield from parsed(block)
+    end = 0
     for start in [match.start() for match in _STARTS.finditer(text)][:_TRIED]:
+        if start < end:
+            continue
         try:
-            yield (DECODER.raw_decode(text, start)[0],)
+            value, end = DECODER.raw_decode(text, start)
         except (ValueError, RecursionError):
             continue
+        yield (value,)
 
 
 def parsed(text: str) -> Iterator[tuple[JSON]]:

@@ -152,7 +152,8 @@ _WRONG = (
     r"cannot\b|does not\b|do not\b|fails?\b)"
 )
 _WITHOUT = (
-    r"(?i:(?:\bnot|n['\u2019]t|\bcannot)(?:\s+be)?\b|\brather than|\binstead of|\bunlike|\bnor|"
+    r"(?i:(?:\bnot|n['\u2019]t|\bcannot)(?:\s+(?:be|say|choose|pick|select|call))?\b|"
+    r"\brather than|\binstead of|\bunlike|\bnor|"
     r"\bexcept(?: for)?|\brul(?:e|ed|es|ing) out|\beliminat\w+|\bexclud\w+|\breject\w*|"
     r"\bdiscard\w*|\bdismiss\w*|\bneither|\bnone of|\bother than|\bbetter than|\bover)"
 )

@@ -31,9 +31,9 @@ _SAME = {
 class JsonField(Reader):
     """A value of the JSON in a text: `json("answer.total")` or `json("items[0].name")`.
 
-    The JSON is the whole text, else the last fenced block that holds some, else the first object or
-    list. Without a path all of it is read. With `file`, JSON that does not follow this JSON Schema
-    abstains (extra `schema`); so does `null`.
+    The JSON is the whole text, else that of the last fenced block, else the first object or list,
+    and in each case one that has the path. Without a path all of it is read. With `file`, JSON that
+    does not follow this JSON Schema is passed over (extra `schema`); `null` abstains.
     """
 
     name: ClassVar[str] = "json"
@@ -59,18 +59,22 @@ class JsonField(Reader):
 
     def read(self, text: str) -> str | None:
         """Return a string as it is, and other values as JSON."""
-        held = next(json_in(text), None)
-        if held is None or (self.file and violation(schema_text(self.file), held[0], self.file)):
+        values = (self._value(held[0]) for held in json_in(text))
+        value = next(filter(None, values), (None,))[0]
+        if isinstance(value, str):
+            return value.strip() or None
+        return None if value is None else json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+    def _value(self, value: JSON) -> tuple[JSON] | None:
+        """Return what stands at the path; None where the JSON has no such place."""
+        if self.file and violation(schema_text(self.file), value, self.file):
             return None
-        value = held[0]
         for match in _STEP.finditer(self.path):
             inner = _inside(value, match[1], match[2])
             if inner is None:
                 return None
             (value,) = inner
-        if isinstance(value, str):
-            return value.strip() or None
-        return None if value is None else json.dumps(value, ensure_ascii=False, sort_keys=True)
+        return (value,)
 
 
 def _inside(value: JSON, name: str | None, place: str | None) -> tuple[JSON] | None:

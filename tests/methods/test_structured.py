@@ -15,6 +15,8 @@ BLOCKS = "Text\n```python\nx=1\n```\nand\n```js\ny\n```\n~~~\nplain\n~~~"
     ("text", "path", "value"),
     [
         ('so {"a": 1}', "", '{"a": 1}'),
+        ('I cite [1]. {"draft": 0} and {"a": "x } y"}', "a", "x } y"),
+        ('{"b": {"a": 1}}', "a", None),
         ('Here:\n```json\n{"a": " b "}\n```', "a", "b"),
         ('{"a": {"b": [{"c": 2.50}]}}', "a.b[0].c", "2.5"),
         ('{"a": [true, false]}', "a.0", "true"),
