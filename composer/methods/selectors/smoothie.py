@@ -11,7 +11,7 @@ from composer.methods.agreement import Agreement, Exact
 from composer.methods.estimators.features import Features, Tfidf
 from composer.methods.fitted import named, shaped
 from composer.methods.scoring import Scorer
-from composer.methods.selecting import LearnedSelector
+from composer.methods.selecting import LearnedSelector, taught
 from composer.methods.selectors.base import ABSTAINS
 from composer.values import State
 
@@ -84,9 +84,10 @@ class Smoothie(Scorer, LearnedSelector):
     ) -> tuple[float, ...]:
         """Score the candidates; those that abstain have minus infinity."""
         del judges
+        part = await taught(self, answers, self.compares, ask)
         voices = [text.answer for text in answers.texts]
         comparison = await self.compares.compare(voices, answers.query, ask)
-        return await ask.compute(lambda: self.values(answers, comparison))
+        return await ask.compute(lambda: part.values(answers, comparison))
 
     def values(self, candidates: Candidates, comparison: Comparison) -> tuple[float, ...]:
         """Return -diff of each candidate that answers."""
