@@ -1,14 +1,20 @@
 """Peer review: every judge grades every answer, several at a time and in both orders."""
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from composer.heavy import crowdkit, pd
 from composer.methods.judging import AskedScorer, Bench, grades_in
 from composer.methods.template import Template
 from composer.methods.tournament import Across, Results, windows
+from composer.quiet import quiet
 from composer.values.gather import side_by_side
+
+ROUNDS = 30
+"""How often Dawid-Skene estimates anew, at most."""
 
 _SHOWN = {"single": 1, "double": 2, "triple": 3}
 
@@ -19,7 +25,9 @@ class PeerReview(AskedScorer):
     A judge sees three answers at a time (`mode`: one, two or three): all neighbours in a circle of
     seeded order, and with `flips` the same ones in reverse. So of four or more answers each has
     six grades by each judge. The score is the mean of the judges' mean grades, or as `judges` and
-    `c` say (see `judge`). A grade outside the scale counts as not read.
+    `c` say (see `judge`). With `reduce = "dawid_skene"` it is the expected grade, where the errors
+    of each judge are estimated from all grades of this question (needs crowd-kit). A grade outside
+    the scale counts as not read.
     """
 
     name: ClassVar[str] = "peer_review"
@@ -33,6 +41,7 @@ class PeerReview(AskedScorer):
     max_tokens: int = Field(default=256, ge=1)
     scale: int = Field(default=5, ge=2)
     flips: bool = True
+    reduce: Literal["mean", "dawid_skene"] = "mean"
     judges: Across = "mean"
     c: float = Field(default=0.5, ge=0)
 
@@ -45,6 +54,10 @@ class PeerReview(AskedScorer):
     def shipped(self) -> str:
         """A rubric for several answers."""
         return "peer_review"
+
+    def packages(self) -> Mapping[str, str]:
+        """Return the package that estimates the judges' errors."""
+        return {"crowdkit": "eval"} if self.reduce == "dawid_skene" else {}
 
     def calls(self, answers: int) -> int:
         """Return one for each group of answers that are shown together."""
@@ -61,3 +74,27 @@ class PeerReview(AskedScorer):
                 if grade is not None:
                     grades[place].append(grade)
         return tuple(map(tuple, grades))
+
+    def reduced(self, judges: Sequence[Results]) -> tuple[float, ...]:
+        """Return the mean grades, or the expected ones."""
+        means = super().reduced(judges)
+        if self.reduce == "mean":
+            return means
+        expected = _expected_grades(judges)
+        return tuple(expected.get(place, mean) for place, mean in enumerate(means))
+
+
+def _expected_grades(judges: Sequence[Results]) -> dict[int, float]:
+    """Return the expected grade of each graded answer by Dawid-Skene: answers are its tasks."""
+    rows = [
+        (place, judge, grade)
+        for judge, results in enumerate(judges)
+        for place, grades in enumerate(results)
+        for grade in grades
+    ]
+    table = pd.DataFrame(rows, columns=["task", "worker", "label"])
+    with quiet():
+        chances = crowdkit.aggregation.DawidSkene(n_iter=ROUNDS).fit_predict_proba(table)
+    grades = [float(label) for label in chances.columns]
+    expected = (chances * grades).sum(axis=1)
+    return {int(place): float(grade) for place, grade in expected.items()}

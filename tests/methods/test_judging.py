@@ -278,3 +278,22 @@ def test_peers_show_no_names_and_an_order_of_the_seed(several, script):
         score(PeerReview(template=template), several(*"abcd"), ask, (J,))
         firsts.add(ask.asked[0][1].text)
     assert len(firsts) > 3
+
+
+@pytest.mark.slow
+def test_a_reviewer_who_says_the_same_of_all_counts_for_little(several, script, silencing):
+    del silencing
+    pytest.importorskip("crowdkit", reason="crowd-kit is not installed")
+
+    def reply(model, prompt):
+        good = prompt.index("good") < prompt.index("poor")
+        return "[[5, 5]]" if model == "L" else "[[4, 2]]" if good else "[[2, 4]]"
+
+    judges = (J, K, Declared("L", Fake()))
+    mean, expected = (
+        score(PeerReview(reduce=how), several("good", "poor"), script(reply), judges)
+        for how in ("mean", "dawid_skene")
+    )
+    assert mean == pytest.approx((13 / 3, 3.0))
+    assert expected[0] > 3.9
+    assert expected[1] < mean[1]
