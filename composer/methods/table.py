@@ -64,6 +64,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "guarded": "reductions.guarded.Guarded",
         "dawid_skene": "reductions.dawid_skene.DawidSkene",
         "combiner": "reductions.combiner.Combiner",
+        "classifier": "reductions.classifier.Classifier",
         "fingerprints": "reductions.fingerprints.Fingerprints",
         "winrate": "reductions.win_rate.WinRate",
         "mean": "reductions.pairs.Mean",
