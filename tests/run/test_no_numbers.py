@@ -137,10 +137,10 @@ def test_an_agreement_that_is_no_number_is_none(none):
 
 
 def test_a_vote_leaves_out_a_weight_that_is_no_number(answer, monkeypatch):
-    from composer.steps import voting
+    from composer.steps import counting
 
     odd = {"a": math.nan, "bb": 1.0, "ccc": math.inf}
-    monkeypatch.setattr(voting, "_routed", lambda text: odd[text.text])
+    monkeypatch.setattr(counting, "_routed", lambda text: odd[text.text])
     text = "route(by = uniform(), policy = several(k = 3)) -> [A, B, C] -> vote(routed = true)"
     assert answer(text).answer == "bb"
 
