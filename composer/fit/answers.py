@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from composer.compiler.fits.learners import names_of
 from composer.compiler.graph import topological
 from composer.data import quality_of
 from composer.diagnostics.amounts import counted
@@ -61,8 +62,23 @@ def answers_of(node: Node, settings: FitSettings, *, labelled: bool) -> AnswerTa
         text = f"no row of {settings.data} can be used to fit `{node.op}`"
         help_ = "give rows with a `reference`, or with recorded answers that are judged"
         raise not_trainable(text, help_ if labelled else "see what fails with `compose run`")
-    names = dict.fromkeys(name for row in table_rows for name in row.candidates.names)
-    return AnswerTable(tuple(names), tuple(table_rows), file_digest(settings.data))
+    return AnswerTable(_names(node, table_rows), tuple(table_rows), file_digest(settings.data))
+
+
+def _names(node: Node, rows: list[AnswerRow]) -> tuple[str, ...]:
+    """Return the names of the candidates in the order of the recipe, whoever failed on some rows.
+
+    Raises Mistakes (E509) where a candidate has no answer on any row.
+    """
+    names = dict.fromkeys(name for row in rows for name in row.candidates.names)
+    written = names_of(node)
+    silent = [name for name in written if name not in names]
+    if not set(names) <= set(written):
+        return tuple(names)
+    if silent:
+        text = f"`{silent[0]}` has no answer on any row, so nothing can be learned about it"
+        raise not_trainable(text, "see what fails with `compose run`, or leave it out")
+    return written
 
 
 def held(recipe: Recipe, node: Node) -> Recipe:

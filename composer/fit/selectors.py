@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from composer.compiler.fits.learners import names_of
 from composer.fit.answers import answers_of
 from composer.fit.settings import TrainingResult, not_trainable
 from composer.fit.validation import triple
@@ -31,7 +32,7 @@ def train_selector(part: LearnedSelector, node: Node, settings: FitSettings) -> 
     state = part.fit(table, compared, settings.seed)
     report = {"rows": len(table.rows), **_held_out(part, table, compared, settings)}
     notes = tuple(part.notes(state))
-    return TrainingResult(table.names, len(table.rows), {"state": state}, report, notes=notes)
+    return TrainingResult(names_of(node), len(table.rows), {"state": state}, report, notes=notes)
 
 
 def _held_out(

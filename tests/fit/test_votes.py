@@ -54,6 +54,38 @@ def test_a_vote_is_fitted_and_used(folder, capsys):
     assert result.answer == "answer 4"
 
 
+def without(folder, member, rows):
+    """Write the rows again; a member has no answer on some of them."""
+    path = folder / "rows.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for at in rows:
+        del lines[at]["recorded"][member]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def test_a_member_may_be_missing_on_the_first_row(folder):
+    without(folder, "a", [0, 3])
+    path = recipe(folder, "vote(reduce = log_odds(choices = 10))")
+    fit(FitSettings(Recipe.load(path), folder / "rows.jsonl"))
+    with Recipe.load(path).ready() as ensemble:
+        assert ensemble("q4").answer == "answer 4"
+
+
+def test_a_member_that_never_answers_is_named(folder):
+    path = recipe(folder, "vote(reduce = log_odds(choices = 10))")
+    path.write_text(path.read_text().replace('recorded("rows.jsonl", "b")', "fake(fails = true)"))
+    with pytest.raises(Mistakes, match="`b` has no answer on any row"):
+        fit(FitSettings(Recipe.load(path), folder / "rows.jsonl"))
+
+
+def test_a_branch_may_give_several_answers(folder):
+    path = folder / "r.ens"
+    path.write_text(f"{MODELS}[sample(B, 2), A, C] -> vote(reduce = log_odds(choices = 10))\n")
+    fit(FitSettings(Recipe.load(path), folder / "rows.jsonl"))
+    with Recipe.load(path).ready() as ensemble:
+        assert ensemble("q5").answer == "answer 5"
+
+
 def test_a_vote_needs_no_labels_to_be_fitted(folder):
     path = recipe(folder, 'vote(reduce = log_odds(source = "agreement", choices = 10))')
     outcome = fit(FitSettings(Recipe.load(path), folder / "rows.jsonl"))
