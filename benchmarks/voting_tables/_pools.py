@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from composer.fit.answers import answers_of
 from composer.fit.settings import FitSettings
-from composer.methods.held_out import fitted_on
+from composer.methods.reductions.held_out import fitted_on
 from composer.methods.selecting import comparisons
 from composer.recipe import Recipe
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from composer.compiler.graph import Node
-    from composer.methods.agreement import Comparison
+    from composer.methods.agreements.base import Comparison
     from composer.methods.answer_table import AnswerTable
-    from composer.methods.held_out import Selector
+    from composer.methods.reductions.held_out import Selector
 
 WHOLE = "whole(as_written = true)"
 """All of a text, with the spaces at its ends: the values of Python that crux asks for."""

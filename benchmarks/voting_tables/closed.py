@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from composer.methods.held_out import Selector
+    from composer.methods.reductions.held_out import Selector
 
 GSM, CRUX = ("zeroeval_gsm", "number()", "numeric()"), ("zeroeval_crux", WHOLE, "verbatim()")
 SMALL = ("Meta-Llama-3-8B-Instruct", "Qwen2-7B-Instruct", "Yi-1.5-9B-Chat")

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from composer.methods.examples import calls_in, examples_in, inputs_like
-from composer.methods.executing import Outputs
-from composer.methods.programs import Limits, program_in
+from composer.methods.code.examples import calls_in, examples_in, inputs_like
+from composer.methods.code.executing import Outputs
+from composer.methods.code.programs import Limits, program_in
+from composer.methods.code.verifying import Assertions, Examples
 from composer.methods.template import Template
-from composer.methods.verifying import Assertions, Examples
 from composer.values import Query, Text
 from voting_tables._text import gain, markdown, percent
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from composer.methods.agreement import Comparison
+    from composer.methods.agreements.base import Comparison
 
 SHARES = (0.3, 0.45, 0.6, 0.7, 0.5)
 """How often each member gives the solution of the file; else it gives a mutant of it."""
@@ -246,7 +246,7 @@ def _literal_calls(text: str) -> list[ast.Call]:
 
 
 def _example(call: ast.Call) -> Any:  # noqa: ANN401 - an example
-    from composer.methods.examples import Example
+    from composer.methods.code.examples import Example
 
     return Example(ast.unparse(call))
 

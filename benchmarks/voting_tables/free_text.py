@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 import sacrebleu
 
-from composer.methods.agreement import Comparison, Exact
+from composer.methods.agreements.base import Comparison, Exact
+from composer.methods.agreements.cosine import Cosine, Terms
+from composer.methods.agreements.overlap import F1, Bleu, Rouge
 from composer.methods.answer_table import AnswerRow, AnswerTable
-from composer.methods.cosine import Cosine, Terms
 from composer.methods.estimators.embeddings import Static
-from composer.methods.overlap import F1, Bleu, Rouge
-from composer.methods.reduction import Count, Medoid
+from composer.methods.reductions.base import Count, Medoid
 from composer.methods.selectors.smoothie import Smoothie
 from composer.metrics import bleu_matrix
 from composer.values import Candidates, Query, Text

@@ -15,8 +15,8 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from composer.backends.fake import Fake
-from composer.methods.judging import Judge
-from composer.methods.reviewing import PeerReview
+from composer.methods.scorers.judging import Judge
+from composer.methods.scorers.reviewing import PeerReview
 from composer.specs import Declared
 from composer.values import Candidates, Query, Text
 from voting_tables._text import gain, markdown, percent

@@ -14,7 +14,7 @@ from composer.evaluate.graded import is_refused
 from composer.evaluate.judge import judge
 from composer.evaluate.stages import with_answer
 from composer.evaluate.syntheses import synthesis_of
-from composer.methods.placebo import Placebo
+from composer.methods.scorers.placebo import Placebo
 from composer.metrics import difference_interval, mean_interval
 from composer.run.result import Failure
 from composer.steps import STEPS

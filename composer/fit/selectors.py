@@ -10,14 +10,14 @@ from composer.fit.settings import TrainingResult, not_trainable
 from composer.fit.validation import triple
 from composer.heavy import np
 from composer.methods import Agreement, Exact
-from composer.methods.held_out import held_out_choices
+from composer.methods.reductions.held_out import held_out_choices
 from composer.methods.selecting import comparisons
 from composer.metrics import difference_interval, mean_interval
 
 if TYPE_CHECKING:
     from composer.compiler.graph import Node
     from composer.fit.settings import FitSettings
-    from composer.methods.agreement import Comparison
+    from composer.methods.agreements.base import Comparison
     from composer.methods.answer_table import AnswerTable
     from composer.methods.selecting import LearnedSelector
 

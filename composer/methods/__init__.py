@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from composer.engine.parts import Align, Combine, Gate, Weigh
     from composer.engine.sessions.parts import Draft, Handover
-    from composer.methods.agreement import Agreement, Exact, Numeric
+    from composer.methods.agreements.base import Agreement, Exact, Numeric
+    from composer.methods.agreements.overlap import F1, Bleu, Edits, Rouge
     from composer.methods.align.shared import Shared
     from composer.methods.align.union import Union
+    from composer.methods.code.verifying import Examples, Verifier
     from composer.methods.combine import Logs, Mean
     from composer.methods.estimators.asked import Asked, Judging
     from composer.methods.estimators.base import Estimator
@@ -20,22 +22,10 @@ if TYPE_CHECKING:
     from composer.methods.estimators.learned import Knn, Linear
     from composer.methods.estimators.simple import Length, Perplexity, Random, Uniform
     from composer.methods.estimators.values import Choice, Estimates
-    from composer.methods.extraction import (
-        After,
-        Boxed,
-        Line,
-        Number,
-        Pattern,
-        Reader,
-        Whole,
-    )
     from composer.methods.graders.base import AskJudge, Grade, Grader, Submission
     from composer.methods.handover import Doubt
-    from composer.methods.judging import Judge
     from composer.methods.merging import Average, Edit
     from composer.methods.mistakes import PartError, TemplateError
-    from composer.methods.options import Option
-    from composer.methods.overlap import F1, Bleu, Edits, Rouge
     from composer.methods.policies.base import Policy
     from composer.methods.policies.budgets import Budget, Paced, Spend
     from composer.methods.policies.choosing import (
@@ -48,9 +38,27 @@ if TYPE_CHECKING:
         Threshold,
     )
     from composer.methods.policies.exploring import Explore, Optimistic, Thompson
-    from composer.methods.reduction import Ballot, Count, Medoid, Reduction, Shares
+    from composer.methods.readers.basic import (
+        After,
+        Boxed,
+        Line,
+        Number,
+        Pattern,
+        Reader,
+        Whole,
+    )
+    from composer.methods.readers.options import Option
+    from composer.methods.reductions.base import Ballot, Count, Medoid, Reduction, Shares
     from composer.methods.rule import Constant, Operation, Rule, Verdict
-    from composer.methods.scoring import Confident, Consensus, Likelihood, Longest, Scorer, Shortest
+    from composer.methods.scorers.basic import (
+        Confident,
+        Consensus,
+        Likelihood,
+        Longest,
+        Scorer,
+        Shortest,
+    )
+    from composer.methods.scorers.judging import Judge
     from composer.methods.signals.base import Signal
     from composer.methods.signals.measured import Confidence
     from composer.methods.span import Boundary, Words
@@ -59,7 +67,6 @@ if TYPE_CHECKING:
     from composer.methods.template import Template, check
     from composer.methods.templates import TEMPLATES
     from composer.methods.ties import First, Seeded, Surest, Ties
-    from composer.methods.verifying import Examples, Verifier
     from composer.specs.parts import kind_of
     from composer.values import Typed
 
@@ -167,7 +174,7 @@ __all__ = [
 ]
 
 WHERE = {
-    "agreement": ("Agreement", "Exact", "Numeric"),
+    "agreements.base": ("Agreement", "Exact", "Numeric"),
     "align": ("Align",),
     "align.shared": ("Shared",),
     "align.union": ("Union",),
@@ -178,23 +185,23 @@ WHERE = {
     "estimators.learned": ("Knn", "Linear"),
     "estimators.simple": ("Length", "Perplexity", "Random", "Uniform"),
     "estimators.values": ("Choice", "Estimates"),
-    "extraction": ("After", "Boxed", "Line", "Number", "Pattern", "Reader", "Whole"),
+    "readers.basic": ("After", "Boxed", "Line", "Number", "Pattern", "Reader", "Whole"),
     "draft": ("Draft",),
     "gate": ("Gate",),
     "graders.base": ("AskJudge", "Grade", "Grader", "Submission"),
     "handover": ("Doubt", "Handover"),
-    "judging": ("Judge",),
+    "scorers.judging": ("Judge",),
     "merging": ("Average", "Edit"),
     "mistakes": ("PartError", "TemplateError"),
-    "options": ("Option",),
-    "overlap": ("Bleu", "Edits", "F1", "Rouge"),
+    "readers.options": ("Option",),
+    "agreements.overlap": ("Bleu", "Edits", "F1", "Rouge"),
     "policies.base": ("Policy",),
     "policies.budgets": ("Budget", "Paced", "Spend"),
     "policies.choosing": ("Blend", "Chance", "Cheapest", "Gap", "One", "Several", "Threshold"),
     "policies.exploring": ("Explore", "Optimistic", "Thompson"),
-    "reduction": ("Ballot", "Count", "Medoid", "Reduction", "Shares"),
+    "reductions.base": ("Ballot", "Count", "Medoid", "Reduction", "Shares"),
     "rule": ("Constant", "Operation", "Rule", "Verdict"),
-    "scoring": ("Confident", "Consensus", "Likelihood", "Longest", "Scorer", "Shortest"),
+    "scorers.basic": ("Confident", "Consensus", "Likelihood", "Longest", "Scorer", "Shortest"),
     "signals.base": ("Signal",),
     "signals.measured": ("Confidence",),
     "span": ("Boundary", "Words"),
@@ -203,7 +210,7 @@ WHERE = {
     "template": ("Template", "check"),
     "templates": ("TEMPLATES",),
     "ties": ("First", "Seeded", "Surest", "Ties"),
-    "verifying": ("Examples", "Verifier"),
+    "code.verifying": ("Examples", "Verifier"),
     "weigh": ("Weigh",),
 }
 """In which module of this package each name is made."""

@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from composer.methods.extraction import matches_of
 from composer.methods.mistakes import PartError
+from composer.methods.patterns import matches_of
 from composer.values import AnswerSchema, ModelError
 
 if TYPE_CHECKING:

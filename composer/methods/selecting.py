@@ -11,7 +11,7 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from composer.methods.agreement import Comparison
+from composer.methods.agreements.base import Comparison
 from composer.methods.fitted import FittedPart
 from composer.methods.recorded_answers import recorded_answers
 from composer.specs.content import data_stamp
@@ -20,7 +20,7 @@ from composer.values import Fitted, MaybeFile, OnceCache
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from composer.methods.agreement import Agreement
+    from composer.methods.agreements.base import Agreement
     from composer.methods.answer_table import AnswerTable
     from composer.values import Asker, Candidates, State
 

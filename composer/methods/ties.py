@@ -5,7 +5,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
-from composer.methods.reduction import Shares
+from composer.methods.reductions.base import Shares
 from composer.values import Text, Typed
 from composer.values.finite import finite
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from composer.methods import Agreement, Exact, PartError, Reader
 from composer.methods.aggregation import Aggregation, Union
-from composer.methods.lists import Items
+from composer.methods.readers.lists import Items
 from composer.steps.declare import step
 from composer.steps.site import Complaint
 from composer.values import Asker, Candidates, Text
@@ -16,7 +16,7 @@ from composer.values import Asker, Candidates, Text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from composer.methods.agreement import Groups
+    from composer.methods.agreements.base import Groups
     from composer.steps.site import Site
 
 

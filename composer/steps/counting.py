@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from composer.diagnostics.amounts import counted
 from composer.methods import Ballot, PartError
-from composer.methods.agreement import COMPARED
+from composer.methods.agreements.base import COMPARED
 from composer.steps.branching import TIED, WEIGHT, without
 from composer.values import Text
 from composer.values.finite import require_finite
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from composer.methods import Reduction, Ties
-    from composer.methods.agreement import Comparison
+    from composer.methods.agreements.base import Comparison
     from composer.values import JSON, Asker, Candidates
 
 ROUTE_BEFORE = (

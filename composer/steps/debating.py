@@ -10,7 +10,7 @@ from pydantic import Field
 from composer.diagnostics import did_you_mean
 from composer.diagnostics.amounts import counted
 from composer.methods import TEMPLATES, Agreement, Exact, Reader, Template
-from composer.methods.agreement import Comparison
+from composer.methods.agreements.base import Comparison
 from composer.steps.asking import PER_QUERY, Count, Temperature
 from composer.steps.declare import step
 from composer.steps.rounds import limited

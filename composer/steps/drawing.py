@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from composer.methods import Agreement, Confident, Exact, PartError, Reader, Scorer
-from composer.methods.scoring import SCORE
+from composer.methods.scorers.basic import SCORE
 from composer.steps.asking import Count, Share, Temperature
 from composer.steps.declare import step
 from composer.steps.site import Complaint

@@ -51,8 +51,8 @@ from composer.values.gather import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.methods.agreement import Comparison
-    from composer.methods.reduction import Ballot
+    from composer.methods.agreements.base import Comparison
+    from composer.methods.reductions.base import Ballot
 
 Answer: TypeAlias = "MaybeMissing[Text | Candidates | Ranking]"
 """What a branch gives, or how it failed."""

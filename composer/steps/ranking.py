@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from composer.methods import TEMPLATES, Confident, Exact, Judge, Scorer, Seeded, Template, Ties
-from composer.methods.agreement import Comparison
-from composer.methods.scoring import SCORE
+from composer.methods.agreements.base import Comparison
+from composer.methods.scorers.basic import SCORE
 from composer.steps.asking import PER_QUERY
 from composer.steps.declare import step
 from composer.steps.site import Complaint

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from composer.methods import Agreement, Ballot, Count, Exact, PartError, Seeded, Ties
-from composer.methods.scoring import SCORE
+from composer.methods.scorers.basic import SCORE
 from composer.steps.counting import require_answers
 from composer.steps.declare import step
 from composer.values import Asker, Ranking, Text

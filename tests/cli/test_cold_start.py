@@ -7,7 +7,7 @@ RECIPE = 'model A = fake(says = "yes")\nA\n'
 HEAVY = ("torch", "transformers", "numpy", "sklearn", "networkx", "jinja2", "asyncio")
 ABOVE = ("composer.compiler.rules", "composer.compiler.plan", "composer.run", "composer.evaluate")
 UNUSED = (
-    "composer.methods.judging",
+    "composer.methods.scorers.judging",
     "composer.methods.estimators.learned",
     "composer.steps.voting",
 )

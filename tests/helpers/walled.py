@@ -1,6 +1,6 @@
 """What tests of the sandbox give up where this system cannot hold it."""
 
-from composer.methods.programs import Limits
+from composer.methods.code.programs import Limits
 from composer.sandbox.process import missing_walls
 
 

@@ -1,9 +1,9 @@
 import pytest
 
 from composer.methods import F1, Bleu, Edits, Exact, Numeric, Rouge
-from composer.methods.agreement import Comparison
-from composer.methods.cosine import Terms
-from composer.methods.overlap import Chrf
+from composer.methods.agreements.base import Comparison
+from composer.methods.agreements.cosine import Terms
+from composer.methods.agreements.overlap import Chrf
 
 
 def test_exact_overlooks_case_spacing_and_stops():

@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from composer.methods.examples import calls_in, examples_in, inputs_like
+from composer.methods.code.examples import calls_in, examples_in, inputs_like
 
 DOCSTRING = '''
 def f(xs, n):

@@ -6,8 +6,8 @@ import pytest
 
 pytest.importorskip("math_verify", reason="needs the extra eval")
 
-from composer.methods.agreement import Comparison
-from composer.methods.expressions import Latex, Math
+from composer.methods.agreements.base import Comparison
+from composer.methods.agreements.expressions import Latex, Math
 from composer.sandbox import mathematics
 
 TOWER = "9^{9^{9^{9}}}"

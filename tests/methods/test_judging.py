@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from composer.backends.fake import Fake
 from composer.methods import Judge, PartError, Scorer, Template
-from composer.methods.judging import grades_in
-from composer.methods.reviewing import PeerReview
-from composer.methods.tournament import across, windows
+from composer.methods.scorers.judging import grades_in
+from composer.methods.scorers.reviewing import PeerReview
+from composer.methods.scorers.tournament import across, windows
 from composer.specs import Declared
 from composer.values import ModelError
 

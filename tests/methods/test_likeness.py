@@ -6,7 +6,7 @@ from types import MappingProxyType
 import pytest
 
 from composer.methods import F1, Exact
-from composer.methods.agreement import COMPARED, Comparison
+from composer.methods.agreements.base import COMPARED, Comparison
 from composer.methods.signals.likeness import ConsensusEntropy, Likeness
 from composer.values import Query, Text
 

@@ -6,7 +6,7 @@ import pytest
 
 from composer.backends.fake import Fake
 from composer.methods import Consensus, PartError
-from composer.methods.meaning import BartScore, BertScore, SameMeaning
+from composer.methods.agreements.meaning import BartScore, BertScore, SameMeaning
 from composer.specs import Declared
 from composer.values import Query
 

@@ -14,7 +14,7 @@ from composer.methods import (
     Seeded,
     Surest,
 )
-from composer.methods.agreement import Comparison
+from composer.methods.agreements.base import Comparison
 from composer.values import Query, Text
 
 QUERY = Query.of("q")

@@ -14,7 +14,7 @@ from composer.methods import (
     Scorer,
     Shortest,
 )
-from composer.methods.scoring import Length, Sum
+from composer.methods.scorers.basic import Length, Sum
 from composer.specs import Declared
 from composer.values import Candidates, Query, Text
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from composer.methods import Exact, PartError
-from composer.methods.agreement import Comparison
+from composer.methods.agreements.base import Comparison
 from composer.methods.answer_table import AnswerRow, AnswerTable
 from composer.methods.fitted import read, save
 from composer.methods.recorded_answers import recorded_answers
-from composer.methods.scoring import Length, Sum
+from composer.methods.scorers.basic import Length, Sum
 from composer.methods.selectors.experts import Experts
 from composer.methods.selectors.features import agreement_features, answer_logprob
 from composer.methods.selectors.forest import Forest, labelled_features

@@ -5,8 +5,8 @@ import time
 import pytest
 from pydantic import ValidationError
 
-from composer.methods.lists import Items, items_of
-from composer.methods.structured import Code, JsonField
+from composer.methods.readers.lists import Items, items_of
+from composer.methods.readers.structured import Code, JsonField
 
 BLOCKS = "Text\n```python\nx=1\n```\nand\n```js\ny\n```\n~~~\nplain\n~~~"
 

@@ -53,7 +53,7 @@ def test_every_public_name_is_found_and_every_found_name_is_public():
 def test_one_part_is_found_without_the_others():
     code = (
         "import sys; from composer.methods.table import find_part; find_part('agreement', 'exact');"
-        "print({'composer.methods.judging', 'importlib.metadata'} & set(sys.modules))"
+        "print({'composer.methods.scorers.judging', 'importlib.metadata'} & set(sys.modules))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "set()"

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from composer.cli import main
-from composer.methods.agreement import Verbatim
-from composer.methods.held_out import fitted_on
+from composer.methods.agreements.base import Verbatim
 from composer.methods.recorded_answers import recorded_answers
 from composer.methods.reductions.guarded import Guarded
+from composer.methods.reductions.held_out import fitted_on
 from composer.methods.reductions.log_odds import LogOdds
 from composer.methods.selecting import comparisons
 

@@ -6,8 +6,8 @@ import pytest
 
 from composer.methods import PartError
 from composer.methods.aggregation import Borda, Kemeny, Reciprocal, Union
-from composer.methods.cosine import Terms
-from composer.methods.structured import JsonField
+from composer.methods.agreements.cosine import Terms
+from composer.methods.readers.structured import JsonField
 from composer.steps.collecting import collect
 
 LISTS = ([0, 1, 2], [1, 0], [1, 3])

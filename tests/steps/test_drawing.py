@@ -10,7 +10,7 @@ import pytest
 from composer.backends.fake import Fake
 from composer.diagnostics import Mistakes
 from composer.methods import Exact, PartError, Pattern
-from composer.methods.scoring import Rewarded, Scorer
+from composer.methods.scorers.basic import Rewarded, Scorer
 from composer.recipe import Recipe
 from composer.specs import Declared
 from composer.steps.drawing import draw_best

@@ -6,8 +6,8 @@ import pytest
 from walled import limits
 
 from composer.methods import Number, PartError
-from composer.methods.executing import Output, Outputs
-from composer.methods.programs import Limits, program_in
+from composer.methods.code.executing import Output, Outputs
+from composer.methods.code.programs import Limits, program_in
 from composer.sandbox.process import WallError
 from composer.values import Query, Text
 

@@ -5,7 +5,7 @@ import sqlite3
 
 import pytest
 
-from composer.methods.sql import Rows
+from composer.methods.code.sql import Rows
 from composer.values import Query, Text
 
 TABLE = """

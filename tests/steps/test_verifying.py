@@ -7,7 +7,7 @@ import pytest
 from walled import limits
 
 from composer.methods import PartError
-from composer.methods.verifying import Assertions, Examples, Following, Matching
+from composer.methods.code.verifying import Assertions, Examples, Following, Matching
 from composer.steps.ranking import best
 from composer.steps.verifying import verify
 from composer.steps.voting import vote

@@ -46,7 +46,7 @@ from composer.methods import (
     kind_of,
     parts,
 )
-from composer.methods.scoring import Scorer, Sum
+from composer.methods.scorers.basic import Scorer, Sum
 from composer.specs.parts import Key
 from composer.syntax import tree
 from composer.trampoline import deep, run

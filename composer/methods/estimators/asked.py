@@ -11,8 +11,8 @@ from pydantic import Field
 
 from composer.methods.estimators.base import Estimator
 from composer.methods.estimators.values import Choice, Estimates
+from composer.methods.judges import by_judges
 from composer.methods.mistakes import PartError
-from composer.methods.scoring import by_judges
 from composer.methods.template import Template
 from composer.values import Asker, Model, Query, Sampling
 from composer.values.gather import side_by_side

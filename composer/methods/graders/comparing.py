@@ -6,10 +6,10 @@ from typing import ClassVar
 from pydantic import Field
 
 from composer import metrics
-from composer.methods.agreement import Agreement
-from composer.methods.extraction import Reader
+from composer.methods.agreements.base import Agreement
+from composer.methods.agreements.overlap import F1
 from composer.methods.graders.base import NO_REFERENCE, Grade, Grader, Submission
-from composer.methods.overlap import F1
+from composer.methods.readers.basic import Reader
 from composer.metrics.numbers import plain_number
 
 __all__ = ["Agreeing", "Auto", "Comparing", "Contains", "Exact", "Numeric"]

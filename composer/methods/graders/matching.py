@@ -5,9 +5,9 @@ from typing import ClassVar
 from pydantic import Field, field_validator
 
 from composer import metrics
-from composer.methods.extraction import matches_of, readable_pattern
 from composer.methods.graders.base import NO_REFERENCE, Grade, Grader, Submission
-from composer.methods.options import Option
+from composer.methods.patterns import matches_of, readable_pattern
+from composer.methods.readers.options import Option
 
 __all__ = ["Choice", "Regex"]
 

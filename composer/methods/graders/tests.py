@@ -2,10 +2,10 @@
 
 from typing import ClassVar
 
+from composer.methods.code.programs import Limits, Sandbox
+from composer.methods.code.verifying import ANSWER, program_of, trial_of
 from composer.methods.graders.base import Grade, Grader, Submission
-from composer.methods.programs import Limits, Sandbox
 from composer.methods.template import Template
-from composer.methods.verifying import ANSWER, program_of, trial_of
 from composer.values import Query, Text
 
 __all__ = ["Passing"]

@@ -10,7 +10,7 @@ from composer.heavy import np, scipy, sklearn
 from composer.methods.estimators.base import asked_of
 from composer.methods.estimators.features import Features, Tfidf
 from composer.methods.mistakes import PartError
-from composer.methods.reduction import Shares
+from composer.methods.reductions.base import Shares
 from composer.methods.reductions.dawid_skene import DawidSkene
 from composer.methods.reductions.learned import LearnedReduction
 from composer.values import Fitted, State
@@ -18,10 +18,10 @@ from composer.values import Fitted, State
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.methods.agreement import Comparison
+    from composer.methods.agreements.base import Comparison
     from composer.methods.answer_table import AnswerTable
     from composer.methods.estimators.values import Asked, Floats
-    from composer.methods.reduction import Ballot
+    from composer.methods.reductions.base import Ballot
 
 _LABELS = range(2, 51)
 

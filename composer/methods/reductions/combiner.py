@@ -8,17 +8,17 @@ from pydantic import Field
 
 from composer.heavy import np, scipy, sklearn
 from composer.methods.mistakes import PartError
-from composer.methods.reduction import Shares
+from composer.methods.reductions.base import Shares
 from composer.methods.reductions.learned import LearnedReduction
 from composer.methods.reductions.log_odds import weights_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.methods.agreement import Comparison
+    from composer.methods.agreements.base import Comparison
     from composer.methods.answer_table import AnswerTable
     from composer.methods.estimators.values import Floats
-    from composer.methods.reduction import Ballot
+    from composer.methods.reductions.base import Ballot
     from composer.values import State
 
 _HALF = 0.5

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from composer.heavy import crowdkit, np, pd
 from composer.methods.mistakes import PartError
-from composer.methods.reduction import Count, Shares
+from composer.methods.reductions.base import Count, Shares
 from composer.methods.reductions.learned import Weighing
 from composer.methods.reductions.log_odds import weights_state
 from composer.methods.reductions.one_coin import codes_of, log_odds, one_coin
@@ -18,9 +18,9 @@ from composer.quiet import quiet
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from composer.methods.agreement import Comparison
+    from composer.methods.agreements.base import Comparison
     from composer.methods.answer_table import AnswerTable
-    from composer.methods.reduction import Ballot
+    from composer.methods.reductions.base import Ballot
     from composer.values import State
 
 _MOST_LABELS = 50

@@ -15,7 +15,7 @@ from composer.methods.reductions.one_coin import codes_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from composer.methods.agreement import Comparison
+    from composer.methods.agreements.base import Comparison
     from composer.methods.answer_table import AnswerTable
     from composer.methods.estimators.values import Floats
     from composer.values import State

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from composer.methods.held_out import held_out_choices
 from composer.methods.mistakes import PartError
-from composer.methods.reduction import Count, Reduction, Shares
+from composer.methods.reductions.base import Count, Reduction, Shares
+from composer.methods.reductions.held_out import held_out_choices
 from composer.methods.reductions.learned import LearnedReduction
 from composer.methods.selecting import LearnedSelector
 from composer.metrics import difference_interval
@@ -20,9 +20,9 @@ from composer.values import Fitted, State
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from composer.methods.agreement import Comparison
+    from composer.methods.agreements.base import Comparison
     from composer.methods.answer_table import AnswerTable
-    from composer.methods.reduction import Ballot
+    from composer.methods.reductions.base import Ballot
 
 _LEAST_ROWS = 2
 

@@ -6,14 +6,14 @@ import math
 from typing import TYPE_CHECKING
 
 from composer.methods.fitted import named
-from composer.methods.reduction import Reduction, Shares
+from composer.methods.reductions.base import Reduction, Shares
 from composer.methods.selecting import LearnedSelector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from composer.methods.agreement import Comparison
-    from composer.methods.reduction import Ballot
+    from composer.methods.agreements.base import Comparison
+    from composer.methods.reductions.base import Ballot
     from composer.values import State
 
 

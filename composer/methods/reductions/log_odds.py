@@ -13,7 +13,7 @@ from composer.methods.reductions.one_coin import agreement_of, codes_of, log_odd
 from composer.values import State
 
 if TYPE_CHECKING:
-    from composer.methods.agreement import Comparison
+    from composer.methods.agreements.base import Comparison
     from composer.methods.answer_table import AnswerTable
     from composer.methods.estimators.values import Floats
     from composer.methods.reductions.one_coin import Codes

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from composer.methods.reduction import Reduction, Shares, parts_of
+from composer.methods.reductions.base import Reduction, Shares, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.methods.agreement import Comparison
-    from composer.methods.reduction import Ballot
+    from composer.methods.agreements.base import Comparison
+    from composer.methods.reductions.base import Ballot
 
 _HALF = 0.5
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from composer.heavy import np
 from composer.methods.mistakes import PartError
-from composer.methods.reduction import Shares
+from composer.methods.reductions.base import Shares
 from composer.methods.reductions.learned import LearnedReduction
 from composer.methods.reductions.log_odds import weights_state
 from composer.metrics import exact
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from composer.methods.agreement import Comparison
+    from composer.methods.agreements.base import Comparison
     from composer.methods.answer_table import AnswerTable
     from composer.methods.estimators.values import Floats
-    from composer.methods.reduction import Ballot
+    from composer.methods.reductions.base import Ballot
     from composer.values import State
 
     Verdicts = NDArray[np.int8]

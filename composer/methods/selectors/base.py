@@ -6,17 +6,17 @@ import math
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
-from composer.methods.agreement import Agreement, Exact
+from composer.methods.agreements.base import Agreement, Exact
 from composer.methods.fitted import named
 from composer.methods.mistakes import PartError
-from composer.methods.scoring import Scorer
+from composer.methods.scorers.basic import Scorer
 from composer.methods.selecting import LearnedSelector, taught
 from composer.values import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.methods.agreement import Comparison
+    from composer.methods.agreements.base import Comparison
     from composer.methods.answer_table import AnswerTable
     from composer.methods.estimators.values import Floats
     from composer.values import Asker, Candidates, Model

@@ -11,7 +11,7 @@ from composer.heavy import np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.methods.agreement import Comparison
+    from composer.methods.agreements.base import Comparison
     from composer.methods.estimators.values import Floats
     from composer.values import Candidates, Text
 

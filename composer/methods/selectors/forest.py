@@ -14,7 +14,7 @@ from composer.methods.selectors.features import agreement_features
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.methods.agreement import Comparison
+    from composer.methods.agreements.base import Comparison
     from composer.methods.answer_table import AnswerTable
     from composer.methods.estimators.values import Floats
     from composer.values import Candidates, State

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from composer.heavy import np, torch
-from composer.methods.agreement import Agreement
+from composer.methods.agreements.base import Agreement
+from composer.methods.agreements.overlap import F1, Rouge
 from composer.methods.estimators.features import Features, Tfidf
 from composer.methods.estimators.latent import Latent
 from composer.methods.estimators.losses import loss
 from composer.methods.estimators.nets import layers, sigmoid, train
-from composer.methods.overlap import F1, Rouge
 from composer.methods.selectors.base import LearnedScorer, nothing_to_learn
 from composer.methods.selectors.features import agreement_features
 from composer.methods.selectors.texts import candidate_vectors, fit_texts
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.methods.agreement import Comparison
+    from composer.methods.agreements.base import Comparison
     from composer.methods.answer_table import AnswerRow, AnswerTable
     from composer.methods.estimators.nets import Weights
     from composer.methods.estimators.values import Array, Floats

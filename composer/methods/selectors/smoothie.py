@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from composer.heavy import np
-from composer.methods.agreement import Agreement, Exact
+from composer.methods.agreements.base import Agreement, Exact
 from composer.methods.estimators.features import Features, Tfidf
 from composer.methods.fitted import named, shaped
-from composer.methods.scoring import Scorer
+from composer.methods.scorers.basic import Scorer
 from composer.methods.selecting import LearnedSelector, taught
 from composer.methods.selectors.base import ABSTAINS
 from composer.values import State
@@ -18,7 +18,7 @@ from composer.values import State
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.methods.agreement import Comparison
+    from composer.methods.agreements.base import Comparison
     from composer.methods.answer_table import AnswerTable
     from composer.methods.estimators.values import Floats
     from composer.values import Asker, Candidates, Model

@@ -6,7 +6,7 @@ from itertools import permutations
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from composer.heavy import np
-from composer.methods.agreement import COMPARED, Comparison
+from composer.methods.agreements.base import COMPARED, Comparison
 from composer.methods.signals.base import Signal
 from composer.methods.signals.measured import SHARE
 from composer.values import Text

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import ClassVar
 
-from composer.methods.scoring import SCORE
+from composer.methods.scorers.basic import SCORE
 from composer.methods.signals.base import Signal
 from composer.values import Candidates, Port, Text
 from composer.values.finite import summed

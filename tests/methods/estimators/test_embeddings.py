@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from composer.methods import PartError
-from composer.methods.agreement import Comparison
-from composer.methods.cosine import Cosine
+from composer.methods.agreements.base import Comparison
+from composer.methods.agreements.cosine import Cosine
 from composer.methods.estimators import embeddings
 from composer.methods.estimators.embeddings import Static, VectorCache
 from composer.methods.estimators.learned import Knn, Linear

@@ -7,9 +7,9 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from composer.heavy import crowdkit, pd
-from composer.methods.judging import AskedScorer, Bench, grades_in
+from composer.methods.scorers.judging import AskedScorer, Bench, grades_in
+from composer.methods.scorers.tournament import Across, Results, windows
 from composer.methods.template import Template
-from composer.methods.tournament import Across, Results, windows
 from composer.quiet import quiet
 from composer.values.gather import side_by_side
 
@@ -42,7 +42,7 @@ class PeerReview(AskedScorer):
     scale: int = Field(default=5, ge=2)
     flips: bool = True
     reduce: Literal["mean", "dawid_skene"] = "mean"
-    judges: Across = "mean"
+    across: Across = "mean"
     c: float = Field(default=0.5, ge=0)
 
     @property

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from composer.methods.agreement import Agreement, Answers, Comparison
-from composer.methods.examples import calls_in, examples_in, inputs_like
-from composer.methods.extraction import Reader, Whole
+from composer.methods.agreements.base import Agreement, Answers, Comparison
+from composer.methods.code.examples import calls_in, examples_in, inputs_like
+from composer.methods.code.programs import Limits, Sandbox, program_in
+from composer.methods.code.verifying import ANSWER, program_of
 from composer.methods.mistakes import PartError
-from composer.methods.programs import Limits, Sandbox, program_in
+from composer.methods.readers.basic import Reader, Whole
 from composer.methods.template import Template
-from composer.methods.verifying import ANSWER, program_of
 from composer.values import Asker, Query, Text
 from composer.values.gather import side_by_side
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import field_validator
 
 from composer.diagnostics.amounts import counted
-from composer.methods.examples import examples_in
-from composer.methods.extraction import matches_of, readable_pattern
+from composer.methods.code.examples import examples_in
+from composer.methods.code.programs import Limits, Sandbox, program_in
 from composer.methods.json_schema import json_in, schema_text, violation
 from composer.methods.mistakes import PartError
-from composer.methods.programs import Limits, Sandbox, program_in
+from composer.methods.patterns import matches_of, readable_pattern
 from composer.methods.template import Template
 from composer.values import FilePath, Text, Typed
 from composer.values.gather import side_by_side

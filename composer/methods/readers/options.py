@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from composer import metrics
-from composer.methods.extraction import Reader
+from composer.methods.readers.basic import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,8 +6,8 @@ import json
 import re
 from typing import TYPE_CHECKING, ClassVar
 
-from composer.methods.extraction import Reader
 from composer.methods.json_schema import json_in
+from composer.methods.readers.basic import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

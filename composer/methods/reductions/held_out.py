@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from composer.methods.estimators.folds import shuffled
-from composer.methods.reduction import Count, Reduction
+from composer.methods.reductions.base import Count, Reduction
 from composer.methods.selecting import LearnedSelector
 from composer.values import Fitted
 
 if TYPE_CHECKING:
-    from composer.methods.agreement import Comparison
+    from composer.methods.agreements.base import Comparison
     from composer.methods.answer_table import AnswerTable
 
 Selector: TypeAlias = Reduction | LearnedSelector

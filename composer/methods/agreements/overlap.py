@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from composer import metrics
-from composer.methods.agreement import Agreement, Matrix
+from composer.methods.agreements.base import Agreement, Matrix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from composer.methods.mistakes import PartError
-from composer.methods.structured import fenced_blocks
+from composer.methods.readers.structured import fenced_blocks
 from composer.values import Text, Typed
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from composer.methods.scoring import Consensus, Scorer
+from composer.methods.scorers.basic import Consensus, Scorer
 
 if TYPE_CHECKING:
     from composer.values import Asker, Candidates, Model

@@ -11,9 +11,9 @@ from typing import ClassVar
 
 from pydantic import Field, field_validator
 
-from composer.methods.extraction import Reader
 from composer.methods.mistakes import PartError
-from composer.methods.structured import fenced_blocks
+from composer.methods.readers.basic import Reader
+from composer.methods.readers.structured import fenced_blocks
 from composer.values import Asker, FilePath, Text
 
 _ALLOWED = {

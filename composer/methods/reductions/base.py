@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from composer.methods.agreement import Answers, Comparison, Groups
+from composer.methods.agreements.base import Answers, Comparison, Groups
 from composer.values import Candidates, Text, Typed
 
 _CLOSE = 1e-12

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from composer.methods.agreement import Agreement, Matrix
+from composer.methods.agreements.base import Agreement, Matrix
 from composer.methods.estimators.embeddings import Embedding, Static
 from composer.methods.estimators.features import Tfidf
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from composer import metrics
-from composer.methods.agreement import Agreement, Matrix
-from composer.methods.extraction import Reader
+from composer.methods.agreements.base import Agreement, Matrix
+from composer.methods.readers.basic import Reader
 from composer.metrics.numbers import plain_number
 from composer.sandbox.mathematics import classes, last_expression
 

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from pydantic import Field, field_validator
 
-from composer.methods.extraction import Reader
 from composer.methods.json_schema import MISSING, json_in, schema_text, violation
+from composer.methods.readers.basic import Reader
 from composer.values import JSON, MaybeFile
 
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[(-?\d+)\]")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Protocol
 
 from pydantic import Field
 
-from composer.methods.agreement import Agreement, Comparison
+from composer.methods.agreements.base import Agreement, Comparison
 from composer.methods.estimators.pretrained import packaged_encoder
 from composer.methods.mistakes import PartError
 from composer.methods.template import Template
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.methods.agreement import Answers, Matrix
+    from composer.methods.agreements.base import Answers, Matrix
     from composer.values import Asker
 
 _HALF = 0.5

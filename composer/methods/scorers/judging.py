@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
+from composer.methods.judges import by_judges, judged
 from composer.methods.mistakes import PartError
-from composer.methods.scoring import Scorer, by_judges, judged
-from composer.methods.template import Template
-from composer.methods.templates import TEMPLATES
-from composer.methods.tournament import (
+from composer.methods.scorers.basic import Scorer
+from composer.methods.scorers.tournament import (
     TIE,
     Across,
     Match,
@@ -24,6 +23,8 @@ from composer.methods.tournament import (
     all_pairs,
     bubble,
 )
+from composer.methods.template import Template
+from composer.methods.templates import TEMPLATES
 from composer.values import Asker, Candidates, Model, Sampling, Text
 from composer.values.gather import side_by_side
 
@@ -104,7 +105,7 @@ class AskedScorer(Scorer):
             """The highest grade."""
 
         @property
-        def judges(self) -> Across:
+        def across(self) -> Across:
             """How the scores of several judges become one."""
 
         @property
@@ -122,7 +123,7 @@ class AskedScorer(Scorer):
 
     def reduced(self, judges: Sequence[Results]) -> tuple[float, ...]:
         """Return a score for each answer, NaN where no verdict could be read."""
-        return across(judges, self.judges, self.c)
+        return across(judges, self.across, self.c)
 
     async def score(
         self, answers: Candidates, ask: Asker, judges: tuple[Model, ...]
@@ -160,7 +161,7 @@ class Judge(AskedScorer):
     = "copeland"` a pair is won by the answer that has more of its two verdicts. `order = "bubble"`
     compares the best so far with the next one, in a seeded order: n - 1 pairs, and only the first
     place is sure. With `how = "grade"` each answer is graded alone, from 1 to `scale`; any other
-    grade counts as not read. `judges` says how the scores of several judges become one: `mean`,
+    grade counts as not read. `across` says how the scores of several judges become one: `mean`,
     `minimum`, or `penalized`, which is mean - `c` variance.
     """
 
@@ -175,7 +176,7 @@ class Judge(AskedScorer):
     max_tokens: int = Field(default=256, ge=1)
     order: Literal["full", "bubble"] = "full"
     reduce: Pairs = "mean"
-    judges: Across = "mean"
+    across: Across = "mean"
     c: float = Field(default=0.5, ge=0)
     scale: int = Field(default=10, ge=2)
 
