@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.compiler.fits.learners import names_of
+from composer.diagnostics.amounts import counted
 from composer.fit.answers import answers_of
 from composer.fit.settings import TrainingResult, not_trainable
 from composer.fit.validation import triple
@@ -26,7 +27,8 @@ def train_selector(part: LearnedSelector, node: Node, settings: FitSettings) -> 
     """Fit a vote or a score on the candidates of its step, and say how well it does."""
     table = answers_of(node, settings, labelled=part.labelled)
     if len(table.rows) < settings.folds:
-        text = f"{len(table.rows)} rows are too few for {settings.folds} folds"
+        are = "is" if len(table.rows) == 1 else "are"
+        text = f"{counted(len(table.rows), 'row')} {are} too few for {settings.folds} folds"
         raise not_trainable(text, "give more rows")
     compared = comparisons(table, part.compares or _agreement(node))
     state = part.fit(table, compared, settings.seed)

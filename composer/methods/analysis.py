@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from composer.methods.mistakes import PartError
 from composer.sandbox.meter import SizedValue
@@ -38,6 +38,14 @@ class Findings(BaseModel):
     partial_coverage: list[str] = []
     unique_insights: list[str] = []
     blind_spots: list[str] = []
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        """Take one sentence for a list of one, and null for none: judges write both."""
+        if value is None:
+            return []
+        return [value] if isinstance(value, str) else value
 
 
 KEYS = tuple(Findings.model_fields)
@@ -105,9 +113,7 @@ def analysis_in(reply: str) -> Analysis:
                 return Analysis(Findings(**{k: v for k, v in candidate.items() if k in KEYS}))
             except ValidationError as error:
                 place = ".".join(str(part) for part in error.errors()[0]["loc"])
-                raise _unreadable(
-                    f"`{place}` must be a list of sentences, or one of them"
-                ) from None
+                raise _unreadable(f"`{place}` must be a sentence or a list of sentences") from None
     raise _unreadable("it has no JSON object with any of these keys: " + ", ".join(KEYS))
 
 

@@ -21,7 +21,7 @@ model broken = fake(fails = true)
 model late = fake(says = "{}", seconds = 1000)
 model judge = fake(says = """{"consensus": ["all are Greek"], "blind_spots": []}""")
 model prose = fake(says = "They agree.")
-model typed = fake(says = """{"consensus": "all are Greek"}""")
+model typed = fake(says = """{"consensus": [1]}""")
 '''
 SHOWN = '"""{% for a in answers %}{{ a }};{% endfor %}{{ analysis.consensus }}{{ analysis }}"""'
 
@@ -53,9 +53,8 @@ def test_an_analysis_is_read_out_of_a_reply(reply):
         ("They agree.", "no JSON object"),
         ("", "no JSON object"),
         ('{"summary": ["x"]}', "no JSON object"),
-        ('{"consensus": "x"}', "`consensus` must be a list"),
-        ('{"consensus": [1]}', "`consensus.0` must be a list"),
-        ('{"consensus": null}', "`consensus` must be a list"),
+        ('{"consensus": {"a": 1}}', "`consensus` must be a sentence or a list"),
+        ('{"consensus": [1]}', "`consensus.0` must be a sentence or a list"),
         ('{"consensus": ["a"', "no JSON object"),
         ("{" * 100_000, "no JSON object"),
         ("[" * 100_000 + '{"a": ' * 50_000, "at most"),
@@ -66,6 +65,11 @@ def test_a_reply_without_an_analysis_says_what_is_wrong(reply, why):
     with pytest.raises(PartError, match=why) as caught:
         analysis_in(reply)
     assert caught.value.code == "E701"
+
+
+def test_one_sentence_is_a_list_of_one_and_null_is_none():
+    analysis = analysis_in('{"consensus": "both say 4", "blind_spots": null}')
+    assert (analysis.consensus, analysis.blind_spots) == (["both say 4"], [])
 
 
 def test_templates_read_the_analysis(answer):
@@ -87,7 +91,7 @@ def test_the_analysis_goes_on_through_steps_that_choose(answer, between):
     [
         ("broken", "[E701]"),
         ("prose", "no JSON object"),
-        ("typed", "must be a list of sentences"),
+        ("typed", "must be a sentence or a list of sentences"),
         ("late, timeout = 0.05", "[E702]"),
     ],
 )
