@@ -47,7 +47,7 @@ def test_fingerprints_of_recipes_are_as_before(golden):
         path
         for folder in (ROOT / "recipes", HERE / "recipes")
         for path in sorted(folder.rglob("*.ens"))
-        if path.name != "zoo.ens"
+        if path.name not in {"zoo.ens", "strategies.ens"}
     ]
     lines = []
     for path in paths:
