@@ -108,7 +108,7 @@ def test_a_def_is_called_with_its_parameters(proposed):
 
 
 def test_params_of_a_used_recipe_are_its_options(proposed):
-    assert "layered" in proposed('use "after/mixture_of_agents.ens" as moa\nmoa(‸)')
+    assert "refer" in proposed('use "after/mixture_of_agents.ens" as moa\nmoa(‸)')
 
 
 def test_files_and_their_names_are_proposed(proposed):

@@ -98,8 +98,8 @@ def test_parameters_lead_into_the_brackets_of_their_def(leads):
 
 
 def test_an_option_of_a_used_recipe_leads_to_its_param(leads):
-    text = 'use "after/mixture_of_agents.ens" as moa\nmoa(laye‸red = "x")'
-    assert leads(text) == ("mixture_of_agents.ens", "layered")
+    text = 'use "after/mixture_of_agents.ens" as moa\nmoa(ref‸er = "x")'
+    assert leads(text) == ("mixture_of_agents.ens", "refer")
 
 
 def test_data_files_lead_to_themselves(leads, tmp_path):

@@ -47,7 +47,7 @@ def said(result):
         ("[A, late, B] -> vote(ties = first())", "a"),
         ("[A, broken, B] -> rank(by = longest(), ties = first) -> best()", "a"),
         ("[A, broken, B] -> extract(whole()) -> vote(ties = first())", "a"),
-        ("[broken, A, B] -> select(say)", "a"),
+        ("[broken, A, B, A] -> select(say)", "a"),
         ('[A, broken, B] -> regenerate(say, template = """{{ answers }}""")', "1. a\n2. b"),
         ('[A, broken, B] -> prompt("""{% for a in answers %}{{ a.name }} {% endfor %}""") -> say',
          "A B"),
