@@ -166,7 +166,7 @@ def person(tmp_path):
     both = "confidence = 0.5, seconds = 0.4"
     (tmp_path / "r.ens").write_text(
         f'model A = fake(says = "a b", {both})\nmodel B = fake(says = "c", {both})\n'
-        "[A, B] -> rank() -> best()\n"
+        "[A, B] -> rank(ties = first()) -> best()\n"
     )
     person = Person(tmp_path)
     yield person

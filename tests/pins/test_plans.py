@@ -34,7 +34,9 @@ def hold(compose, golden, portable):
     return check
 
 
-@pytest.mark.parametrize("recipe", [each for each in SHIPPED if each.name not in LIBRARIES], ids=str)
+@pytest.mark.parametrize(
+    "recipe", [each for each in SHIPPED if each.name not in LIBRARIES], ids=str
+)
 def test_a_shipped_recipe_is_planned_as_before(recipe, hold, monkeypatch):
     monkeypatch.chdir(ROOT)
     hold(f"recipes/{recipe}", f"shipped/{recipe.with_suffix('.txt')}")
