@@ -15,7 +15,7 @@ COMMAND = "composer.__main__"
 USED = [
     ("numpy", "linalg"),
     ("scipy", "special"),
-    ("sklearn", "linear_model"),
+    pytest.param("sklearn", "linear_model", marks=pytest.mark.slow),
     ("networkx", "DiGraph"),
     ("transformers", "utils"),
 ]

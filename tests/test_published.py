@@ -36,7 +36,7 @@ def bits_per_byte(answer):
     ("answer", "published"),
     [
         ("maths", 1.8294),
-        ("token_fuse(base, bard, maths)", 2.0514),
+        pytest.param("token_fuse(base, bard, maths)", 2.0514, marks=pytest.mark.slow),
         # the engine's own tests hold the rest
         pytest.param("base", 2.9312, marks=pytest.mark.slow),
         pytest.param("bard", 3.4856, marks=pytest.mark.slow),

@@ -88,6 +88,7 @@ assert (list(logging.root.handlers), logging.root.level) == before
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "handed_on",
     [

@@ -46,6 +46,7 @@ def test_a_prompt_is_read_once_however_many_draws(model, read, name, prompt):
     assert sum(map(sum, read)) <= alone + 6 * (6 + 1)
 
 
+@pytest.mark.slow
 def test_a_draw_that_begins_later_copies_a_prompt_that_was_read(model, read):
     stories, asked = model("stories"), ((("user", PROMPT),),)
     pieces = []

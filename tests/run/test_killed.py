@@ -63,6 +63,7 @@ def killed_until_done(start, path, kills, wait, seed=0):
     return finished
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_was(tmp_path, start):
     recipe = "model A = fake(seconds = 0.02)\nmodel B = fake(style = echo, seconds = 0.02)\n"
     recipe += 'A(temperature = 1) -> prompt("""{{ query }} {{ answer }}""") -> B\n'

@@ -57,6 +57,7 @@ def asked(url, count, budget=None, **options):
         return list(ensemble.map(questions(count))), ensemble.budget
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slow", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_every_query_is_answered_or_has_a_reason_and_costs_what_the_budget_allows(server, slow):
     count = MOST[slow]

@@ -32,6 +32,7 @@ def test_only_a_model_without_a_cache_keeps_a_state(small):
     assert cache_name(rwkv) is None
 
 
+@pytest.mark.slow
 def test_first_answers_of_zoo_models_come_without_a_warning(tmp_path):
     if not all((ZOO / name / "model.safetensors").is_file() for name in ("general-1", "other")):
         pytest.skip("the zoo's models are not there")

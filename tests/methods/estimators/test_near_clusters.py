@@ -54,6 +54,7 @@ def test_members_that_are_equally_accurate_share_a_rank(labels, letters):
     assert part.predict(state, [("a", ())]).mean[0] == pytest.approx([10, 10, 1 / 2.1])
 
 
+@pytest.mark.slow
 def test_the_balance_buys_accuracy_with_dollars():
     """ARC challenge, eleven models: from the cheapest to nearly the best single model."""
     if not RECORDED.is_dir():
