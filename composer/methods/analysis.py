@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
-from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
+from composer.methods.json_schema import json_in
 from composer.methods.mistakes import PartError
 from composer.sandbox.meter import SizedValue
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["ANALYSIS", "SCHEMA", "Analysis", "analysis_in"]
 
@@ -21,11 +17,6 @@ ANALYSIS = "analysis"
 
 LONGEST = 200_000
 """Characters of a reply that are read; a longer one is refused."""
-
-TRIES = 50
-"""Opening braces of a reply at which an object is looked for."""
-
-_FENCED = re.compile(r"```[a-zA-Z]*\s*\n(.*?)```", re.DOTALL)
 
 
 class Findings(BaseModel):
@@ -107,32 +98,14 @@ def analysis_in(reply: str) -> Analysis:
     """
     if len(reply) > LONGEST:
         raise _unreadable(f"it has {len(reply):,} characters, and at most {LONGEST:,} are read")
-    for candidate in _objects(reply):
-        if any(key in candidate for key in KEYS):
+    for (candidate,) in json_in(reply):
+        if isinstance(candidate, dict) and any(key in candidate for key in KEYS):
             try:
-                return Analysis(Findings(**{k: v for k, v in candidate.items() if k in KEYS}))
+                return Analysis(Findings.model_validate(candidate))
             except ValidationError as error:
                 place = ".".join(str(part) for part in error.errors()[0]["loc"])
                 raise _unreadable(f"`{place}` must be a sentence or a list of sentences") from None
     raise _unreadable("it has no JSON object with any of these keys: " + ", ".join(KEYS))
-
-
-def _objects(reply: str) -> Iterator[dict[str, Any]]:
-    """Yield the JSON objects in a text, those in code fences first."""
-    from composer.methods.json_schema import DECODER
-
-    for text in (*_FENCED.findall(reply), reply):
-        starts = [match.start() for match in re.finditer(r"\{", text)][:TRIES]
-        end = 0
-        for start in starts:
-            if start < end:
-                continue
-            try:
-                value, end = DECODER.raw_decode(text, start)
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(value, dict):
-                yield value
 
 
 def _unreadable(why: str) -> PartError:

@@ -169,10 +169,12 @@ def _mean_agreement(comparison: Comparison) -> tuple[float, ...]:
     return tuple(scores)
 
 
-class Length(Scorer):
-    """Characters of a candidate, for sums of scores: `likely() - 0.1 * length()`."""
+class Sized(Scorer):
+    """A score of each candidate's text alone, for which nobody is asked."""
 
-    name: ClassVar[str] = "length"
+    @abstractmethod
+    def of_text(self, text: str) -> float:
+        """Return the score of one text."""
 
     @property
     def single(self) -> bool:
@@ -182,9 +184,19 @@ class Length(Scorer):
     async def score(
         self, answers: Candidates, ask: Asker, judges: tuple[Model, ...]
     ) -> tuple[float, ...]:
-        """Return the length."""
+        """Score each text by itself."""
         del ask, judges
-        return tuple(float(len(text.text)) for text in answers.texts)
+        return tuple(self.of_text(text.text) for text in answers.texts)
+
+
+class Length(Sized):
+    """Characters of a candidate, for sums of scores: `likely() - 0.1 * length()`."""
+
+    name: ClassVar[str] = "length"
+
+    def of_text(self, text: str) -> float:
+        """Return the length."""
+        return float(len(text))
 
 
 class Sum(Scorer):
@@ -244,40 +256,24 @@ class Sum(Scorer):
         )
 
 
-class Shortest(Scorer):
+class Shortest(Sized):
     """The fewest characters: a baseline for judges that prefer length."""
 
     name: ClassVar[str] = "shortest"
 
-    @property
-    def single(self) -> bool:
-        """An answer is scored by itself."""
-        return True
-
-    async def score(
-        self, answers: Candidates, ask: Asker, judges: tuple[Model, ...]
-    ) -> tuple[float, ...]:
+    def of_text(self, text: str) -> float:
         """Return minus the length."""
-        del ask, judges
-        return tuple(-float(len(text.text)) for text in answers.texts)
+        return -float(len(text))
 
 
-class Longest(Scorer):
+class Longest(Sized):
     """The most characters: a baseline for judges that prefer length."""
 
     name: ClassVar[str] = "longest"
 
-    @property
-    def single(self) -> bool:
-        """An answer is scored by itself."""
-        return True
-
-    async def score(
-        self, answers: Candidates, ask: Asker, judges: tuple[Model, ...]
-    ) -> tuple[float, ...]:
+    def of_text(self, text: str) -> float:
         """Return the length."""
-        del ask, judges
-        return tuple(float(len(text.text)) for text in answers.texts)
+        return float(len(text))
 
 
 def _mean_logprob(name: str, text: Text) -> float:
