@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import re
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
@@ -16,25 +13,25 @@ from composer.checkpoints.dtypes import Dtype, long_name
 from composer.checkpoints.faults import faults_of
 from composer.checkpoints.folder import LOCAL, card_of
 from composer.checkpoints.generation_options import checked, processing_of, settings_of, unheeded
+from composer.checkpoints.location import Stored
 from composer.specs.content import folder_digest
 from composer.specs.declaration import Chat, Local, Weights
-from composer.specs.headers import has_weights
 from composer.specs.parts import ChatFile, chosen_chat
 from composer.values.card import Card, Price
-from composer.values.errors import ModelError
 from composer.values.processing import LogitBias, MinTokens, RepetitionPenalty, TokenPenalty
 from composer.values.thinking import Thinking
 from composer.values.typed import ModelPath, Variables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from composer.values.errors import ModelError
 
 __all__ = ["HF"]
 
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
-
-class HF(Local):
+class HF(Stored, Local):
     """A language model in a folder or on a hub, run here by transformers.
 
     `dtype = auto` is the type of the stored weights, but float32 on a CPU; `device = auto` is the
@@ -70,17 +67,6 @@ class HF(Local):
     min_tokens: MinTokens | None = None
     price: Price = None
 
-    @property
-    def aliases(self) -> tuple[str, ...]:
-        """The path, and its last part."""
-        last = self.path.rstrip("/").rpartition("/")[2]
-        return tuple(dict.fromkeys((last, self.path)))
-
-    @property
-    def folder(self) -> Path | None:
-        """Where the model lies on this machine, None for one that is still on the hub."""
-        return locate(self.path, self.revision)
-
     def card(self) -> Card:
         """Read config.json, tokenizer.json and the headers of the weights."""
         folder = self.folder
@@ -89,11 +75,8 @@ class HF(Local):
             card = replace(card, price=self.price, unheeded=unheeded(self, card))
             card = replace(card, losses=self._losses(folder))
             return checked(self, card, self.aliases[0])
-        absent = (
-            f"is not on this machine (`{self.path}`), so it cannot be checked before it is "
-            "downloaded"
-        )
-        return checked(self, Card(LOCAL, price=self.price, deferred=(absent,)), self.aliases[0])
+        card = Card(LOCAL, price=self.price, deferred=(self.absence,))
+        return checked(self, card, self.aliases[0])
 
     def faults(self) -> Sequence[ModelError]:
         """Say which weights are missing, too many or of another shape, from the headers."""
@@ -103,12 +86,12 @@ class HF(Local):
         """The folder, or the hub id with its revision, and how the weights are used."""
         thinking = () if self.thinking == "auto" else (f"thinking:{self.thinking}",)
         use = (long_name(self.dtype), self.device, str(self.chat), *thinking)
-        return "|".join((f"hf:{self._key}", *use))
+        return "|".join((f"hf:{self.key}", *use))
 
     def content(self) -> str:
         """The digest of the folder, or the hub id with its revision; dtype and template."""
         folder = self.folder
-        held = folder_digest(folder) if folder is not None else self._key
+        held = folder_digest(folder) if folder is not None else self.key
         said = processing_of(self).set_options
         done = (f"processing:{sorted(said.items())}",) if said else ()
         if self.thinking != "auto":
@@ -124,7 +107,7 @@ class HF(Local):
     def weights(self) -> Weights:
         """The checkpoint, and how it is used."""
         return Weights(
-            key=self._key,
+            key=self.key,
             location=str(self.folder or self.path),
             revision=self.revision,
             dtype=long_name(self.dtype),
@@ -156,43 +139,3 @@ class HF(Local):
         template = chat_of(folder, self.chat, f"`{self.path}`")
         losses = template.probe.losses if template is not None else frozenset()
         return losses - {"system"} if self.fold_system else losses
-
-    @property
-    def _key(self) -> str:
-        """The folder itself, or for a model of a hub its id and the commit, where it is known."""
-        folder = self.folder
-        if folder is None:
-            return f"{self.path}@{self.revision or 'main'}"
-        hub = HUB_ID.fullmatch(self.path) and folder.parent.name == "snapshots"
-        return f"{self.path}@{folder.name}" if hub else str(folder.resolve())
-
-
-def locate(path: str, revision: str | None = None) -> Path | None:
-    """Find the folder of a model, here or in the hub's cache; None when it must be downloaded."""
-    folder = Path(os.path.expanduser(path))  # noqa: PTH111 - Path's own raises for an unknown user
-    if os.path.isdir(folder):  # noqa: PTH112 - pathlib raises for a name that is too long
-        return folder
-    if os.path.isfile(folder):  # noqa: PTH113
-        raise ModelError("E505", f"`{path}` is a file", "give the folder that contains config.json")
-    if not HUB_ID.fullmatch(path):
-        raise ModelError(
-            "E501",
-            f"there is no folder `{path}`",
-            "give a path that starts at the folder of the recipe, or the id of a model on a hub",
-        )
-    return _cached(path, revision)
-
-
-def _cached(hub_id: str, revision: str | None) -> Path | None:
-    """The snapshot of a hub model, if all of it is on this machine; asks no network."""
-    from huggingface_hub import try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
-
-    try:
-        cached = try_to_load_from_cache(hub_id, "config.json", revision=revision)
-    except HFValidationError as problem:
-        raise ModelError(
-            "E501", f"`{hub_id}` is neither a folder nor the id of a model on a hub"
-        ) from problem
-    folder = Path(cached).parent if isinstance(cached, str) else None
-    return folder if folder is not None and has_weights(folder) else None

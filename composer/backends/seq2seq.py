@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from composer.backends.hf import locate
 from composer.checkpoints.devices import DeviceName
 from composer.checkpoints.dtypes import Dtype, long_name
 from composer.checkpoints.folder import card_of
+from composer.checkpoints.location import Stored
 from composer.specs.content import folder_digest
 from composer.specs.declaration import Remote
 from composer.specs.headers import read_json
@@ -25,7 +25,6 @@ from composer.values.typed import ModelPath
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from composer.backends.encoder_decoder import EncoderDecoder
     from composer.values.flow import Model, Query
@@ -37,7 +36,7 @@ __all__ = ["Seq2Seq"]
 ABLE = Capability.TEXT | Capability.LOGPROBS | Capability.SCORE | Capability.WEIGHTS
 
 
-class Seq2Seq(Remote):
+class Seq2Seq(Stored, Remote):
     """An encoder-decoder model in a folder or on a hub, for `regenerate` or as a member.
 
     It reads the contents of all messages, one below the other, without a chat template. A prompt of
@@ -60,27 +59,12 @@ class Seq2Seq(Remote):
     batch: int = Field(default=16, ge=1)
     price: Price = None
 
-    @property
-    def aliases(self) -> tuple[str, ...]:
-        """The path, and its last part."""
-        last = self.path.rstrip("/").rpartition("/")[2]
-        return tuple(dict.fromkeys((last, self.path)))
-
-    @property
-    def folder(self) -> Path | None:
-        """Where the model lies on this machine, None for one that is still on the hub."""
-        return locate(self.path, self.revision)
-
     def card(self) -> Card:
         """Read config.json, tokenizer.json and the headers of the weights."""
         folder = self.folder
         why = lacking("an encoder-decoder model does not give it", has=ABLE)
         if folder is None:
-            absent = (
-                f"is not on this machine (`{self.path}`), so it cannot be checked before it is "
-                "downloaded"
-            )
-            return Card(ABLE, price=self.price, deferred=(absent,), why=why)
+            return Card(ABLE, price=self.price, deferred=(self.absence,), why=why)
         card = card_of(folder, long_name(self.dtype))
         if not read_json(folder / "config.json").get("is_encoder_decoder"):
             raise ModelError(
@@ -92,15 +76,13 @@ class Seq2Seq(Remote):
 
     def identity(self) -> str:
         """The folder, or the hub id with its revision, and how the model is used."""
-        folder = self.folder
-        key = f"{self.path}@{self.revision or 'main'}" if folder is None else str(folder.resolve())
-        return "|".join((f"seq2seq:{key}", self.device, *self._use))
+        return "|".join((f"seq2seq:{self.key}", self.device, *self._use))
 
     def content(self) -> str:
         """The digest of the folder, or the hub id with its revision, and how it is read."""
         folder = self.folder
-        key = f"{self.path}@{self.revision or 'main'}" if folder is None else folder_digest(folder)
-        return "|".join((f"seq2seq:{key}", *self._use))
+        digest = self.key if folder is None else folder_digest(folder)
+        return "|".join((f"seq2seq:{digest}", *self._use))
 
     @property
     def _use(self) -> tuple[str, ...]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
+from composer.checkpoints.location import HUB_ID
 from composer.specs.content import OF_TOKENIZER, file_digest, json_digest
 from composer.specs.declaration import Weights
 from composer.values.errors import ModelError
@@ -13,7 +13,6 @@ from composer.values.errors import ModelError
 __all__ = ["digest_of", "fetched_tokenizer", "tokenizer_folder"]
 
 FILE = "tokenizer.json"
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 
 def tokenizer_folder(path: str) -> Path | None:
