@@ -386,7 +386,7 @@ def test_a_run_that_nobody_awaits_is_ended(sandbox):
 
 def test_what_cannot_be_held_is_refused(sandbox, monkeypatch):
     sandbox("")
-    told = {"missing": {"network": "there are no namespaces here"}}
-    monkeypatch.setattr(running._Run, "_guarded", lambda *_: told)
+    report = {"missing": {"network": "there are no namespaces here"}}
+    monkeypatch.setattr(running._Run, "_report", lambda *_: report)
     with pytest.raises(WallError, match="network: there are no namespaces here"):
         running.run_blocking(Job("print(1)"))

@@ -43,7 +43,6 @@ class Guard:
         self.texts = {name: bytearray() for name in self.pipes}
         self.limit: str | None = None
         self.child = 0
-        self.peak = 0
         self.measured = 0.0
 
     def run(self) -> dict[str, Any]:
@@ -58,7 +57,7 @@ class Guard:
         self._watch(began + self.bounds["seconds"])
         self._end()
         seconds = time.monotonic() - began
-        return {**self._told(), "limit": self.limit, "seconds": seconds, "peak": self.peak}
+        return {**self._report(), "limit": self.limit, "seconds": seconds}
 
     def _be(self, inside: Inside) -> None:
         """Be the first process inside, whatever happens to it."""
@@ -123,19 +122,16 @@ class Guard:
         return True
 
     def _watch(self, until: float) -> None:
-        """Read what comes, and end all when a limit is reached."""
+        """Read what comes, until the program has ended or a limit is reached."""
         ends = {self.pipes[name][0]: name for name in self.pipes}
-        while "control" in ends.values():
+        while "control" in ends.values() and not self.limit:
             ready, _, _ = select.select([*ends, 0], [], [], TICK)
             for end in ready:
                 if end == 0:
                     self._stop("time")
-                    return
-                if not self._read(end, ends[end]):
+                elif not self._read(end, ends[end]):
                     del ends[end]
             self._measure(until)
-            if self.limit:
-                return
 
     def _read(self, end: int, name: str) -> bool:
         """Read some of a pipe, as much as is wanted; False at its end."""
@@ -158,20 +154,18 @@ class Guard:
             return
         self.measured = now
         used, seconds = 0, 0.0
-        with contextlib.suppress(OSError):
-            for pid in descent(self.child):
-                with contextlib.suppress(OSError, IndexError, ValueError):
-                    used += memory(pid)
-                    seconds += cpu(pid)
-        self.peak = max(self.peak, used)
+        for pid in descent(self.child):
+            with contextlib.suppress(OSError, IndexError, ValueError):
+                used += memory(pid)
+                seconds += cpu(pid)
         if used > self.bounds["memory"]:
             self._stop("memory")
         elif seconds > self.bounds["cpu"]:
             self._stop("cpu")
 
     def _stop(self, limit: str) -> None:
+        """Note the limit that ends the run; the first one counts."""
         self.limit = self.limit or limit
-        self._end()
 
     def _end(self) -> None:
         """End every process of the run, then read what is left in the pipes."""
@@ -182,7 +176,7 @@ class Guard:
         with contextlib.suppress(OSError):
             os.waitpid(self.child, 0)
         with contextlib.suppress(OSError):
-            while pids := [*descent(os.getpid())][1:]:
+            while pids := descent(os.getpid())[1:]:
                 for number in (signal.SIGSTOP, signal.SIGKILL):
                     for pid in pids:
                         with contextlib.suppress(OSError):
@@ -201,7 +195,7 @@ class Guard:
         room: int = self.bounds["output"] - used
         return 65536 if name not in {"output", "errors"} else max(room, 0)
 
-    def _told(self) -> dict[str, Any]:
+    def _report(self) -> dict[str, Any]:
         """Return what the processes inside have said."""
         lines = {
             name: [json.loads(line) for line in self.texts[name].split(b"\n")[:-1]]

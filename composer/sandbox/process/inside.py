@@ -66,8 +66,8 @@ class Inside:
         if self.task["script"]:
             self._await(program, program)
             with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
-                told = ours.recv(65536, socket.MSG_DONTWAIT).partition(b"\n")[0]
-                self._tell(error=tester.error_of(json.loads(told)))
+                report = ours.recv(65536, socket.MSG_DONTWAIT).partition(b"\n")[0]
+                self._tell(error=tester.error_of(json.loads(report)))
             return
         self._await(self._fork(lambda: self._tests(ours)), program)
 

@@ -65,16 +65,16 @@ class Job:
         return self.tests is not None or bool(self.values)
 
     @property
-    def tests_written(self) -> tuple[str, ...]:
+    def sources(self) -> tuple[str, ...]:
         """The sources of the tests: expressions, or the conditions of assertions."""
         try:
             tree = ast.walk(ast.parse(self.tests or ""))
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return self.values
-        checks = [node.test for node in tree if isinstance(node, ast.Assert)]
-        written = [each for each in checks if not isinstance(each, ast.Constant)]
-        lines = sorted(written, key=lambda each: each.lineno)
-        return (*self.values, *(ast.unparse(each)[:200] for each in lines))
+        conditions = (node.test for node in tree if isinstance(node, ast.Assert))
+        tests = [each for each in conditions if not isinstance(each, ast.Constant)]
+        tests.sort(key=lambda each: each.lineno)
+        return (*self.values, *(ast.unparse(each)[:200] for each in tests))
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,15 @@ def run_blocking(job: Job) -> Outcome:
     return _threads().submit(_Run(job, threading.Event()).outcome).result()
 
 
+@cache
+def missing_walls() -> dict[str, str]:
+    """Return the walls that this system cannot hold, and why, as a run of nothing finds out."""
+    try:
+        return dict(run_blocking(Job("", allow=frozenset(WALLS))).walls)
+    except WallError as error:
+        return {name: str(error) for name in WALLS}
+
+
 def cores() -> int:
     """Return how many processors this process may use."""
     usable = getattr(os, "sched_getaffinity", None)
@@ -80,17 +89,17 @@ class _Run:
         if not hasattr(os, "fork"):
             raise WallError(dict.fromkeys(WALLS, "this system has no `fork`"))
         with tempfile.TemporaryDirectory(prefix="sandbox-", ignore_cleanup_errors=True) as folder:
-            told = self._guarded(folder)
-        missing = told.get("missing", {})
+            report = self._report(folder)
+        missing = report.get("missing", {})
         refused = {name: why for name, why in missing.items() if name not in self.job.allow}
         if refused:
             raise WallError(refused)
-        if "broken" in told:
-            raise WallError({"folder": f"the sandbox cannot be started ({told['broken']})"})
-        return _outcome(self.job, told)
+        if "broken" in report:
+            raise WallError({"folder": f"the sandbox cannot be started ({report['broken']})"})
+        return _outcome(self.job, report)
 
-    def _guarded(self, folder: str) -> dict[str, Any]:
-        """Start a guard, and return what it tells."""
+    def _report(self, folder: str) -> dict[str, Any]:
+        """Start a guard, and return its report."""
         python = os.path.realpath(getattr(sys, "_base_executable", "") or sys.executable)
         guard = subprocess.Popen(  # noqa: S603 - the interpreter that runs this
             [python, *FLAGS, BOOT, "0"],
@@ -102,20 +111,17 @@ class _Run:
             start_new_session=True,
         )
         with guard:
-            timer = threading.Timer(self.job.bounds.seconds + _GRACE, guard.kill)
-            watch = threading.Thread(target=self._cancel, args=(guard,), daemon=True)
-            timer.start()
+            watch = threading.Thread(target=self._watch, args=(guard,), daemon=True)
             watch.start()
             try:
-                return _conversed(guard, message(_codes(), "guard", self._task()))
+                return _reply(guard, message(_codes(), "guard", self._task()))
             finally:
-                timer.cancel()
                 self.ended.set()
-                guard.kill()
                 watch.join()
 
-    def _cancel(self, guard: subprocess.Popen[bytes]) -> None:
-        self.ended.wait()
+    def _watch(self, guard: subprocess.Popen[bytes]) -> None:
+        """End a guard when the run is over, or takes too long."""
+        self.ended.wait(self.job.bounds.seconds + _GRACE)
         guard.kill()
 
     def _task(self) -> dict[str, Any]:
@@ -134,8 +140,8 @@ class _Run:
         }
 
 
-def _conversed(guard: subprocess.Popen[bytes], start: bytes) -> dict[str, Any]:
-    """Give a guard its task and read what it tells; its input stays open while it is wanted."""
+def _reply(guard: subprocess.Popen[bytes], start: bytes) -> dict[str, Any]:
+    """Give a guard its task and read its report; its input stays open while it is wanted."""
     if guard.stdin is None or guard.stdout is None or guard.stderr is None:
         raise RuntimeError("a guard has pipes")
     with contextlib.suppress(BrokenPipeError):
@@ -149,11 +155,11 @@ def _conversed(guard: subprocess.Popen[bytes], start: bytes) -> dict[str, Any]:
     return {"broken": words[-1] if words else "its guard was ended"}
 
 
-def _outcome(job: Job, told: dict[str, Any]) -> Outcome:
-    """Put together what a guard has told."""
-    limit, problem = told["limit"], _problem(told)
+def _outcome(job: Job, report: dict[str, Any]) -> Outcome:
+    """Put together what a guard reports."""
+    limit, problem = report["limit"], _problem(report)
     records, ends = [], []
-    for verdict in told["verdicts"]:
+    for verdict in report["verdicts"]:
         limit = limit or verdict.get("limit")
         if "end" in verdict:
             ends.append(verdict)
@@ -164,24 +170,24 @@ def _outcome(job: Job, told: dict[str, Any]) -> Outcome:
             )
     if job.is_tested and not (ends and ends[0]["end"]):
         problem = (ends[0].get("why") if ends else "") or problem or "it ended before its tests"
-        rest = job.tests_written[len(records) :] or ("the end of the tests",)
+        rest = job.sources[len(records) :] or ("the end of the tests",)
         records += [Record(test, passed=False, why=problem) for test in rest]
-    if limit is None and told.get("status") == -getattr(signal, "SIGXCPU", 0):
+    if limit is None and report.get("status") == -getattr(signal, "SIGXCPU", 0):
         limit = "cpu"
-    error = (told.get("error") or {}).get("limit")
-    texts = told["output"], told["errors"]
+    error = (report.get("error") or {}).get("limit")
+    texts = report["output"], report["errors"]
     return Outcome(
-        *texts, problem, limit or error, tuple(records), told["seconds"], told["missing"]
+        *texts, problem, limit or error, tuple(records), report["seconds"], report["missing"]
     )
 
 
-def _problem(told: dict[str, Any]) -> str:
+def _problem(report: dict[str, Any]) -> str:
     """Say how a program has ended, empty for one that ended well."""
-    if told["limit"]:
-        return f"stopped by the limit of {told['limit']}"
-    if error := told.get("error"):
+    if report["limit"]:
+        return f"stopped by the limit of {report['limit']}"
+    if error := report.get("error"):
         return f"{error['type']}: {error['text']}".removesuffix(": ")
-    status = int(told.get("status") or 0)
+    status = int(report.get("status") or 0)
     if status < 0:
         return f"ended by the signal {-status}"
     return f"ended with the status {status}" if status else ""

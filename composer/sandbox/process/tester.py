@@ -136,23 +136,13 @@ def _forward(name: str) -> Callable[..., Any]:
 _ORDERS = ("__lt__", "__le__", "__gt__", "__ge__")
 """Comparisons with a plain value, of which the program has no say: `abs(f(2) - 4) < 1e-6`."""
 
-for _name in _ORDERS:
+_OPERATIONS = (
+    *("len", "getitem", "setitem", "delitem", "contains", "str", "next", "enter", "exit"),
+    *("add", "sub", "mul", "truediv", "floordiv", "mod", "neg", "abs"),
+)
+
+for _name in (*_ORDERS, *(f"__{name}__" for name in _OPERATIONS)):
     setattr(Remote, _name, _forward(_name))
-for _name in ("len", "getitem", "setitem", "delitem", "contains", "str", "next"):
-    setattr(Remote, f"__{_name}__", _forward(f"__{_name}__"))
-for _name in (
-    "add",
-    "sub",
-    "mul",
-    "truediv",
-    "floordiv",
-    "mod",
-    "neg",
-    "abs",
-    "enter",
-    "exit",
-):
-    setattr(Remote, f"__{_name}__", _forward(f"__{_name}__"))
 
 
 class _Redefined:
@@ -279,10 +269,10 @@ def error_of(message: dict[str, Any]) -> dict[str, str | None]:
 
 
 def _exception(kind: str, text: str) -> Exception:
-    found = getattr(builtins, kind, None)
-    if isinstance(found, type) and issubclass(found, Exception):
+    builtin = getattr(builtins, kind, None)
+    if isinstance(builtin, type) and issubclass(builtin, Exception):
         with contextlib.suppress(TypeError):
-            return found(text)
+            return builtin(text)
     return ProgramError(f"{kind}: {text}")
 
 

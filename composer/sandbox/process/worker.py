@@ -47,7 +47,7 @@ def main(task: dict[str, Any]) -> None:
     except BaseException as error:
         if task["script"] and isinstance(error, SystemExit):
             raise
-        channel.write(dumps({"error": told(error)}))
+        channel.write(dumps({"error": described(error)}))
         channel.flush()
         if task["script"]:
             import traceback
@@ -71,7 +71,7 @@ def _kind(value: object) -> str:
     return "call" if callable(value) else "value"
 
 
-def told(error: BaseException) -> dict[str, str | None]:
+def described(error: BaseException) -> dict[str, str | None]:
     """Describe an exception: its type, its message, and the limit that it speaks of."""
     try:
         text = str(error)[:500]
@@ -104,7 +104,7 @@ class Server:
                 reply = self._answer(json.loads(line))
                 written = dumps(reply)
             except BaseException as error:  # noqa: BLE001 - whatever it is, it is told
-                written = dumps({"error": told(error)})
+                written = dumps({"error": described(error)})
             self.channel.write(written)
             self.channel.flush()
 
