@@ -152,13 +152,13 @@ def _cpu() -> str:
 
 def threads(health: Health) -> dict[str, int]:
     """Return how many threads torch uses, and on how many cores."""
-    usable = getattr(os, "sched_getaffinity", None)
-    cores = len(usable(0)) if usable is not None else os.cpu_count() or 1
-    count = torch.get_num_threads()
-    if count > cores:
-        text = f"torch uses {count} threads on {counted(cores, 'core')}"
-        health.problems.append(HealthProblem(text, f"set OMP_NUM_THREADS={cores}"))
-    return {"cores": cores, "torch": count}
+    from composer.sandbox.process.running import cores
+
+    usable, count = cores(), torch.get_num_threads()
+    if count > usable:
+        text = f"torch uses {count} threads on {counted(usable, 'core')}"
+        health.problems.append(HealthProblem(text, f"set OMP_NUM_THREADS={usable}"))
+    return {"cores": usable, "torch": count}
 
 
 def zoo(health: Health) -> dict[str, object]:
