@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from composer.heavy import np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from composer.methods.agreements.base import Comparison
     from composer.methods.estimators.values import Floats
     from composer.values import Candidates
 
@@ -67,15 +68,12 @@ class AnswerTable:
     @cached_property
     def answers(self) -> tuple[tuple[str | None, ...], ...]:
         """What each name answered, a tuple a row; None abstains or is missing."""
-        return tuple(
-            tuple(
-                dict(zip(row.candidates.names, row.candidates.texts, strict=True))[name].answer
-                if name in row.candidates.names
-                else None
-                for name in self.names
-            )
-            for row in self.rows
-        )
+        rows = []
+        for row in self.rows:
+            pairs = zip(row.candidates.names, row.candidates.texts, strict=True)
+            answers = {name: text.answer for name, text in pairs}
+            rows.append(tuple(answers.get(name) for name in self.names))
+        return tuple(rows)
 
     @cached_property
     def best_member(self) -> str:
@@ -91,3 +89,21 @@ class AnswerTable:
     def taken(self, rows: Sequence[int]) -> AnswerTable:
         """Return the table of some of its rows."""
         return AnswerTable(self.names, tuple(self.rows[at] for at in rows), self.digest)
+
+    def member_answers(self, comparisons: Sequence[Comparison]) -> Iterator[MemberAnswers]:
+        """Yield the answers of each row with their comparison."""
+        for row, comparison in zip(self.rows, comparisons, strict=True):
+            yield MemberAnswers(row.candidates, comparison, self.members(row), len(self.names))
+
+
+@dataclass(frozen=True, eq=False)
+class MemberAnswers:
+    """The candidates of one query, the comparison of their answers, and whose they are.
+
+    `members` has the place of each candidate among the `count` names of the fit.
+    """
+
+    candidates: Candidates
+    comparison: Comparison
+    members: Sequence[int]
+    count: int

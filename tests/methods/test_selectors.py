@@ -10,7 +10,7 @@ import pytest
 
 from composer.methods import Exact, PartError
 from composer.methods.agreements.base import Comparison
-from composer.methods.answer_table import AnswerRow, AnswerTable
+from composer.methods.answer_table import AnswerRow, AnswerTable, MemberAnswers
 from composer.methods.fitted import read, save
 from composer.methods.recorded_answers import recorded_answers
 from composer.methods.scorers.basic import Length, Sum
@@ -74,7 +74,9 @@ def right_of(part, table, comparisons):
 def test_features_of_a_candidate_by_hand():
     each = candidates("Which is more, 12 or 7?", "12", "seven or 12", "12")
     each = replace(each, texts=(replace(each.texts[0], logprobs=(-0.5, -1.5)), *each.texts[1:]))
-    first, second, third = agreement_features(each, compared(each), (0, 1, 2), 3).tolist()
+    first, second, third = agreement_features(
+        MemberAnswers(each, compared(each), (0, 1, 2), 3)
+    ).tolist()
     who, asked = slice(0, 3), slice(3, 14)
     assert [first[who], second[who]] == [[1, 0, 0], [0, 1, 0]]
     assert first[asked] == second[asked] == [0, 0, 0, 0, 1, 0, 0, 0, 0, 6, 2]
@@ -88,7 +90,7 @@ def test_features_of_a_candidate_by_hand():
 def test_an_abstention_has_no_features_and_comes_last(table, comparisons):
     forest = bound(Forest(trees=5), table, comparisons)
     each = candidates("what is 3 plus 3", None, "6", None)
-    assert len(agreement_features(each, compared(each), (0, 1, 2), 3)) == 1
+    assert len(agreement_features(MemberAnswers(each, compared(each), (0, 1, 2), 3))) == 1
     values = forest.values(each, compared(each))
     assert values[0] == values[2] == -math.inf
     assert 0 <= values[1] <= 1

@@ -7,6 +7,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from composer.methods.agreements.base import Agreement, Exact
+from composer.methods.answer_table import MemberAnswers
 from composer.methods.fitted import named
 from composer.methods.mistakes import PartError
 from composer.methods.scorers.basic import Scorer
@@ -60,19 +61,15 @@ class LearnedScorer(Scorer, LearnedSelector):
         members = named(state, candidates.names, self.name)
         scores = [ABSTAINS] * len(candidates.texts)
         if comparison.voters:
-            voted = self.scores(state, candidates, comparison, members)
-            for place, score in zip(comparison.voters, voted, strict=True):
+            answers = MemberAnswers(candidates, comparison, members, len(state.facts["names"]))
+            pairs = zip(comparison.voters, self.scores(state, answers), strict=True)
+            for place, score in pairs:
                 scores[place] = float(score)
         return tuple(scores)
 
     @abstractmethod
-    def scores(
-        self, state: State, candidates: Candidates, comparison: Comparison, members: Sequence[int]
-    ) -> Sequence[float] | Floats:
-        """Return the scores of the candidates that answer: those of `comparison.voters`.
-
-        `members` has the place of each candidate among the names of the fit.
-        """
+    def scores(self, state: State, answers: MemberAnswers) -> Sequence[float] | Floats:
+        """Return the scores of the candidates that answer: those of `comparison.voters`."""
 
 
 def nothing_to_learn(part: str, needed: str) -> PartError:

@@ -18,14 +18,11 @@ from composer.methods.selectors.texts import candidate_vectors, fit_texts
 from composer.values import State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from torch import Tensor
 
     from composer.methods.agreements.base import Comparison
-    from composer.methods.answer_table import AnswerTable
+    from composer.methods.answer_table import AnswerTable, MemberAnswers
     from composer.methods.estimators.values import Floats
-    from composer.values import Candidates
 
 
 class Experts(LearnedScorer):
@@ -48,12 +45,7 @@ class Experts(LearnedScorer):
     def fit(self, table: AnswerTable, comparisons: tuple[Comparison, ...], seed: int) -> State:
         """Train the network on all rows; answers of unknown quality have no part in it."""
         texts = fit_texts(self.features, table)
-        inputs = np.stack(
-            [
-                self._input(texts, row.candidates, each, table.members(row), len(table.names))
-                for row, each in zip(table.rows, comparisons, strict=True)
-            ]
-        )
+        inputs = np.stack([self._input(texts, each) for each in table.member_answers(comparisons)])
         wanted = targets(self.goal, answered_quality(table), 1.0)
         sizes = (inputs.shape[1], self.hidden, len(table.names))
         x, y = torch.from_numpy(inputs), torch.tensor(wanted, dtype=torch.float32)
@@ -65,33 +57,24 @@ class Experts(LearnedScorer):
         net = State(train(start, of_batch, len(x), seed=seed, steps=self.steps))
         return self.fitted_state(table, texts=texts, net=net)
 
-    def scores(
-        self, state: State, candidates: Candidates, comparison: Comparison, members: Sequence[int]
-    ) -> Floats:
+    def scores(self, state: State, answers: MemberAnswers) -> Floats:
         """Return the network's scores of the members that answer."""
-        count = len(state.facts["names"])
-        vector = self._input(state.part("texts"), candidates, comparison, members, count)
+        vector = self._input(state.part("texts"), answers)
         found = estimates(self.goal, forward(state.part("net").arrays, vector[None]))
-        scores: Floats = found[0, [members[place] for place in comparison.voters]]
+        voters = [answers.members[place] for place in answers.comparison.voters]
+        scores: Floats = found[0, voters]
         return scores
 
-    def _input(
-        self,
-        texts: State,
-        each: Candidates,
-        comparison: Comparison,
-        members: Sequence[int],
-        count: int,
-    ) -> Floats:
-        """Return what the network sees of one query [d], for `count` members."""
-        question, answers = candidate_vectors(self.features, texts, each)
-        outputs = np.zeros((count, answers.shape[1] + 2 + count), np.float32)
-        for group in comparison.groups:
+    def _input(self, texts: State, each: MemberAnswers) -> Floats:
+        """Return what the network sees of one query [d], for all members."""
+        question, answers = candidate_vectors(self.features, texts, each.candidates)
+        outputs = np.zeros((each.count, answers.shape[1] + 2 + each.count), np.float32)
+        for group in each.comparison.groups:
             for place in group:
-                row = outputs[members[place]]
+                row = outputs[each.members[place]]
                 row[: answers.shape[1]] = answers[place]
-                row[answers.shape[1] :][:2] = 1.0, answer_logprob(each.texts[place])
-                row[answers.shape[1] + 2 :][[members[other] for other in group]] = 1.0
+                row[answers.shape[1] :][:2] = 1.0, answer_logprob(each.candidates.texts[place])
+                row[answers.shape[1] + 2 :][[each.members[other] for other in group]] = 1.0
         return np.concatenate([question, outputs.ravel()])
 
 

@@ -11,9 +11,9 @@ from composer.heavy import np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.methods.agreements.base import Comparison
+    from composer.methods.answer_table import MemberAnswers
     from composer.methods.estimators.values import Floats
-    from composer.values import Candidates, Text
+    from composer.values import Text
 
 _QUESTION_WORDS = ("what", "who", "whom", "whose", "which", "when", "where", "why", "how")
 _WORDS = re.compile(r"\w+")
@@ -24,17 +24,15 @@ _NO_PAIR = -1.0
 """The F-measure with a member that gave no answer, or with the candidate itself."""
 
 
-def agreement_features(
-    candidates: Candidates, comparison: Comparison, columns: Sequence[int], members: int
-) -> Floats:
+def agreement_features(answers: MemberAnswers) -> Floats:
     """Return the features [voters, d] of the candidates that answer, at least one, after MoRE.
 
-    `columns` are the places of the candidates among `members` names. They are: which member it is;
-    question words of the question, its words and numerals; words and numerals of the text and of
-    the answer; words that each shares with the question; its log-probability; how many of
-    those that answer give the same answer, and how many different answers there are; the F-measure
-    of words with the answer of each member.
+    They are: which member it is; question words of the question, its words and numerals; words and
+    numerals of the text and of the answer; words that each shares with the question; its
+    log-probability; how many of those that answer give the same answer, and how many different
+    answers there are; the F-measure of words with the answer of each member.
     """
+    candidates, comparison = answers.candidates, answers.comparison
     question = candidates.query.text
     asked = _question(question)
     group_of = {place: group for group in comparison.groups for place in group}
@@ -42,10 +40,10 @@ def agreement_features(
     rows = []
     for place in voters:
         text = candidates.texts[place]
-        who = [0.0] * members
-        who[columns[place]] = 1.0
+        who = [0.0] * answers.count
+        who[answers.members[place]] = 1.0
         shares = [len(group_of[place]) / len(voters), float(len(comparison.groups))]
-        pairs = _f_measures(place, comparison, columns, members)
+        pairs = _f_measures(place, answers)
         rows.append([*who, *asked, *_answer(text, question), *shares, *pairs])
     return np.array(rows, dtype=np.float32)
 
@@ -82,12 +80,11 @@ def answer_logprob(text: Text) -> float:
     return float(np.log(text.confidence)) if text.confidence else _UNKNOWN_LOGPROB
 
 
-def _f_measures(
-    place: int, comparison: Comparison, columns: Sequence[int], members: int
-) -> list[float]:
-    measures = [_NO_PAIR] * members
-    mine = str(comparison.answers[place])
-    for other in comparison.voters:
+def _f_measures(place: int, answers: MemberAnswers) -> list[float]:
+    measures = [_NO_PAIR] * answers.count
+    texts = answers.comparison.answers
+    for other in answers.comparison.voters:
         if other != place:
-            measures[columns[other]] = metrics.token_f1(mine, str(comparison.answers[other]))
+            measure = metrics.token_f1(str(texts[place]), str(texts[other]))
+            measures[answers.members[other]] = measure
     return measures

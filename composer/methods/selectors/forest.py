@@ -12,12 +12,10 @@ from composer.methods.selectors.base import LearnedScorer, nothing_to_learn
 from composer.methods.selectors.features import agreement_features
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from composer.methods.agreements.base import Comparison
-    from composer.methods.answer_table import AnswerTable
+    from composer.methods.answer_table import AnswerTable, MemberAnswers
     from composer.methods.estimators.values import Floats
-    from composer.values import Candidates, State
+    from composer.values import State
 
 
 class Forest(LearnedScorer):
@@ -47,13 +45,9 @@ class Forest(LearnedScorer):
         model.fit(vectors, quality)
         return self.fitted_state(table, trees=tree_state(model.estimators_, exact=True))
 
-    def scores(
-        self, state: State, candidates: Candidates, comparison: Comparison, members: Sequence[int]
-    ) -> Floats:
+    def scores(self, state: State, answers: MemberAnswers) -> Floats:
         """Return the probability that each candidate is right."""
-        names = len(state.facts["names"])
-        vectors = agreement_features(candidates, comparison, members, names)
-        chances: Floats = leaves(state.part("trees"), vectors).mean(1)[:, 0]
+        chances: Floats = leaves(state.part("trees"), agreement_features(answers)).mean(1)[:, 0]
         return chances
 
 
@@ -62,12 +56,12 @@ def labelled_features(
 ) -> tuple[Floats, Floats]:
     """Return the features [n, d] and the quality [n] of all answers whose quality is known."""
     vectors, quality = [], []
-    for row, comparison in zip(table.rows, comparisons, strict=True):
-        if not comparison.voters:
+    for row, each in zip(table.rows, table.member_answers(comparisons), strict=True):
+        voters = each.comparison.voters
+        if not voters:
             continue
-        each = agreement_features(row.candidates, comparison, table.members(row), len(table.names))
-        labels = np.array([row.quality[at] for at in comparison.voters], dtype=float)
-        vectors.append(each[np.isfinite(labels)])
+        labels = np.array([row.quality[at] for at in voters], dtype=float)
+        vectors.append(agreement_features(each)[np.isfinite(labels)])
         quality.append(labels[np.isfinite(labels)])
     if not vectors:
         return np.zeros((0, 0)), np.zeros(0)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from composer.methods.agreements.base import Comparison
-    from composer.methods.answer_table import AnswerTable
+    from composer.methods.answer_table import AnswerTable, MemberAnswers
     from composer.methods.selectors.pairs import Ids
     from composer.values import Candidates
 
@@ -96,16 +96,15 @@ class Ranker(LearnedScorer):
         )
         return self.fitted_state(table, net=State(net))
 
-    def scores(
-        self, state: State, candidates: Candidates, comparison: Comparison, members: Sequence[int]
-    ) -> Sequence[float]:
+    def scores(self, state: State, answers: MemberAnswers) -> Sequence[float]:
         """Return mean margins in full order; in the order `bubble`, the places from the end."""
         net = state.part("net")
         weights: dict[str, Tensor] = net.live.get(
             "tensors", lambda: {name: torch.tensor(each) for name, each in net.arrays.items()}
         )
-        source, texts = self._pieces(candidates, members)
-        some = [texts[place] for place in comparison.voters]
+        candidates = answers.candidates
+        source, texts = self._pieces(candidates, answers.members)
+        some = [texts[place] for place in answers.comparison.voters]
 
         def margin(pairs: Sequence[tuple[int, int]]) -> list[float]:
             numbers, kinds = self._joined([(source, some[i], some[j]) for i, j in pairs])

@@ -25,10 +25,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from composer.methods.agreements.base import Comparison
-    from composer.methods.answer_table import AnswerRow, AnswerTable
+    from composer.methods.answer_table import AnswerRow, AnswerTable, MemberAnswers
     from composer.methods.estimators.nets import Weights
     from composer.methods.estimators.values import Array, Floats
-    from composer.values import Candidates
 
 _STEEP = 30.0
 _SMALL = 1e-6
@@ -57,11 +56,10 @@ class Reranker(LearnedScorer):
         """Train the network on all candidates that answer."""
         texts = fit_texts(self.features, table)
         inputs, labels = [], []
-        for row, each in zip(table.rows, comparisons, strict=True):
-            if each.voters:
-                members = table.members(row)
-                inputs.append(self._input(texts, row.candidates, each, members, len(table.names)))
-                labels.append(self._labels(row, each))
+        for row, each in zip(table.rows, table.member_answers(comparisons), strict=True):
+            if each.comparison.voters:
+                inputs.append(self._input(texts, each))
+                labels.append(self._labels(row, each.comparison))
         if not any(np.isfinite(each).any() for each in labels):
             raise nothing_to_learn(self.name, "rows whose candidates are of unlike quality")
         x, y = np.concatenate(inputs), np.concatenate(labels)
@@ -94,29 +92,19 @@ class Reranker(LearnedScorer):
         bias = np.zeros(measures, np.float32)
         return {"w0": trunk["w0"], "b0": trunk["b0"], **drawn, "bias": bias}
 
-    def scores(
-        self, state: State, candidates: Candidates, comparison: Comparison, members: Sequence[int]
-    ) -> Floats:
+    def scores(self, state: State, answers: MemberAnswers) -> Floats:
         """Return the sums of the probabilities."""
-        count = len(state.facts["names"])
-        x = self._input(state.part("texts"), candidates, comparison, members, count)
+        x = self._input(state.part("texts"), answers)
         spread = state.part("spread").arrays
         logits = mixture(state.part("net").arrays, (x - spread["mean"]) / spread["size"])
         sums: Floats = sigmoid(logits).sum(1)
         return sums
 
-    def _input(
-        self,
-        texts: State,
-        each: Candidates,
-        comparison: Comparison,
-        members: Sequence[int],
-        count: int,
-    ) -> Floats:
+    def _input(self, texts: State, each: MemberAnswers) -> Floats:
         """Return what the network sees of the candidates that answer [voters, d]."""
-        question, answers = candidate_vectors(self.features, texts, each)
-        some = answers[list(comparison.voters)]
-        who = agreement_features(each, comparison, members, count)
+        question, answers = candidate_vectors(self.features, texts, each.candidates)
+        some = answers[list(each.comparison.voters)]
+        who = agreement_features(each)
         asked = np.broadcast_to(question, some.shape)
         return np.concatenate([asked, some, asked * some, who], axis=1)
 
