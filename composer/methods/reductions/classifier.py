@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from composer.heavy import np, scipy, sklearn
+from composer.heavy import sklearn
 from composer.methods.estimators.base import asked_of
 from composer.methods.estimators.features import Features, Tfidf
 from composer.methods.mistakes import PartError
 from composer.methods.reductions.base import Shares
+from composer.methods.reductions.combiner import class_chances
 from composer.methods.reductions.dawid_skene import DawidSkene
-from composer.methods.reductions.learned import LearnedReduction
+from composer.methods.reductions.learned import LearnedReduction, inner_vote
 from composer.values import Fitted, State
 
 if TYPE_CHECKING:
@@ -75,8 +76,7 @@ class Classifier(LearnedReduction):
         model.fit(vectors, labels, sample_weight=parts)
         learnt = State({"weights": model.coef_, "biases": model.intercept_}, {"labels": known})
         joined = State.join(vote=vote, features=state, model=learnt)
-        facts = {"part": self.name, "names": list(table.names), "rows": len(table.rows)}
-        return State(joined.arrays, {**joined.facts, **facts})
+        return self.fitted_state(table, joined.arrays, **joined.facts)
 
     def shares(self, ballots: Sequence[Ballot], comparison: Comparison) -> Shares:
         """Return how likely the classifier takes each answer for, among those that were given."""
@@ -84,7 +84,7 @@ class Classifier(LearnedReduction):
         labels: list[str] = state.part("model").facts["labels"]
         given = [self._label(comparison, group[0]) for group in comparison.groups]
         if not set(given) & set(labels):
-            return self._vote(state).shares(ballots, comparison)
+            return inner_vote(state, self.of, "vote").shares(ballots, comparison)
         chances = self._chances(state, asked_of(ballots[0].text.query))
         by_label = dict(zip(labels, chances.tolist(), strict=True))
         sums = [by_label.get(label, 0.0) for label in given]
@@ -95,18 +95,7 @@ class Classifier(LearnedReduction):
     def _chances(self, state: State, asked: Asked) -> Floats:
         model = state.part("model")
         (vector,) = self.features.vectors(state.part("features"), [asked]).toarray()
-        logits = model.arrays["weights"] @ vector + model.arrays["biases"]
-        if len(logits) == 1:  # two labels have one logit
-            logits = np.array([0.0, logits[0]])
-        chances: Floats = scipy.special.softmax(logits)
-        return chances
-
-    def _vote(self, state: State) -> LearnedReduction:
-        names, rows = tuple(state.facts["names"]), state.facts["rows"]
-        bound: LearnedReduction = state.live.get(
-            "vote", lambda: self.of.bound(Fitted.of(names, rows, state=state.part("vote")))
-        )
-        return bound
+        return class_chances(model.arrays["weights"] @ vector + model.arrays["biases"])
 
     def _label(self, comparison: Comparison, place: int) -> str:
         if comparison.keys is None:

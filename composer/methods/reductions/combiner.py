@@ -10,7 +10,6 @@ from composer.heavy import np, scipy, sklearn
 from composer.methods.mistakes import PartError
 from composer.methods.reductions.base import Shares
 from composer.methods.reductions.learned import LearnedReduction
-from composer.methods.reductions.log_odds import weights_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +70,7 @@ class Combiner(LearnedReduction):
         arrays: dict[str, Floats] = {}
         for at, (weights, biases) in enumerate(layers):
             arrays |= {f"w{at}": weights, f"b{at}": biases}
-        return weights_state(self.name, table, {**arrays, "classes": network.classes_})
+        return self.fitted_state(table, {**arrays, "classes": network.classes_})
 
     def shares(self, ballots: Sequence[Ballot], comparison: Comparison) -> Shares:
         """Return how likely each answer is right, among those that were given."""
@@ -84,11 +83,8 @@ class Combiner(LearnedReduction):
             hidden = scipy.special.expit(
                 hidden @ state.arrays[f"w{layer}"] + state.arrays[f"b{layer}"]
             )
-        logits = np.atleast_1d(hidden @ state.arrays["w2"] + state.arrays["b2"])
-        classes = state.arrays["classes"].tolist()
-        if len(classes) == 2:  # noqa: PLR2004 - two classes have one logit
-            logits = np.array([0.0, logits[0]])
-        chances = dict(zip(classes, scipy.special.softmax(logits).tolist(), strict=True))
+        every = class_chances(hidden @ state.arrays["w2"] + state.arrays["b2"])
+        chances = dict(zip(state.arrays["classes"].tolist(), every.tolist(), strict=True))
         by_group = {group: chances.get(at, 0.0) for at, group in enumerate(order)}
         sums = [by_group.get(group, 0.0) for group in comparison.groups]
         return Shares.of_groups(len(ballots), comparison.groups, sums, rows=state.facts["rows"])
@@ -109,3 +105,10 @@ class Combiner(LearnedReduction):
         totals = table.sum(1, keepdims=True)
         flat: Floats = (table / np.where(totals, totals, 1.0)).ravel()
         return flat
+
+
+def class_chances(logits: Floats) -> Floats:
+    """Return the probability of each class of a scikit-learn model; two classes have one logit."""
+    every = logits if len(logits) > 1 else np.array([0.0, logits[0]])
+    chances: Floats = scipy.special.softmax(every)
+    return chances

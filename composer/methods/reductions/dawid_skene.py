@@ -11,7 +11,6 @@ from composer.heavy import crowdkit, np, pd
 from composer.methods.mistakes import PartError
 from composer.methods.reductions.base import Count, Shares
 from composer.methods.reductions.learned import Weighing
-from composer.methods.reductions.log_odds import weights_state
 from composer.methods.reductions.one_coin import codes_of, log_odds, one_coin
 from composer.quiet import quiet
 
@@ -61,7 +60,7 @@ class DawidSkene(Weighing):
         coin = one_coin(codes_of(table, comparisons), self.choices)
         weights = log_odds(coin.accuracy, coin.choices)
         arrays = {"accuracy": coin.accuracy, "weights": weights}
-        return weights_state(self.name, table, arrays, choices=coin.choices)
+        return self.fitted_state(table, arrays, choices=coin.choices)
 
     def _fit_classes(self, table: AnswerTable, comparisons: tuple[Comparison, ...]) -> State:
         votes = [
@@ -86,7 +85,7 @@ class DawidSkene(Weighing):
             ]
         priors = np.array([float(model.priors_.get(truth, 0.0)) for truth in labels])
         arrays = {"errors": np.maximum(errors, _LEAST_CHANCE), "priors": priors}
-        return weights_state(self.name, table, arrays, labels=labels, form="classes")
+        return self.fitted_state(table, arrays, labels=labels, form="classes")
 
     def shares(self, ballots: Sequence[Ballot], comparison: Comparison) -> Shares:
         """Return each answer's weight, or how likely it is right among those that were given."""

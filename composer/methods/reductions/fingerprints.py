@@ -9,7 +9,7 @@ from pydantic import Field
 from composer.heavy import np, sklearn
 from composer.methods.estimators.embeddings import Embedding, Static
 from composer.methods.reductions.learned import Weighing
-from composer.methods.reductions.log_odds import labelled_accuracy, weights_state
+from composer.methods.reductions.log_odds import labelled_accuracy
 from composer.methods.reductions.one_coin import codes_of
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Fingerprints(Weighing):
         weights = np.zeros(len(table.names))
         weights[kept] = np.exp(self.scale * accuracy[kept])
         arrays = {"accuracy": accuracy, "weights": weights, "clusters": clusters}
-        return weights_state(self.name, table, arrays)
+        return self.fitted_state(table, arrays)
 
     def _fingerprints(self, table: AnswerTable) -> Floats:
         """Return the mean embedding of each member's answers."""

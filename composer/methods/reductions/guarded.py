@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from statistics import pstdev
+from statistics import fmean, pstdev
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
@@ -12,10 +12,10 @@ from pydantic import Field
 from composer.methods.mistakes import PartError
 from composer.methods.reductions.base import Count, Reduction, Shares
 from composer.methods.reductions.held_out import held_out_choices
-from composer.methods.reductions.learned import LearnedReduction
+from composer.methods.reductions.learned import LearnedReduction, inner_vote
 from composer.methods.selecting import LearnedSelector
 from composer.metrics import difference_interval
-from composer.values import Fitted, State
+from composer.values import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,22 +50,18 @@ class Guarded(LearnedReduction):
             raise PartError("E509", f"`{self.name}` needs several different rows", "give more rows")
         folds = min(self.folds, different)
         held_out = held_out_choices(self.of, table, comparisons, folds, seed)
-        vote, member = _mean(held_out.chosen), _mean(held_out.best_member)
+        vote, member = fmean(held_out.chosen), fmean(held_out.best_member)
         error = _error(held_out.chosen, held_out.best_member)
         gap = difference_interval(held_out.chosen, held_out.best_member, seed=seed)
         facts = {
-            "part": self.name,
-            "names": list(table.names),
-            "rows": len(table.rows),
             "member": table.best_member,
             "use": "vote" if vote - member > -self.margin * error else "member",
             "held_out": {"vote": vote, "member": member, "gap": [gap.mean, gap.low, gap.high]},
         }
         if not isinstance(self.of, LearnedSelector) or not self.of.open:
-            return State({}, facts)
-        of = self.of.fit(table, comparisons, seed)
-        arrays = {f"of.{key}": array for key, array in of.arrays.items()}
-        return State(arrays, {**facts, "of": dict(of.facts)})
+            return self.fitted_state(table, {}, **facts)
+        joined = State.join(of=self.of.fit(table, comparisons, seed))
+        return self.fitted_state(table, joined.arrays, **joined.facts, **facts)
 
     def shares(self, ballots: Sequence[Ballot], comparison: Comparison) -> Shares:
         """Return the vote's outcome, or all votes for the member's answer."""
@@ -84,13 +80,8 @@ class Guarded(LearnedReduction):
     def _vote(self, state: State) -> Reduction:
         if "of" not in state.facts:
             return self.of
-        vote: Reduction = state.live.get("vote", lambda: self._bound(state))
-        return vote
-
-    def _bound(self, state: State) -> Reduction:
         assert isinstance(self.of, LearnedReduction)
-        names = tuple(state.facts["names"])
-        return self.of.bound(Fitted.of(names, state.facts["rows"], state=state.part("of")))
+        return inner_vote(state, self.of, "of")
 
     def notes(self, state: State) -> Iterator[str]:
         """Say which of the two answers from now on, and why."""
@@ -112,7 +103,3 @@ def _error(left: Sequence[float], right: Sequence[float]) -> float:
     gaps = [one - other for one, other in zip(left, right, strict=True)]
     deviation: float = pstdev(gaps)
     return deviation / math.sqrt(len(gaps))
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 from composer.methods.fitted import named
 from composer.methods.reductions.base import Reduction, Shares
 from composer.methods.selecting import LearnedSelector
+from composer.values import Fitted, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from composer.methods.agreements.base import Comparison
+    from composer.methods.answer_table import AnswerTable
+    from composer.methods.estimators.values import Floats
     from composer.methods.reductions.base import Ballot
-    from composer.values import State
 
 
 class LearnedReduction(Reduction, LearnedSelector):
@@ -23,6 +25,24 @@ class LearnedReduction(Reduction, LearnedSelector):
     def places(self, state: State, names: Sequence[str]) -> list[int]:
         """Return the place of each member in the state; raises ModelError for one without."""
         return named(state, names, self.name)
+
+    def fitted_state(
+        self, table: AnswerTable, arrays: Mapping[str, Floats], **facts: object
+    ) -> State:
+        """Return a state of these arrays and facts, which names the part and what it learnt of."""
+        rows, names = len(table.rows), list(table.names)
+        return State(arrays, {**facts, "part": self.name, "names": names, "rows": rows})
+
+
+def inner_vote(state: State, vote: LearnedReduction, key: str) -> LearnedReduction:
+    """Return the vote that another one holds, bound to its part of the other's state."""
+
+    def bound() -> LearnedReduction:
+        names, rows = tuple(state.facts["names"]), state.facts["rows"]
+        return vote.bound(Fitted.of(names, rows, state=state.part(key)))
+
+    inner: LearnedReduction = state.live.get("vote", bound)
+    return inner
 
 
 class Weighing(LearnedReduction):

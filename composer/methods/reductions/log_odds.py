@@ -9,14 +9,21 @@ from pydantic import Field
 from composer.heavy import np, scipy
 from composer.methods.mistakes import PartError
 from composer.methods.reductions.learned import Weighing
-from composer.methods.reductions.one_coin import agreement_of, codes_of, log_odds, one_coin
-from composer.values import State
+from composer.methods.reductions.one_coin import (
+    agreement_of,
+    codes_of,
+    leaders_of,
+    log_odds,
+    one_coin,
+    votes_of,
+)
 
 if TYPE_CHECKING:
     from composer.methods.agreements.base import Comparison
     from composer.methods.answer_table import AnswerTable
     from composer.methods.estimators.values import Floats
     from composer.methods.reductions.one_coin import Codes
+    from composer.values import State
 
 Source = Literal["labels", "agreement", "surprising"]
 
@@ -53,10 +60,10 @@ class LogOdds(Weighing):
             accuracy = labelled_accuracy(table, codes)
         else:
             demand_three(self.name, codes)
-            found = by_agreement if self.source == "agreement" else by_picks
-            accuracy = found(codes, choices)
+            estimate = by_agreement if self.source == "agreement" else by_picks
+            accuracy = estimate(codes, choices)
         arrays = {"accuracy": accuracy, "weights": log_odds(accuracy, choices)}
-        return weights_state(self.name, table, arrays, choices=choices, source=self.source)
+        return self.fitted_state(table, arrays, choices=choices, source=self.source)
 
 
 class Surprising(Weighing):
@@ -88,15 +95,7 @@ class Surprising(Weighing):
         popular = popularity(codes, choices)
         weights = np.maximum(1 + self.k * popular, 0.0)
         arrays = {"agreement": popular, "weights": weights}
-        return weights_state(self.name, table, arrays, choices=choices)
-
-
-def weights_state(
-    part: str, table: AnswerTable, arrays: dict[str, Floats], **facts: object
-) -> State:
-    """Return the state of a vote with weights: its arrays, and what it was fitted on."""
-    rows = len(table.rows)
-    return State(arrays, {"part": part, "names": list(table.names), "rows": rows, **facts})
+        return self.fitted_state(table, arrays, choices=choices)
 
 
 def choices_of(codes: Codes, choices: int | None) -> float:
@@ -124,7 +123,7 @@ def by_agreement(codes: Codes, choices: float) -> Floats:
     Two members agree with chance x_i x_j + (1 - x_i)(1 - x_j) / (K - 1). Each x is at least 1 / K:
     without labels, all members could as well be worse than chance.
     """
-    agreement, _ = agreement_of(codes)
+    agreement = agreement_of(codes)
     first, second = np.triu_indices(len(agreement), 1)
     pairs = np.isfinite(agreement[first, second])
     first, second = first[pairs], second[pairs]
@@ -156,12 +155,7 @@ def by_picks(codes: Codes, choices: float) -> Floats:
     Where several answers lead, each counts in part.
     """
     weights = np.maximum(1 + popularity(codes, choices), 0.0)
-    sums = np.zeros((len(codes), int(codes.max(initial=0)) + 1))
-    for weight, column in zip(weights, codes.T, strict=True):
-        rows = np.flatnonzero(column >= 0)
-        sums[rows, column[rows]] += weight
-    leads = (sums >= sums.max(1, keepdims=True) - 1e-12) & (sums > 0)
-    part = leads / np.maximum(leads.sum(1, keepdims=True), 1)
+    part = leaders_of(votes_of(codes, weights))
     agreed = np.where(codes >= 0, np.take_along_axis(part, np.maximum(codes, 0), 1), 0.0).sum(0)
     accuracy: Floats = (agreed + 1) / ((codes >= 0).sum(0) + 2)
     return accuracy
@@ -169,7 +163,7 @@ def by_picks(codes: Codes, choices: float) -> Floats:
 
 def popularity(codes: Codes, choices: float) -> Floats:
     """Return the mean over the others of (K c - 1) / (K - 1): 1 always agrees, 0 as by chance."""
-    agreement, _ = agreement_of(codes)
+    agreement = agreement_of(codes)
     np.fill_diagonal(agreement, np.nan)
     counts = np.isfinite(agreement).sum(1)
     mean = np.nansum(agreement, 1) / np.maximum(counts, 1)

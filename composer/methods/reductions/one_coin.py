@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Codes = NDArray[np.intp]
 
 _ROUNDS, _CLOSE = 500, 1e-7
+_EQUAL = 1e-12
 _START_CHOICES = 10.0
 MOST_CHOICES = 1e6
 """Where no two wrong answers were ever the same, there are as many choices as this."""
@@ -47,15 +48,10 @@ def log_odds(accuracy: Floats, choices: float) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class OneCoin:
-    """Each member's accuracy, the number of choices, and how likely each answer is right.
-
-    `posterior` has a row for each row; its columns are the numbers of answers, and last the chance
-    that nobody gave the right one.
-    """
+    """Each member's accuracy, and the number of choices."""
 
     accuracy: Floats
     choices: float
-    posterior: Floats
 
 
 def one_coin(codes: Codes, choices: float | None = None) -> OneCoin:
@@ -68,12 +64,12 @@ def one_coin(codes: Codes, choices: float | None = None) -> OneCoin:
     K options whose wrong ones are equally tempting, it is K; where some wrong answers are more
     tempting than others, it is smaller.
     """
-    sizes = _sizes(codes)
+    sizes = votes_of(codes, np.ones(codes.shape[1]))
     rows, members = np.nonzero(codes >= 0)
     votes = (members, rows * (sizes.shape[1] + 1) + codes[rows, members])
     current = choices or _START_CHOICES
     accuracy = np.full(codes.shape[1], np.nan)
-    posterior = _plurality(sizes)
+    posterior = np.hstack([leaders_of(sizes), np.zeros((len(sizes), 1))])
     for _ in range(_ROUNDS):
         before, accuracy = accuracy, _accuracy(votes, codes.shape[1], posterior)
         if choices is None:
@@ -81,36 +77,34 @@ def one_coin(codes: Codes, choices: float | None = None) -> OneCoin:
         posterior = _posterior(votes, sizes, accuracy, current)
         if np.abs(accuracy - before).max() < _CLOSE:
             break
-    return OneCoin(accuracy, current, posterior)
+    return OneCoin(accuracy, current)
 
 
-def agreement_of(codes: Codes) -> tuple[Floats, Floats]:
-    """Return how often each pair of members agrees, and on how many rows both answer.
-
-    NaN stands for a pair that never answers together.
-    """
+def agreement_of(codes: Codes) -> Floats:
+    """Return how often each pair of members agrees; NaN where it never answers together."""
     members = codes.shape[1]
     both, same = np.zeros((members, members)), np.zeros((members, members))
     for at in range(members):
         answered = (codes[:, [at]] >= 0) & (codes >= 0)
         both[at], same[at] = answered.sum(0), (answered & (codes[:, [at]] == codes)).sum(0)
-    return same / np.where(both, both, np.nan), both
+    agreement: Floats = same / np.where(both, both, np.nan)
+    return agreement
 
 
-def _sizes(codes: Codes) -> Floats:
-    """Return how many members gave each answer, rows by answers."""
-    sizes = np.zeros((len(codes), int(codes.max(initial=0)) + 1))
-    for column in codes.T:
+def votes_of(codes: Codes, weights: Floats) -> Floats:
+    """Return the weight of the members that gave each answer, rows by answers."""
+    sums = np.zeros((len(codes), int(codes.max(initial=0)) + 1))
+    for weight, column in zip(weights, codes.T, strict=True):
         rows = np.flatnonzero(column >= 0)
-        sizes[rows, column[rows]] += 1
-    return sizes
+        sums[rows, column[rows]] += weight
+    return sums
 
 
-def _plurality(sizes: Floats) -> Floats:
-    """Return the answers that lead, each as likely as the others, beside a last column of 0."""
-    leads = (sizes == sizes.max(1, keepdims=True)) & (sizes > 0)
-    part = leads / np.maximum(leads.sum(1, keepdims=True), 1)
-    return np.hstack([part, np.zeros((len(sizes), 1))])
+def leaders_of(sums: Floats) -> Floats:
+    """Return the part of each answer among those that lead its row; 0 for the others."""
+    leads = (sums >= sums.max(1, keepdims=True) - _EQUAL) & (sums > 0)
+    part: Floats = leads / np.maximum(leads.sum(1, keepdims=True), 1)
+    return part
 
 
 def _accuracy(votes: tuple[Codes, Codes], count: int, posterior: Floats) -> Floats:
@@ -138,7 +132,10 @@ def _choices(sizes: Floats, posterior: Floats) -> float:
 def _posterior(
     votes: tuple[Codes, Codes], sizes: Floats, accuracy: Floats, choices: float
 ) -> Floats:
-    """Return how likely each answer is right: the product of its members' odds, normalized."""
+    """Return how likely each answer is right: the product of its members' odds, normalized.
+
+    The last column is the chance that nobody gave the right one.
+    """
     odds = np.log((choices - 1) * accuracy / (1 - accuracy))
     members, places = votes
     width = sizes.shape[1] + 1

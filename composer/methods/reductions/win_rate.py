@@ -8,7 +8,6 @@ from composer.heavy import np
 from composer.methods.mistakes import PartError
 from composer.methods.reductions.base import Shares
 from composer.methods.reductions.learned import LearnedReduction
-from composer.methods.reductions.log_odds import weights_state
 from composer.metrics import exact
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ class WinRate(LearnedReduction):
         low, high = np.quantile(rate, (0.025, 0.975))
         facts = {"counted": counted, "win_rate": [float(rate.mean()), float(low), float(high)]}
         arrays = {"q0": q0.mean(0), "q1": q1.mean(0)}
-        return weights_state(self.name, table, arrays, **facts)
+        return self.fitted_state(table, arrays, **facts)
 
     def shares(self, ballots: Sequence[Ballot], comparison: Comparison) -> Shares:
         """Return how likely the one and the other verdict are, given who says what."""
