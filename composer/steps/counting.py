@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from composer.diagnostics.amounts import counted
 from composer.methods import Ballot, PartError
-from composer.methods.agreements.base import COMPARED
+from composer.methods.agreements.base import COMPARISON
 from composer.steps.branching import TIED, WEIGHT, without
 from composer.values import Text
 from composer.values.finite import require_finite
@@ -61,7 +61,7 @@ async def elect(
     winner = texts[ties.pick(texts, shares, ask.rng)]
     tally = shares.tally(voices)
     ask.note(tally=tally, winner=winner.source, **_circumstances(ballots), **dict(shares.why))
-    facts = {**without(winner, BALLOTS, TIED).facts, COMPARED: comparison}
+    facts = {**without(winner, BALLOTS, TIED).facts, COMPARISON: comparison}
     leaders = shares.leaders()
     if len(leaders) > 1:
         ask.note(tie=[voices[group[0]] for group in leaders], ties=ties.name)

@@ -6,13 +6,13 @@ from types import MappingProxyType
 import pytest
 
 from composer.methods import F1, Exact
-from composer.methods.agreements.base import COMPARED, Comparison
+from composer.methods.agreements.base import COMPARISON, Comparison
 from composer.methods.signals.likeness import ConsensusEntropy, Likeness
 from composer.values import Query, Text
 
 
 def winner(by, *answers):
-    facts = MappingProxyType({COMPARED: Comparison(by, answers)})
+    facts = MappingProxyType({COMPARISON: Comparison(by, answers)})
     return Text(Query.of("?"), "x", facts=facts)
 
 

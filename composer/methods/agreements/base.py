@@ -23,8 +23,7 @@ Groups = tuple[tuple[int, ...], ...]
 Matrix = tuple[tuple[float, ...], ...]
 """How much each text agrees with each other: the row of a text holds `same(text, other)`."""
 
-
-COMPARED = "compared"
+COMPARISON = "comparison"
 """The fact under which the winner of a vote keeps how all answers were compared."""
 
 
@@ -69,7 +68,7 @@ class Comparison:
 
     def __init__(self, by: Agreement, answers: Answers, matrix: Matrix | None = None) -> None:
         self.by, self.answers = by, answers
-        self._given = matrix
+        self._matrix = matrix
 
     @cached_property
     def voters(self) -> tuple[int, ...]:
@@ -79,7 +78,7 @@ class Comparison:
     @cached_property
     def keys(self) -> tuple[str, ...] | None:
         """The keys of the voters' answers, None where agreement is a matter of degree."""
-        if self._given is not None:
+        if self._matrix is not None:
             return None
         keys = [self.by.key(str(self.answers[at])) for at in self.voters]
         exact = tuple(key for key in keys if key is not None)
@@ -88,7 +87,7 @@ class Comparison:
     @cached_property
     def _pairs(self) -> dict[tuple[int, int], float]:
         texts = [str(self.answers[at]) for at in self.voters]
-        rows = self.by.matrix(texts) if self._given is None else self._given
+        rows = self.by.matrix(texts) if self._matrix is None else self._matrix
         each = zip(self.voters, rows or (), strict=rows is not None)
         return {(i, j): v for i, row in each for j, v in zip(self.voters, row, strict=True)}
 

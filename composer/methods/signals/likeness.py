@@ -6,7 +6,7 @@ from itertools import permutations
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from composer.heavy import np
-from composer.methods.agreements.base import COMPARED, Comparison
+from composer.methods.agreements.base import COMPARISON, Comparison
 from composer.methods.signals.base import Signal
 from composer.methods.signals.measured import SHARE
 from composer.values import Text
@@ -64,5 +64,5 @@ class ConsensusEntropy(Signal):
 
 
 def _comparison(answer: Text | Candidates) -> Comparison | None:
-    compared = answer.facts.get(COMPARED) if isinstance(answer, Text) else None
-    return compared if isinstance(compared, Comparison) and compared.voters else None
+    comparison = answer.facts.get(COMPARISON) if isinstance(answer, Text) else None
+    return comparison if isinstance(comparison, Comparison) and comparison.voters else None
