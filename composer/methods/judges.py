@@ -32,7 +32,7 @@ async def by_judges(
     return [[each for each in row if not isinstance(each, MissingAnswer)] for row in answered]
 
 
-def judged(scorer: Typed, judges: tuple[Model, ...]) -> None:
+def require_judges(scorer: Typed, judges: tuple[Model, ...]) -> None:
     """Refuse a scorer that asks models where none was given."""
     if not judges:
         raise PartError(

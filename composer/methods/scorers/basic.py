@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from composer.methods.agreements.base import Agreement, Comparison
 from composer.methods.agreements.overlap import Rouge
-from composer.methods.judges import by_judges, judged
+from composer.methods.judges import by_judges, require_judges
 from composer.methods.mistakes import PartError
 from composer.values import Asker, Candidates, Model, Text, Typed
 from composer.values.capability import Capability
@@ -103,7 +103,7 @@ class Likelihood(Scorer):
         self, answers: Candidates, ask: Asker, judges: tuple[Model, ...]
     ) -> tuple[float, ...]:
         """Score every candidate under every judge, all at once."""
-        judged(self, judges)
+        require_judges(self, judges)
         requests = [
             ask.score(judge, answers.query, text.text) for text in answers.texts for judge in judges
         ]

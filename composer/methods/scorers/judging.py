@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
-from composer.methods.judges import by_judges, judged
+from composer.methods.judges import by_judges, require_judges
 from composer.methods.mistakes import PartError
 from composer.methods.scorers.basic import Scorer
 from composer.methods.scorers.tournament import (
@@ -129,7 +129,7 @@ class AskedScorer(Scorer):
         self, answers: Candidates, ask: Asker, judges: tuple[Model, ...]
     ) -> tuple[float, ...]:
         """Ask all judges at once."""
-        judged(self, judges)
+        require_judges(self, judges)
         texts = _different(answers)
         template = self.template or TEMPLATES[self.shipped]
         how, places = Sampling(max_tokens=self.max_tokens), range(len(texts))
