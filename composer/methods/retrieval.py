@@ -37,8 +37,8 @@ def best_passages(path: str, question: str, k: int, by: Fit) -> list[tuple[str, 
     return [(index.passages[at], scores[at]) for at in order[:k] if scores[at] > 0]
 
 
-class Index:
-    """The words of all passages, counted."""
+class _Index:
+    """How much each word says of each passage."""
 
     def __init__(self, passages: Sequence[str], by: Fit) -> None:
         from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
@@ -46,33 +46,35 @@ class Index:
         self.passages, self.by = passages, by
         kind = CountVectorizer if by == "bm25" else TfidfVectorizer
         self.words = kind(token_pattern=WORD)
-        self.counts = self.words.fit_transform(passages).tocsc()
+        self.weights = self.words.fit_transform(passages).tocsc()
         if by == "bm25":
-            found = np.diff(self.counts.indptr)
-            lengths = np.asarray(self.counts.sum(1)).ravel()
+            frequencies = np.diff(self.weights.indptr)
+            lengths = np.asarray(self.weights.sum(1)).ravel()
             norm = K1 * (1 - B + B * lengths / lengths.mean())
-            matrix = self.counts.tocoo()
+            matrix = self.weights.tocoo()
             matrix.data = matrix.data * (K1 + 1) / (matrix.data + norm[matrix.row])
-            idf = np.log1p((len(passages) - found + 0.5) / (found + 0.5))
-            self.counts = matrix.tocsr().multiply(idf).tocsr()
+            idf = np.log1p((len(passages) - frequencies + 0.5) / (frequencies + 0.5))
+            self.weights = matrix.tocsr().multiply(idf).tocsr()
 
     def scores(self, question: str) -> list[float]:
         """Return the score of each passage; with BM25 a word of the question counts once."""
-        asked = self.words.transform([question])
+        terms = self.words.transform([question])
         if self.by == "bm25":
-            asked.data[:] = 1
-        return [float(score) for score in np.asarray((self.counts @ asked.T).todense()).ravel()]
+            terms.data[:] = 1
+        return [float(score) for score in (self.weights @ terms.T).toarray().ravel()]
 
 
 @lru_cache(maxsize=16)
-def _index(path: str, by: Fit, stamp: tuple[int, int]) -> Index:
+def _index(path: str, by: Fit, stamp: tuple[int, int]) -> _Index:
     del stamp
     passages = _passages(Path(path))
-    if not passages:
+    if not any(re.search(WORD, passage) for passage in passages):
         raise PartError(
-            "E504", f"`{path}` has no passages", "put empty lines between passages of text"
+            "E504",
+            f"`{path}` has no passages with words in them",
+            "write passages of text, with empty lines between them",
         )
-    return Index(passages, by)
+    return _Index(passages, by)
 
 
 def _passages(path: Path) -> list[str]:

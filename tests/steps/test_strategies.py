@@ -40,7 +40,9 @@ def test_passages_may_be_ranked_by_tfidf_and_may_be_none(passages):
     assert best_passages(passages, "nothing", 3, "bm25") == []
 
 
-@pytest.mark.parametrize(("name", "content"), [("a.txt", " \n"), ("b.jsonl", '{"words": 1}\n')])
+@pytest.mark.parametrize(
+    ("name", "content"), [("a.txt", " \n"), ("b.jsonl", '{"words": 1}\n'), ("c.txt", "!!\n\n--\n")]
+)
 def test_a_file_without_passages_is_an_error(tmp_path, name, content):
     path = tmp_path / name
     path.write_text(content, encoding="utf-8")
