@@ -12,7 +12,8 @@ from composer.metrics.numbers import canonical, plain_number
 from composer.values import Asker, Query, Typed
 from composer.values.finite import finite
 
-_SAME = 0.5
+SAME = 0.5
+"""A count takes answers as the same from this agreement on."""
 
 Answers = Sequence[str | None]
 """The candidates' answers in order; None abstains."""
@@ -110,7 +111,7 @@ class Comparison:
         for at, place in enumerate(self.voters):
             key: object = place if self.keys is None else self.keys[at]
             if self.keys is None:
-                alike = (g[0] for g in groups.values() if self.same(place, g[0]) >= _SAME)
+                alike = (g[0] for g in groups.values() if self.same(place, g[0]) >= SAME)
                 key = next(alike, place)
             groups.setdefault(key, []).append(place)
         return tuple(tuple(group) for group in groups.values())

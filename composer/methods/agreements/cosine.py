@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from composer.methods.agreements.base import Agreement, Matrix
+from composer.methods.agreements.base import SAME, Agreement, Matrix
 from composer.methods.estimators.embeddings import Embedding, Static
 from composer.methods.estimators.features import Tfidf
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_HALF = 0.5
+    from composer.methods.estimators.values import Floats
 
 
 class Cosine(Agreement):
@@ -29,7 +29,7 @@ class Cosine(Agreement):
     paper: ClassVar[str] = "arXiv:1908.10084"
 
     of: Embedding = Static()
-    half: float = Field(default=_HALF, gt=0, lt=1)
+    half: float = Field(default=SAME, gt=0, lt=1)
 
     def same(self, left: str, right: str) -> float:
         """Return the cosine, raised to the power that `half` asks for; equal texts give 1."""
@@ -38,15 +38,7 @@ class Cosine(Agreement):
     def matrix(self, texts: Sequence[str]) -> Matrix:
         """Return the same for all pairs; all texts are encoded in one batch."""
         vectors = self.of.text_vectors(texts)
-        power = math.log(_HALF) / math.log(self.half)
-        cosines = (vectors @ vectors.T).clip(0.0, 1.0) ** power
-        return tuple(
-            tuple(
-                1.0 if left == right else float(cosine)
-                for right, cosine in zip(texts, row, strict=True)
-            )
-            for left, row in zip(texts, cosines, strict=True)
-        )
+        return _matrix(texts, (vectors @ vectors.T).clip(0.0, 1.0) ** power_of(self.half))
 
 
 class Terms(Agreement):
@@ -69,11 +61,20 @@ class Terms(Agreement):
         """Return the cosine of each pair; 1 for equal texts, 0 beside a text without terms."""
         features = Tfidf(words=self.words, chars=self.chars)
         _, vectors = features.embed([(text.lower(), ()) for text in texts])
-        cosines = (vectors @ vectors.T).toarray()
-        return tuple(
-            tuple(
-                1.0 if left == right else min(max(float(cosine), 0.0), 1.0)
-                for right, cosine in zip(texts, row, strict=True)
-            )
-            for left, row in zip(texts, cosines, strict=True)
+        return _matrix(texts, (vectors @ vectors.T).toarray().clip(0.0, 1.0))
+
+
+def power_of(half: float) -> float:
+    """Return p for which half^p is one half, from which on answers are the same."""
+    return math.log(SAME) / math.log(half)
+
+
+def _matrix(texts: Sequence[str], cosines: Floats) -> Matrix:
+    """Return the cosine of each pair of texts; 1 for equal texts, whatever rounding says."""
+    return tuple(
+        tuple(
+            1.0 if left == right else float(cosine)
+            for right, cosine in zip(texts, row, strict=True)
         )
+        for left, row in zip(texts, cosines, strict=True)
+    )

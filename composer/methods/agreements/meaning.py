@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Protocol
 
 from pydantic import Field
 
-from composer.methods.agreements.base import Agreement, Comparison
+from composer.methods.agreements.base import SAME, Agreement, Comparison
+from composer.methods.agreements.cosine import power_of
 from composer.methods.estimators.pretrained import packaged_encoder
 from composer.methods.mistakes import PartError
 from composer.methods.template import Template
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from composer.methods.agreements.base import Answers, Matrix
     from composer.values import Asker
 
-_HALF = 0.5
 _VERDICT = re.compile(r"\[\[\s*(yes|no)\s*\]\]", re.IGNORECASE)
 
 
@@ -48,7 +48,7 @@ class BertScore(Agreement):
 
     path: MaybeModel = None
     layer: int | None = Field(default=None, ge=1)
-    half: float = Field(default=_HALF, gt=0, lt=1)
+    half: float = Field(default=SAME, gt=0, lt=1)
 
     def packages(self) -> Mapping[str, str]:
         """Return the package that scores, and the one of the encoder."""
@@ -63,7 +63,7 @@ class BertScore(Agreement):
         """Return the same for all pairs, each scored once: F1 is symmetric."""
         rows = [[float(left == right) for right in texts] for left in texts]
         pairs = [(i, j) for i, j in combinations(range(len(texts)), 2) if texts[i] != texts[j]]
-        power = math.log(_HALF) / math.log(self.half)
+        power = power_of(self.half)
         for (i, j), score in zip(pairs, self._scores(texts, pairs), strict=True):
             rows[i][j] = rows[j][i] = min(max(score, 0.0), 1.0) ** power
         return tuple(map(tuple, rows))
