@@ -26,6 +26,7 @@ __all__ = [
     "MISSING",
     "answer_schema",
     "json_in",
+    "json_text",
     "parsed",
     "require_schema",
     "schema_text",
@@ -122,6 +123,13 @@ def parsed(text: str) -> Iterator[tuple[JSON]]:
         yield (DECODER.decode(text.strip()),)
     except (ValueError, RecursionError):
         return
+
+
+def json_text(value: JSON) -> str:
+    """Return a string of JSON as it is, and any other value as JSON, its fields in order."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
 def violation(schema: str, value: JSON, name: str) -> str:

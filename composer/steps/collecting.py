@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from composer.methods import Agreement, Exact, PartError, Reader
 from composer.methods.aggregation import Aggregation, Union
+from composer.methods.json_schema import json_text
 from composer.methods.readers.lists import Items
 from composer.steps.declare import step
 from composer.steps.site import Complaint
@@ -77,10 +78,7 @@ def _items(value: str | None) -> list[str] | None:
         return None
     if not isinstance(items, list):
         return None
-    written = (
-        each if isinstance(each, str) else json.dumps(each, sort_keys=True) for each in items
-    )
-    return [each.strip() for each in written if each.strip()]
+    return [text for each in items if (text := json_text(each).strip())]
 
 
 def _numbers(lists: Sequence[Sequence[str]], groups: Groups) -> list[list[int]]:

@@ -73,6 +73,7 @@ def test_blocks_without_a_mark_are_of_any_language():
     [
         ('["a", "b"]', ["a", "b"]),
         ('{"diagnoses": ["Flu", "Cold"]}', ["Flu", "Cold"]),
+        ('[{"b": "caf\u00e9", "a": 1}]', ['{"a": 1, "b": "caf\u00e9"}']),
         ("1. Flu\n2. Cold\n   - runny nose\n3) **Covid**: fever", ["Flu", "Cold", "Covid"]),
         ("Here they are:\n* a\n* b\nHope it helps", ["a", "b"]),
         ("Flu, cold, and covid", ["Flu", "cold", "covid"]),

@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, ClassVar
 
-from composer.methods.json_schema import json_in
+from composer.methods.json_schema import json_in, json_text
 from composer.methods.readers.basic import Reader
 
 if TYPE_CHECKING:
@@ -42,16 +42,12 @@ class Items(Reader):
 
 def items_of(text: str) -> list[str] | None:
     """Return the items that a text lists, without repeats; None where it holds no list."""
-    held = next(json_in(text), (None,))[0]
-    lists = (
-        [each for each in held.values() if isinstance(each, list)] if isinstance(held, dict) else []
-    )
-    held = lists[0] if len(lists) == 1 else held
-    if isinstance(held, list):
-        plain = (
-            each if isinstance(each, str) else json.dumps(each, sort_keys=True) for each in held
-        )
-        return _clean(plain)
+    value = next(json_in(text), (None,))[0]
+    if isinstance(value, dict):
+        lists = [each for each in value.values() if isinstance(each, list)]
+        value = lists[0] if len(lists) == 1 else value
+    if isinstance(value, list):
+        return _clean(map(json_text, value))
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         return None

@@ -1,6 +1,5 @@
 """What stands in a structure: a value of JSON, or a block of code."""
 
-import json
 import re
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import ClassVar
 
 from pydantic import Field, field_validator
 
-from composer.methods.json_schema import MISSING, json_in, schema_text, violation
+from composer.methods.json_schema import MISSING, json_in, json_text, schema_text, violation
 from composer.methods.readers.basic import Reader
 from composer.values import JSON, MaybeFile
 
@@ -59,15 +58,14 @@ class JsonField(Reader):
 
     def read(self, text: str) -> str | None:
         """Return a string as it is, and other values as JSON."""
-        values = (self._value(held[0]) for held in json_in(text))
+        schema = schema_text(self.file) if self.file else None
+        values = (self._value(value, schema) for (value,) in json_in(text))
         value = next(filter(None, values), (None,))[0]
-        if isinstance(value, str):
-            return value.strip() or None
-        return None if value is None else json.dumps(value, ensure_ascii=False, sort_keys=True)
+        return None if value is None else json_text(value).strip() or None
 
-    def _value(self, value: JSON) -> tuple[JSON] | None:
+    def _value(self, value: JSON, schema: str | None) -> tuple[JSON] | None:
         """Return what stands at the path; None where the JSON has no such place."""
-        if self.file and violation(schema_text(self.file), value, self.file):
+        if schema is not None and violation(schema, value, str(self.file)):
             return None
         for match in _STEP.finditer(self.path):
             inner = _inside(value, match[1], match[2])
