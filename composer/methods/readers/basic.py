@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from composer.values import Asker, Text
+
+T = TypeVar("T")
 
 _WORDED = re.compile(r"\\(?:text|mathrm|mathbf|textbf|textit|mathit|textrm)\s*\{([^{}]*)\}\.?")
 _ENDS = re.compile(r"[\s*`]*\.?[\s*`]*\Z")
@@ -76,10 +78,8 @@ class Pattern(Reader):
         """Return the group of the match, without spaces at its ends."""
         from composer.sandbox.patterns import compile_pattern
 
-        every = matches_of(self.regex, text)
-        if not -len(every) <= self.which < len(every):
-            return None
-        group = every[self.which].group(min(self.group, compile_pattern(self.regex).groups))
+        match = item_at(matches_of(self.regex, text), self.which)
+        group = match and match.group(min(self.group, compile_pattern(self.regex).groups))
         return group.strip() if group else None
 
 
@@ -125,9 +125,7 @@ class Line(Reader):
 
     def read(self, text: str) -> str | None:
         """Return the line without spaces at its ends."""
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        inside = -len(lines) <= self.which < len(lines)
-        return lines[self.which] if inside else None
+        return item_at([line.strip() for line in text.splitlines() if line.strip()], self.which)
 
 
 class After(Reader):
@@ -166,6 +164,11 @@ class Whole(Reader):
     def read(self, text: str) -> str | None:
         """Return the text."""
         return text if self.as_written else text.strip() or None
+
+
+def item_at(items: Sequence[T], which: int) -> T | None:
+    """Return an item, counted from 0, or from the end with -1; None where there is none."""
+    return items[which] if -len(items) <= which < len(items) else None
 
 
 def _boxes(text: str) -> dict[int, str]:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import Field, field_validator
 
 from composer.methods.json_schema import MISSING, json_in, json_text, schema_text, violation
-from composer.methods.readers.basic import Reader
+from composer.methods.readers.basic import Reader, item_at
 from composer.values import JSON, MaybeFile
 
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[(-?\d+)\]")
@@ -105,10 +105,8 @@ class Code(Reader):
         if self.language is not None and any(language for language, _ in blocks):
             wanted = _language(self.language)
             blocks = [(language, code) for language, code in blocks if language == wanted]
-        if not -len(blocks) <= self.which < len(blocks):
-            return None
-        code = blocks[self.which][1].rstrip()
-        return code if code.strip() else None
+        code = item_at([code.rstrip() for _, code in blocks], self.which)
+        return code if code and code.strip() else None
 
 
 def fenced_blocks(text: str) -> list[tuple[str, str]]:
