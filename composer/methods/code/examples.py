@@ -8,6 +8,8 @@ import random
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from composer.methods.code.programs import tree_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -31,8 +33,8 @@ class Example(NamedTuple):
     def test(self) -> str:
         """The example as a test: an assertion, where its result is told."""
         if not self.result:
-            compared = isinstance(_expression(self.source), ast.Compare)
-            return f"assert {self.source}" if compared else self.source
+            is_comparison = isinstance(_expression(self.source), ast.Compare)
+            return f"assert {self.source}" if is_comparison else self.source
         if _literal(self.result):
             return f"assert ({self.source}) == ({self.result})"
         return f"assert repr({self.source}) == {self.result!r}"
@@ -40,7 +42,7 @@ class Example(NamedTuple):
 
 def examples_in(text: str) -> list[Example]:
     """Return the examples of a task, in order: those after `>>>`, else calls with their results."""
-    return _prompted(text) or list(_equations(text))
+    return _doctests(text) or list(_equations(text))
 
 
 def calls_in(examples: list[Example]) -> list[ast.Call]:
@@ -62,7 +64,7 @@ def inputs_like(calls: list[ast.Call], count: int, seed: str) -> tuple[str, ...]
         call = rng.choice(calls)
         arguments = [ast.literal_eval(argument) for argument in call.args]
         at = rng.randrange(len(arguments)) if arguments else 0
-        changed = [_changed(a, rng) if i == at else a for i, a in enumerate(arguments)]
+        changed = [_variant(a, rng) if i == at else a for i, a in enumerate(arguments)]
         text = f"{ast.unparse(call.func)}({', '.join(map(repr, changed))})"
         if text not in written:
             written.append(text)
@@ -71,7 +73,7 @@ def inputs_like(calls: list[ast.Call], count: int, seed: str) -> tuple[str, ...]
     return tuple(written)
 
 
-def _prompted(text: str) -> list[Example]:
+def _doctests(text: str) -> list[Example]:
     """Return what stands after `>>>`, with what stands below it."""
     cleaned = text.replace('"""', "").replace("'''", "")
     try:
@@ -81,7 +83,7 @@ def _prompted(text: str) -> list[Example]:
     return [
         Example(each.source.strip(), each.want.strip())
         for each in examples
-        if _is_code(each.source) and (_expression(each.source) or not each.want)
+        if tree_of(each.source) and (_expression(each.source) or not each.want)
     ]
 
 
@@ -138,14 +140,6 @@ def _constant(node: ast.expr) -> bool:
     return True
 
 
-def _is_code(source: str) -> bool:
-    try:
-        ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
-
-
 def _expression(source: str) -> ast.expr | None:
     try:
         return ast.parse(source.strip(), mode="eval").body
@@ -153,7 +147,7 @@ def _expression(source: str) -> ast.expr | None:
         return None
 
 
-def _changed(value: object, rng: random.Random) -> object:
+def _variant(value: object, rng: random.Random) -> object:
     """Return a value of the same type that is another one."""
     changed = value
     match value:
@@ -164,17 +158,17 @@ def _changed(value: object, rng: random.Random) -> object:
         case float():
             changed = round(value + rng.choice([-1.5, -1.0, -0.25, 0.25, 1.0, 2.5]), 6)
         case str():
-            changed = "".join(map(str, _changed_items(list(value), rng, list("abcxyz 019"))))
+            changed = "".join(map(str, _variant_items(list(value), rng, list("abcxyz 019"))))
         case list() | tuple() | set() | frozenset():
-            changed = type(value)(_changed_items(list(value), rng, list(value)))
+            changed = type(value)(_variant_items(list(value), rng, list(value)))
         case dict():
             items = list(value.items())
             rng.shuffle(items)
-            changed = {key: _changed(one, rng) for key, one in items[: max(len(items) - 1, 1)]}
+            changed = {key: _variant(one, rng) for key, one in items[: max(len(items) - 1, 1)]}
     return changed
 
 
-def _changed_items(items: list[object], rng: random.Random, pool: list[object]) -> list[object]:
+def _variant_items(items: list[object], rng: random.Random, pool: list[object]) -> list[object]:
     """Leave one out, put one in, change one, double all of them, or change their order."""
     at = rng.randrange(len(items) + 1)
     way = rng.randrange(5)
@@ -184,7 +178,7 @@ def _changed_items(items: list[object], rng: random.Random, pool: list[object]) 
         return [*items[:at], rng.choice(pool), *items[at:]]
     if way == 2 and items:  # noqa: PLR2004 - one of five ways
         place = min(at, len(items) - 1)
-        one = rng.choice(pool) if isinstance(items[place], str) else _changed(items[place], rng)
+        one = rng.choice(pool) if isinstance(items[place], str) else _variant(items[place], rng)
         return [*items[:place], one, *items[place + 1 :]]
     if way == 3:  # noqa: PLR2004 - idem
         return (items + items)[:100]

@@ -8,13 +8,11 @@ from pydantic import Field
 
 from composer.methods.agreements.base import Agreement, Answers, Comparison
 from composer.methods.code.examples import calls_in, examples_in, inputs_like
-from composer.methods.code.programs import Limits, Sandbox, program_in
-from composer.methods.code.verifying import ANSWER, program_of
+from composer.methods.code.programs import ANSWER, Limits, Sandbox, program_in, program_of
 from composer.methods.mistakes import PartError
 from composer.methods.readers.basic import Reader, Whole
 from composer.methods.template import Template
 from composer.values import Asker, Query, Text
-from composer.values.gather import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,19 +36,17 @@ class Output(Reader):
 
     def read(self, text: str) -> str | None:
         """Run the program of a text, and wait for it."""
-        answer = Text(Query.of(""), text)
-        return self._printed(self.sandbox.run_blocking(program_in(answer)))
+        program = program_in(Text(Query.of(""), text))
+        return self._printed(self.sandbox.run_blocking(program))
 
     async def read_all(self, texts: Sequence[Text], ask: Asker) -> list[str | None]:
-        """Run all programs, side by side; equal ones run once."""
-        programs = [program_of(self.program, text) for text in texts]
-        different = list(dict.fromkeys(programs))
-        outcomes = await side_by_side(self.sandbox.run(each) for each in different)
-        by_program = dict(zip(different, outcomes, strict=True))
-        errors = {text.source: by_program[p].error for text, p in zip(texts, programs, strict=True)}
-        if any(errors.values()):
-            ask.note(errors={source: error for source, error in errors.items() if error})
-        return [self._printed(by_program[program]) for program in programs]
+        """Run all programs, side by side."""
+        outcomes = await self.sandbox.run_all([program_of(self.program, text) for text in texts])
+        pairs = zip(texts, outcomes, strict=True)
+        errors = {text.source: outcome.error for text, outcome in pairs if outcome.error}
+        if errors:
+            ask.note(errors=errors)
+        return [self._printed(outcome) for outcome in outcomes]
 
     def _printed(self, outcome: Outcome) -> str | None:
         return None if outcome.error else self.reader.read(outcome.output)
@@ -83,9 +79,6 @@ class Outputs(Agreement):
 
     async def compare(self, answers: Answers, query: Query, ask: Asker) -> Comparison:
         """Run the program of each answer on all inputs, and compare what they give."""
-        texts = [None if each is None else Text(query, each) for each in answers]
-        programs = [None if text is None else program_of(self.program, text) for text in texts]
-        different = [each for each in dict.fromkeys(programs) if each is not None]
         inputs = self._inputs(Text(query, ""))
         if not inputs:
             raise PartError(
@@ -93,10 +86,11 @@ class Outputs(Agreement):
                 "`outputs` has no inputs: the question shows no calls as examples",
                 'give them, one call a line: `outputs(inputs = "double(3)")`',
             )
-        runs = (self.sandbox.run(each, values=inputs) for each in different)
-        outcomes = dict(zip(different, await side_by_side(runs), strict=True))
+        texts = [Text(query, each) for each in answers if each is not None]
+        programs = [program_of(self.program, text) for text in texts]
+        outcomes = iter(await self.sandbox.run_all(programs, values=inputs))
         ask.note(inputs=len(inputs))
-        results = [None if each is None else _results(outcomes[each]) for each in programs]
+        results = [None if each is None else _results(next(outcomes)) for each in answers]
         return Comparison(self, results)
 
     def _inputs(self, text: Text) -> tuple[str, ...]:

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import ast
 from abc import abstractmethod
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from composer.methods.mistakes import PartError
 from composer.methods.readers.structured import fenced_blocks
+from composer.methods.template import Template
 from composer.values import Text, Typed
+from composer.values.gather import side_by_side
 
 if TYPE_CHECKING:
-    from composer.sandbox.process import Bounds, Outcome, WallError
+    from collections.abc import Sequence
+
+    from composer.sandbox.process import Job, Outcome, WallError
 
 _PYTHON = {"", "python", "python3", "py", "pycon"}
 
 _MEGABYTE = 2**20
+
+ANSWER = Template(text="{{ answer }}")
+"""The program is what the answer holds."""
 
 Wall = Literal["network", "folder", "processes", "memory", "signals", "orphans"]
 """What a recipe may give up where a system cannot hold it."""
@@ -35,6 +43,15 @@ class Sandbox(Typed):
     @abstractmethod
     def run_blocking(self, program: str, *, tests: str | None = None) -> Outcome:
         """Run a program as a script, or by tests, and wait for it."""
+
+    async def run_all(
+        self, programs: Sequence[str], *, tests: str | None = None, values: tuple[str, ...] = ()
+    ) -> list[Outcome]:
+        """Run programs side by side; equal ones run once."""
+        different = list(dict.fromkeys(programs))
+        runs = (self.run(each, tests=tests, values=values) for each in different)
+        outcomes = dict(zip(different, await side_by_side(runs), strict=True))
+        return [outcomes[program] for program in programs]
 
 
 class Limits(Sandbox):
@@ -59,21 +76,19 @@ class Limits(Sandbox):
         self, program: str, *, tests: str | None = None, values: tuple[str, ...] = ()
     ) -> Outcome:
         """Run a program; other runs wait where all processors are busy."""
-        from composer.sandbox.process import Job, WallError, run
+        from composer.sandbox.process import WallError, run
 
-        bounds, allow = self._bounds(), frozenset(self.allow)
         try:
-            return await run(Job(program, tests, values, bounds=bounds, allow=allow))
+            return await run(self._job(program, tests, values))
         except WallError as error:
             raise self._refusal(error) from None
 
     def run_blocking(self, program: str, *, tests: str | None = None) -> Outcome:
         """Run a program, and wait for it."""
-        from composer.sandbox.process import Job, WallError, run_blocking
+        from composer.sandbox.process import WallError, run_blocking
 
-        bounds, allow = self._bounds(), frozenset(self.allow)
         try:
-            return run_blocking(Job(program, tests, bounds=bounds, allow=allow))
+            return run_blocking(self._job(program, tests))
         except WallError as error:
             raise self._refusal(error) from None
 
@@ -86,13 +101,19 @@ class Limits(Sandbox):
             f"`sandbox = limits(allow = [{names}])`",
         )
 
-    def _bounds(self) -> Bounds:
-        from composer.sandbox.process import Bounds
+    def _job(self, program: str, tests: str | None, values: tuple[str, ...] = ()) -> Job:
+        from composer.sandbox.process import Bounds, Job
 
         memory, files, output = (
             int(each * _MEGABYTE) for each in (self.memory, self.files, self.output)
         )
-        return Bounds(self.seconds, self.seconds, memory, self.processes, files, output)
+        bounds = Bounds(self.seconds, self.seconds, memory, self.processes, files, output)
+        return Job(program, tests, values, bounds=bounds, allow=frozenset(self.allow))
+
+
+def program_of(template: Template, text: Text) -> str:
+    """Return the program that a template makes of an answer."""
+    return template.render(replace(text, text=program_in(text), extracted=False))
 
 
 def program_in(text: Text) -> str:
@@ -104,13 +125,14 @@ def program_in(text: Text) -> str:
     if text.extracted:
         return text.value or ""
     blocks = [code for name, code in fenced_blocks(text.text) if name.lower() in _PYTHON]
-    trees = [(code, _tree(code)) for code in blocks]
+    trees = [(code, tree_of(code)) for code in blocks]
     valid = [code for code, tree in trees if tree is not None]
     defining = [code for code, tree in trees if tree is not None and _defines(tree)]
     return next(iter((*defining, *valid, *blocks)), text.text.strip("\n"))
 
 
-def _tree(code: str) -> ast.Module | None:
+def tree_of(code: str) -> ast.Module | None:
+    """Return the syntax tree of a program, None for what is not Python."""
     try:
         return ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -89,9 +89,8 @@ class Rows(Reader):
         values: list[str | None] = []
         errors = {}
         for text in texts:
-            written = text.value if text.extracted else text.text
             try:
-                values.append(await ask.compute(partial(self.rows, written or "")))
+                values.append(await ask.compute(partial(self.rows, text.answer or "")))
             except StatementError as error:
                 values.append(None)
                 errors[text.source] = str(error)
@@ -109,14 +108,14 @@ class Rows(Reader):
         connection = sqlite3.connect(":memory:")
         try:
             connection.deserialize(content)
-            return self._executed(connection, statement)
+            return self._execute(connection, statement)
         except (sqlite3.Error, sqlite3.Warning, MemoryError, UnicodeError) as error:
             why = str(error) or "it needs too much memory"
             raise StatementError(f"it may only read: {why}" if "authoriz" in why else why) from None
         finally:
             connection.close()
 
-    def _executed(self, connection: sqlite3.Connection, statement: str) -> str:
+    def _execute(self, connection: sqlite3.Connection, statement: str) -> str:
         until = time.monotonic() + self.seconds
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
         connection.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, _LONGEST_PATTERN)
@@ -124,18 +123,17 @@ class Rows(Reader):
         connection.set_authorizer(_authorized)
         connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
         try:
-            written, size = [], 0
+            rows, size = [], 0
             for row in connection.execute(statement):
-                written.append(json.dumps([_plain(value) for value in row]))
-                size += len(written[-1])
-                if len(written) > self.limit or size > _LARGEST:
+                rows.append(json.dumps([_plain(value) for value in row]))
+                size += len(rows[-1])
+                if len(rows) > self.limit or size > _LARGEST:
                     raise StatementError(f"it gives more than {self.limit} rows, or too much text")
         except sqlite3.OperationalError as error:
             if "interrupted" in str(error):
                 raise StatementError(f"it takes more than {self.seconds:g} seconds") from None
             raise
-        ordered = written if _is_ordered(statement) else sorted(written)
-        return f"[{', '.join(ordered)}]"
+        return f"[{', '.join(rows if _is_ordered(statement) else sorted(rows))}]"
 
 
 def statement_in(text: str) -> str:

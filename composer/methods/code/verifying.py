@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -11,22 +11,18 @@ from pydantic import field_validator
 
 from composer.diagnostics.amounts import counted
 from composer.methods.code.examples import examples_in
-from composer.methods.code.programs import Limits, Sandbox, program_in
+from composer.methods.code.programs import ANSWER, Limits, Sandbox, program_of
 from composer.methods.json_schema import json_in, schema_text, violation
 from composer.methods.mistakes import PartError
 from composer.methods.patterns import matches_of, readable_pattern
 from composer.methods.template import Template
 from composer.values import FilePath, Text, Typed
-from composer.values.gather import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from composer.sandbox.process import Outcome
     from composer.values import Asker
-
-ANSWER = Template(text="{{ answer }}")
-"""The program is what the answer holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +67,8 @@ class Assertions(Verifier):
         """Return the share of tests passed; equal programs run once."""
         del ask
         script = self.tests.render(texts[0])
-        return await trials(self.sandbox, [self.written(text) for text in texts], script)
-
-    def written(self, text: Text) -> str:
-        """Return the program of an answer."""
-        return program_of(self.program, text)
+        programs = [program_of(self.program, text) for text in texts]
+        return await trials(self.sandbox, programs, script)
 
 
 class Examples(Verifier):
@@ -121,14 +114,9 @@ class Matching(Verifier):
     async def verify(self, texts: Sequence[Text], ask: Asker) -> list[Trial]:
         """Return 1 for answers that match, else 0."""
         del ask
-        return [
-            Trial(1.0) if matches_of(self.regex, text.answer or "") else Trial(0.0, self._why)
-            for text in texts
-        ]
-
-    @property
-    def _why(self) -> str:
-        return f"it does not match `{self.regex}`"
+        why = f"it does not match `{self.regex}`"
+        matches = [bool(matches_of(self.regex, text.answer or "")) for text in texts]
+        return [Trial(1.0) if each else Trial(0.0, why) for each in matches]
 
 
 class Following(Verifier):
@@ -162,17 +150,9 @@ class Following(Verifier):
         return Trial(float(not problem), problem)
 
 
-def program_of(template: Template, text: Text) -> str:
-    """Return the program that a template makes of an answer."""
-    return template.render(replace(text, text=program_in(text), extracted=False))
-
-
 async def trials(sandbox: Sandbox, programs: Sequence[str], script: str) -> list[Trial]:
     """Run tests against programs, side by side; equal programs run once."""
-    different = list(dict.fromkeys(programs))
-    outcomes = await side_by_side(sandbox.run(each, tests=script) for each in different)
-    by_program = dict(zip(different, map(trial_of, outcomes), strict=True))
-    return [by_program[program] for program in programs]
+    return [trial_of(outcome) for outcome in await sandbox.run_all(programs, tests=script)]
 
 
 def trial_of(outcome: Outcome) -> Trial:

@@ -2,8 +2,8 @@
 
 from typing import ClassVar
 
-from composer.methods.code.programs import Limits, Sandbox
-from composer.methods.code.verifying import ANSWER, program_of, trial_of
+from composer.methods.code.programs import ANSWER, Limits, Sandbox, program_of
+from composer.methods.code.verifying import trial_of
 from composer.methods.graders.base import Grade, Grader, Submission
 from composer.methods.template import Template
 from composer.values import Query, Text
