@@ -78,6 +78,16 @@ def test_only_the_examples_of_the_question_count(run, ask, answers):
     assert ask.notes["passed"] == ["A"]
 
 
+def test_examples_without_results_pass_where_they_run(run, ask, answers):
+    query = Query.of("Write a function:\n>>> double(2)\n")
+    given = answers(RIGHT, "triple = 3")
+    asked = replace(given, texts=tuple(replace(t, query=query) for t in given.texts))
+    run(verify(asked, by=Examples(sandbox=limits()), ask=ask))
+    assert ask.notes["examples"] == 0
+    assert ask.notes["passed"] == ["A"]
+    assert "`double(2)`" in ask.notes["rejected"]["B"]
+
+
 def test_the_row_gives_the_tests_and_what_the_program_begins_with(run, ask, text):
     fields = {"test": "def check(f):\n    assert f(2) == 4\n    assert True", "name": "double"}
     query = Query.of("?", prompt="def double(x):\n", **fields)

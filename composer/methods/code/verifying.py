@@ -75,8 +75,8 @@ class Examples(Verifier):
     """The examples that the question shows, such as those of a docstring: `examples()`.
 
     They are what stands after `>>>`, or else calls with their values, such as `f(2) == 4` or
-    `f(2) -> 4`. `of` is the text that holds them. Where there are none, every program passes that
-    can be loaded, and the trace says so.
+    `f(2) -> 4`. `of` is the text that holds them. Where none gives a result, every program passes
+    that can be loaded and runs them, and the trace says so.
     """
 
     name: ClassVar[str] = "examples"
@@ -88,12 +88,12 @@ class Examples(Verifier):
 
     async def verify(self, texts: Sequence[Text], ask: Asker) -> list[Trial]:
         """Return the share of examples that come out as the question says."""
-        examples = examples_in(self.of.render(texts[0]))
-        if not examples:
+        tests = [each.test for each in examples_in(self.of.render(texts[0]))]
+        if not any(test.startswith("assert ") for test in tests):
             ask.note(examples=0)
-        script = "\n".join(each.test for each in examples) or "assert 1 == 1"
+            tests.append("assert 1 == 1")
         programs = [program_of(self.program, text) for text in texts]
-        return await trials(self.sandbox, programs, script)
+        return await trials(self.sandbox, programs, "\n".join(tests))
 
 
 class Matching(Verifier):
