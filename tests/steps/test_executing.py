@@ -37,6 +37,9 @@ def test_what_a_program_prints_is_the_answer(ask):
     errors = {"B": "ZeroDivisionError: division by zero", "C": "stopped by the limit of time"}
     assert ask.notes == {"errors": errors}
     assert reader.read(written[0]) == "42"
+    doubled = {"text": "print('twice:')\n{{ answer }}\nprint(84)"}
+    reader = Output.model_validate({"reader": Number(), "program": doubled, "sandbox": limits()})
+    assert reader.read(written[0]) == "84"
 
 
 def test_programs_agree_by_their_results(ask):

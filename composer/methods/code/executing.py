@@ -8,7 +8,7 @@ from pydantic import Field
 
 from composer.methods.agreements.base import Agreement, Answers, Comparison
 from composer.methods.code.examples import calls_in, examples_in, inputs_like
-from composer.methods.code.programs import ANSWER, Limits, Sandbox, program_in, program_of
+from composer.methods.code.programs import ANSWER, Limits, Sandbox, program_of
 from composer.methods.mistakes import PartError
 from composer.methods.readers.basic import Reader, Whole
 from composer.methods.template import Template
@@ -36,7 +36,7 @@ class Output(Reader):
 
     def read(self, text: str) -> str | None:
         """Run the program of a text, and wait for it."""
-        program = program_in(Text(Query.of(""), text))
+        program = program_of(self.program, Text(Query.of(""), text))
         return self._printed(self.sandbox.run_blocking(program))
 
     async def read_all(self, texts: Sequence[Text], ask: Asker) -> list[str | None]:
