@@ -96,6 +96,11 @@ class Template(Typed):
         except jinja2.TemplateError as error:
             raise TemplateError(f"the template cannot be rendered: {error}") from None
 
+    def query(self, value: Query | Text | Candidates | Ranking) -> Query:
+        """Return the query whose text is the template, filled in from a value."""
+        query = value if isinstance(value, Query) else value.query
+        return query.asking(self.render(value), value)
+
 
 def variables(value: Query | Text | Candidates | Ranking) -> dict[str, Any]:
     """Return what a template may name.

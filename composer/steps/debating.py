@@ -132,7 +132,7 @@ class Floor:
         if others:
             ask.rng.shuffle(others)
             seen = Candidates(self.query, (*others, own))
-            prompt = self.query.asking(self.template.render(seen), seen)
+            prompt = self.template.query(seen)
         if not system:
             return prompt
         return replace(prompt, messages=(("system", system), *prompt.messages))

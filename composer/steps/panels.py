@@ -60,9 +60,9 @@ async def analyse(
     fails, takes longer than `timeout` or writes something else, the candidates go on without an
     analysis, and the result lists `analyse` under `failed`.
     """
-    query = answers.query.asking(template.render(answers), answers)
     schema = AnswerSchema(SCHEMA) if _follows_schemas(judge) else None
-    reply = await ask.generate(judge, query, Sampling(max_tokens=max_tokens, schema=schema))
+    sampling = Sampling(max_tokens=max_tokens, schema=schema)
+    reply = await ask.generate(judge, template.query(answers), sampling)
     analysis = analysis_in(reply.text)
     ask.note(analysis=analysis.as_dict())
     return replace(answers, facts=MappingProxyType({**answers.facts, ANALYSIS: analysis}))

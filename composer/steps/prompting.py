@@ -28,8 +28,7 @@ def prompt(
     The template can use `query`, `messages`, `fields`, `answers`, `answer` and `analysis`. `system`
     is a template too: the system message before the query.
     """
-    query = given if isinstance(given, Query) else given.query
-    new_query = query.asking(template.render(given), given)
+    new_query = template.query(given)
     instructions = "" if system is None else system.render(given)
     if not instructions:
         return new_query

@@ -168,8 +168,7 @@ async def select(
     A reply that names several candidates, or none, is not understood. Then the candidate is kept
     that most others repeat word for word, of equals a random one, and the trace shows this.
     """
-    query = answers.query.asking(template.render(answers), answers)
-    reply = await ask.generate(model, query, Sampling(max_tokens=max_tokens))
+    reply = await ask.generate(model, template.query(answers), Sampling(max_tokens=max_tokens))
     at = named(reply.text, len(answers.texts))
     ask.note(reply=reply.text, understood=at is not None)
     if at is None:
@@ -207,13 +206,11 @@ async def regenerate(
         firsts, others = answers.texts[:window], answers.texts[window:]
         while others:
             shown = Candidates(answers.query, firsts, facts=answers.facts)
-            prompt = answers.query.asking(template.render(shown), shown)
-            so_far = await ask.generate(model, prompt, sampling, draft=True)
+            so_far = await ask.generate(model, template.query(shown), sampling, draft=True)
             firsts = (replace(so_far, query=answers.query), *others[: window - 1])
             others = others[window - 1 :]
             shown = Candidates(answers.query, firsts, facts=answers.facts)
-    query = answers.query.asking(template.render(shown), shown)
-    text = await ask.generate(model, query, sampling)
+    text = await ask.generate(model, template.query(shown), sampling)
     return replace(text, query=answers.query)
 
 

@@ -84,7 +84,7 @@ async def rounds(
     orders: dict[str, list[str]] = {}
     failures: dict[str, str] = {}
     for at, chosen in enumerate(members):
-        prompt = query if drafts is None else _prompt(query, drafts, template, keep)
+        prompt = query if drafts is None else _prompt(drafts, template, keep)
         names = unique(models[each].name for each in chosen)
         requests = []
         for each in chosen:
@@ -104,7 +104,7 @@ async def rounds(
         drafts = _mixed(gather_answers(query, names, written, ask), ask)
         orders[f"round {at + 1}"] = list(drafts.names)
     assert drafts is not None
-    prompt, rest = _prompt(query, drafts, template, keep), CallLimit(limit.most + 1 - limit.calls)
+    prompt, rest = _prompt(drafts, template, keep), CallLimit(limit.most + 1 - limit.calls)
     try:
         with limited(rest):
             text = await ask.generate(models[0], prompt, Sampling(max_tokens=max_tokens))
@@ -127,10 +127,10 @@ def _mixed(drafts: Candidates, ask: Asker) -> Candidates:
     return replace(drafts, texts=texts, named=tuple(drafts.names[at] for at in order))
 
 
-def _prompt(query: Query, drafts: Candidates, template: Template, keep: int | None) -> Query:
+def _prompt(drafts: Candidates, template: Template, keep: int | None) -> Query:
     """Return the question with drafts in view, each cut to its last tokens."""
-    shown = replace(drafts, texts=tuple(_end_of(text, keep) for text in drafts.texts))
-    return query.asking(template.render(shown), shown)
+    texts = tuple(_end_of(text, keep) for text in drafts.texts)
+    return template.query(replace(drafts, texts=texts))
 
 
 def _end_of(text: Text, keep: int | None) -> Text:

@@ -180,8 +180,7 @@ class SameMeaning(Asking):
             for left, right in pairs
         ]
         replies = await side_by_side(
-            ask.generate(self.model, query.asking(self.template.render(each), each), sampling)
-            for each in shown
+            ask.generate(self.model, self.template.query(each), sampling) for each in shown
         )
         verdicts = [_VERDICT.findall(reply.text) for reply in replies]
         unread = sum(not each for each in verdicts)

@@ -82,8 +82,7 @@ class Asked(Judging):
         self, query: Query, choices: tuple[Choice, ...], judges: tuple[Model, ...], ask: Asker
     ) -> Estimates:
         """Ask all judges at once."""
-        root = query.root
-        request = root.asking((self.template or _QUESTION).render(root), root)
+        request = (self.template or _QUESTION).query(query.root)
         read = self._scored if self.read == "scores" else self._written
         (chances,) = await by_judges(judges, [read(judge, request, ask) for judge in judges], ask)
         chance = math.fsum(chances) / len(chances)

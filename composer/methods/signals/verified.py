@@ -28,7 +28,7 @@ class Verified(Signal):
 
     async def value(self, answer: Text | Candidates, ask: Asker) -> float | None:
         """Return p(yes) / (p(yes) + p(no)), None where the model can say neither."""
-        query = answer.query.asking(self.template.render(answer), answer)
+        query = self.template.query(answer)
         yes, no = await ask.ask(ScoreTexts(self.by, query, (self.yes, self.no)))
         odds = yes.total - no.total
         return None if math.isnan(odds) else 0.5 + 0.5 * math.tanh(odds / 2)
