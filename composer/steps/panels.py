@@ -32,16 +32,9 @@ def shuffle(
     The order differs from question to question, follows from the run's seed, and is in the trace.
     Each answer keeps its name: where a model chooses one by its number, that one is kept.
     """
-    order = list(range(len(answers.texts)))
-    ask.rng.shuffle(order)
-    names = tuple(answers.names[at] for at in order)
-    ask.note(order=list(names))
-    return replace(
-        answers,
-        texts=tuple(answers.texts[at] for at in order),
-        named=names,
-        failed=tuple(replace(failure, at=len(order)) for failure in answers.failed),
-    )
+    shuffled = answers.shuffled(ask.rng)
+    ask.note(order=list(shuffled.names))
+    return shuffled
 
 
 @step(needs=Capability.TEXT, selects=True)
@@ -70,8 +63,8 @@ async def analyse(
 
 def _follows_schemas(judge: Model) -> bool:
     """Say whether a judge's server can hold it to a schema, and its reply can be checked here."""
-    held = isinstance(judge, Declared) and "schema" in judge.declaration.honours
-    return held and find_spec("jsonschema") is not None
+    honours = isinstance(judge, Declared) and "schema" in judge.declaration.honours
+    return honours and find_spec("jsonschema") is not None
 
 
 @analyse.otherwise

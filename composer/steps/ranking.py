@@ -57,16 +57,7 @@ async def rank(
     finite_scores = {answers.names[at]: finite(scores[at]) for at in order}
     unscored = [name for name, score in finite_scores.items() if score is None]
     ask.note(scores=finite_scores, **({"unscored": unscored} if unscored else {}))
-    return Ranking(
-        answers.query,
-        tuple(answers.texts[at] for at in order),
-        tuple(
-            -math.inf if finite_scores[answers.names[at]] is None else scores[at] for at in order
-        ),
-        tuple(answers.names[at] for at in order),
-        tuple(replace(failure, at=len(order)) for failure in answers.failed),
-        answers.facts,
-    )
+    return answers.ranked(order, [-math.inf if finite(s) is None else s for s in scores])
 
 
 def _ordered(

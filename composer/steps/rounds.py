@@ -101,7 +101,7 @@ async def rounds(
             if drafts is None:
                 raise
             continue
-        drafts = _mixed(gather_answers(query, names, written, ask), ask)
+        drafts = gather_answers(query, names, written, ask).shuffled(ask.rng)
         orders[f"round {at + 1}"] = list(drafts.names)
     assert drafts is not None
     prompt, rest = _prompt(drafts, template, keep), CallLimit(limit.most + 1 - limit.calls)
@@ -117,14 +117,6 @@ async def rounds(
         notes = {"failed": failures} if failures else {}
         ask.note(orders=orders, calls=limit.calls + rest.calls, **notes)
     return replace(text, query=query)
-
-
-def _mixed(drafts: Candidates, ask: Asker) -> Candidates:
-    """Put drafts in a random order."""
-    order = list(range(len(drafts.texts)))
-    ask.rng.shuffle(order)
-    texts = tuple(drafts.texts[at] for at in order)
-    return replace(drafts, texts=texts, named=tuple(drafts.names[at] for at in order))
 
 
 def _prompt(drafts: Candidates, template: Template, keep: int | None) -> Query:

@@ -49,18 +49,12 @@ async def verify(
         ask.note(limits=limits)
     standing = passing or _standing(otherwise, scores, tried)
     order = descending([scores[at] for at in range(len(scores))], "`verify`")
-    return Ranking(
-        answers.query,
-        tuple(
-            answers.texts[at]
-            if at in standing
-            else replace(answers.texts[at], value=None, extracted=True)
-            for at in order
-        ),
-        tuple(max(scores[at], 0.0) for at in order),
-        tuple(names[at] for at in order),
-        tuple(replace(failure, at=len(order)) for failure in answers.failed),
+    texts = tuple(
+        text if at in standing else replace(text, value=None, extracted=True)
+        for at, text in enumerate(answers.texts)
     )
+    shares = [max(scores[at], 0.0) for at in range(len(texts))]
+    return replace(answers, texts=texts).ranked(order, shares)
 
 
 @verify.counts

@@ -11,7 +11,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+    from random import Random
 
     from composer.values.capability import Capability
     from composer.values.details import TokenChoice
@@ -149,6 +150,28 @@ class Candidates:
     def names(self) -> tuple[str, ...]:
         """The names of the branches, unique."""
         return self.named or unique(text.source for text in self.texts)
+
+    def in_order(self, places: Sequence[int]) -> Candidates:
+        """Return all answers in another order, with their names; missing ones come last."""
+        names = self.names
+        return replace(
+            self,
+            texts=tuple(self.texts[at] for at in places),
+            named=tuple(names[at] for at in places),
+            failed=tuple(replace(each, at=len(places)) for each in self.failed),
+        )
+
+    def shuffled(self, rng: Random) -> Candidates:
+        """Return all answers in a random order."""
+        places = list(range(len(self.texts)))
+        rng.shuffle(places)
+        return self.in_order(places)
+
+    def ranked(self, places: Sequence[int], scores: Sequence[float]) -> Ranking:
+        """Return a ranking of all answers: their places, best first, and the score at each."""
+        best = self.in_order(places)
+        ordered = tuple(scores[at] for at in places)
+        return Ranking(self.query, best.texts, ordered, best.names, best.failed, self.facts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,9 +50,9 @@ def test_a_limit_is_named(run, ask, answers):
     [("closest", ["A"]), ("all", ["A", "B"]), ("none", [])],
 )
 def test_where_none_passes(run, ask, answers, otherwise, standing):
-    given = answers(WRONG, "triple = 3")
+    given = replace(answers(WRONG, "triple = 3"), facts={"analysis": "both are wrong"})
     ranking = run(verify(given, by=by_tests(), otherwise=otherwise, ask=ask))
-    assert ranking.names == ("A", "B")
+    assert (ranking.names, ranking.facts) == (("A", "B"), given.facts)
     pairs = zip(ranking.names, ranking.texts, strict=True)
     assert [name for name, text in pairs if text.answer is not None] == standing
 
