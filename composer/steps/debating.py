@@ -13,7 +13,6 @@ from composer.methods import TEMPLATES, Agreement, Exact, Reader, Template
 from composer.methods.agreements.base import Comparison
 from composer.steps.asking import PER_QUERY, Count, Temperature
 from composer.steps.declare import step
-from composer.steps.rounds import limited
 from composer.steps.site import Complaint
 from composer.values import (
     Asker,
@@ -97,7 +96,7 @@ async def debate(
                 seed = ask.rng.getrandbits(62) if temperature else 0
                 sampling = Sampling(temperature, max_tokens=max_tokens, seed=seed)
                 requests.append((floor.names[at], ask.generate(models[at], prompt, sampling)))
-            with limited(limit):
+            with limit.counting():
                 for at, answer in zip(group, await attempts(requests, 0), strict=True):
                     floor.hear(at, answer, number)
         require_quorum(min, len(models), list(floor.missing.values()))

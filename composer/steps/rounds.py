@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -28,7 +27,7 @@ from composer.values import (
 from composer.values.capability import Capability
 from composer.values.flow import unique
 from composer.values.gather import attempts, ends_all, require_quorum
-from composer.values.ledger import CALL_LIMIT, CallLimit
+from composer.values.ledger import CallLimit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -91,7 +90,7 @@ async def rounds(
             seed = ask.rng.getrandbits(62) if draft_temperature else 0
             sampling = Sampling(draft_temperature, max_tokens=draft_tokens, seed=seed)
             requests.append(ask.generate(models[each], prompt, sampling, draft=True))
-        with limited(limit):
+        with limit.counting():
             written = await attempts(zip(names, requests, strict=True), 0)
         failed = [each for each in written if isinstance(each, MissingAnswer)]
         failures |= {f"{each.name} in round {at + 1}": str(each) for each in failed}
@@ -106,7 +105,7 @@ async def rounds(
     assert drafts is not None
     prompt, rest = _prompt(drafts, template, keep), CallLimit(limit.most + 1 - limit.calls)
     try:
-        with limited(rest):
+        with rest.counting():
             text = await ask.generate(models[0], prompt, Sampling(max_tokens=max_tokens))
     except Exception as error:
         if ask.shown or ends_all(error):
@@ -162,16 +161,6 @@ def largest_remainder(count: int, weights: Sequence[float]) -> list[int]:
     for at in by_remainder[: count - sum(seats)]:
         seats[at] += 1
     return [at for at, seat in enumerate(seats) for _ in range(seat)]
-
-
-@contextmanager
-def limited(limit: CallLimit) -> Iterator[None]:
-    """Let a limit count the calls that are made inside."""
-    token = CALL_LIMIT.set(limit)
-    try:
-        yield
-    finally:
-        CALL_LIMIT.reset(token)
 
 
 @rounds.calls

@@ -7,11 +7,16 @@ hands down a ledger, which counts attempts against the budget and notes them in 
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from composer.values.errors import ModelError
 from composer.values.results import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["CALL_LIMIT", "LEDGER", "Attempt", "CallLimit", "Ledger", "ledger"]
 
@@ -67,6 +72,15 @@ class CallLimit:
             text = f"the limit of {self.most} calls is reached"
             raise ModelError("E725", text, "raise `calls` of the step, or let it ask less often")
         self.calls += 1
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """Count the calls that are made inside."""
+        token = CALL_LIMIT.set(self)
+        try:
+            yield
+        finally:
+            CALL_LIMIT.reset(token)
 
 
 CALL_LIMIT: ContextVar[CallLimit | None] = ContextVar("call_limit", default=None)
