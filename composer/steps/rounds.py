@@ -78,7 +78,7 @@ async def rounds(
     of the answer is shown, the answer is the first draft that the writer was shown.
     """
     limit = CallLimit((calls or sum(schedule) + 1) - 1)
-    members = _shares(len(models), schedule, share or ("weighted" if weights else "equal"), weights)
+    members = _shares(len(models), schedule, share, weights)
     drafts: Candidates | None = None
     orders: dict[str, list[str]] = {}
     failures: dict[str, str] = {}
@@ -133,7 +133,7 @@ def _end_of(text: Text, keep: int | None) -> Text:
 
 
 def _shares(
-    models: int, schedule: Sequence[int], share: Share, weights: Sequence[float] | None
+    models: int, schedule: Sequence[int], share: Share | None, weights: Sequence[float] | None
 ) -> list[list[int]]:
     """Return which models write the drafts of each round, by their places."""
     if share == "first_only":
@@ -144,8 +144,7 @@ def _shares(
             [(start + at) % models for at in range(breadth)]
             for start, breadth in zip(starts, schedule, strict=True)
         ]
-    parts = weights if share == "weighted" and weights else (1.0,) * models
-    return [largest_remainder(breadth, parts) for breadth in schedule]
+    return [largest_remainder(breadth, weights or (1.0,) * models) for breadth in schedule]
 
 
 def largest_remainder(count: int, weights: Sequence[float]) -> list[int]:
@@ -166,8 +165,7 @@ def largest_remainder(count: int, weights: Sequence[float]) -> list[int]:
 @rounds.calls
 def as_often_as_the_schedule_has_it(site: Site) -> int | None:
     """What the model that is asked most takes, with the answer."""
-    weights, models = site.get("weights"), len(site.models)
-    share: Share = site.get("share") or ("weighted" if weights else "equal")
+    share, weights, models = site.get("share"), site.get("weights"), len(site.models)
     if weights is not None and (len(weights) != models or not any(weights)):
         return None
     seats = [at for each in _shares(models, site.get("schedule"), share, weights) for at in each]
