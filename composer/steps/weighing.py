@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from composer.methods import Agreement, Ballot, Count, Exact, PartError, Seeded, Ties
+from composer.methods.policies.base import softmax
 from composer.methods.scorers.basic import SCORE
 from composer.steps.counting import require_answers
 from composer.steps.declare import step
@@ -18,6 +19,8 @@ from composer.values.finite import finite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from composer.methods.policies.base import Weights
 
 
 @step(selects=True, votes=True, ranks=True)
@@ -47,33 +50,26 @@ async def weighted(
         require_answers([Ballot(text) for text in ranking.texts])
         raise PartError("E704", "none of the answers has a score", "add a fallback: `(...) | D`")
     scores = [score for _, _, score in scored]
-    each = _softmax(scores, temperature) if weights == "softmax" else _shares(scores)
-    ballots = [Ballot(text, name, w) for (text, name, _), w in zip(scored, each, strict=True)]
+    parts = softmax(scores, temperature) if weights == "softmax" else _shares(scores)
+    ballots = [Ballot(text, name, w) for (text, name, _), w in zip(scored, parts, strict=True)]
     voices = [ballot.answer for ballot in ballots]
     comparison = await by.compare(voices, ranking.query, ask)
     shares = await ask.compute(lambda: Count().shares(ballots, comparison))
     if sampled:
-        (winner,) = ask.rng.choices(range(len(ballots)), each)
+        (winner,) = ask.rng.choices(range(len(ballots)), parts)
     else:
         winner = ties.pick([ballot.text for ballot in ballots], shares, ask.rng)
         if len(leaders := shares.leaders()) > 1:
             ask.note(tie=[voices[group[0]] for group in leaders], ties=ties.name)
     tally = shares.tally(voices)
-    names = dict(zip((ballot.name for ballot in ballots), each, strict=True))
-    ask.note(weights=names, tally=tally, winner=ballots[winner].name)
+    by_name = {ballot.name: ballot.weight for ballot in ballots}
+    ask.note(weights=by_name, tally=tally, winner=ballots[winner].name)
     text = ballots[winner].text
     facts = MappingProxyType({**text.facts, SCORE: scores[winner]})
     return replace(text, tally=MappingProxyType(tally), facts=facts)
 
 
-def _softmax(scores: Sequence[float], temperature: float) -> list[float]:
-    """Return exp(score / temperature), divided by the sum of all."""
-    highest = max(scores)
-    powers = [math.exp((score - highest) / temperature) for score in scores]
-    return [power / math.fsum(powers) for power in powers]
-
-
-def _shares(scores: Sequence[float]) -> list[float]:
+def _shares(scores: Sequence[float]) -> Weights:
     """Return each score's part of the sum, equal parts where that is 0."""
     if min(scores) < 0:
         raise PartError(
@@ -82,4 +78,4 @@ def _shares(scores: Sequence[float]) -> list[float]:
             'leave out `weights = "shares"`: `weighted()` takes any scores',
         )
     total = math.fsum(scores)
-    return [score / total if total else 1 / len(scores) for score in scores]
+    return tuple(score / total if total else 1 / len(scores) for score in scores)
