@@ -196,9 +196,9 @@ class EncoderDecoder:
         text = self.tokens.decode(answer.ids, skip_special_tokens=True)
         answer.pieces.append(text[len(answer.text) :])
         answer.text = text
-        found = [(at, stop) for stop in how.stop if (at := text.find(stop)) >= 0]
-        if found:
-            at, stop = min(found)
+        stops = [(at, stop) for stop in how.stop if (at := text.find(stop)) >= 0]
+        if stops:
+            at, stop = min(stops)
             answer.text, answer.finish = text[: at + len(stop) * how.keep_stop], "stop"
         elif len(answer.logprobs) >= how.max_tokens:
             answer.finish = "length"
@@ -258,8 +258,8 @@ class EncoderDecoder:
             if match := CANDIDATE.fullmatch(part):
                 ids = self._plain(match[2])
                 if len(ids) > self.declared.candidate_tokens:
-                    kept = self.tokens.decode(ids[: self.declared.candidate_tokens])
-                    parts[at] = f"{match[1]}{kept}..."
+                    beginning = self.tokens.decode(ids[: self.declared.candidate_tokens])
+                    parts[at] = f"{match[1]}{beginning}..."
         whole: list[int] = self.tokens.encode(SEPARATOR.join(parts), add_special_tokens=False)
         return whole
 

@@ -33,9 +33,10 @@ async def retrieve(
     passages with empty lines between them. The best `k` are chosen by `bm25`, or by the cosine of
     `tfidf` vectors. A passage that shares no word with the question is left out.
     """
-    found = await ask.compute(lambda: best_passages(path, query.root.text, k, by))
-    ask.note(passages=[passage for passage, _ in found], scores=[score for _, score in found])
-    fields = {**query.fields, "passages": [passage for passage, _ in found]}
+    scored = await ask.compute(lambda: best_passages(path, query.root.text, k, by))
+    passages = [passage for passage, _ in scored]
+    ask.note(passages=passages, scores=[score for _, score in scored])
+    fields = {**query.fields, "passages": passages}
     return replace(query, fields=MappingProxyType(fields))
 
 
@@ -60,8 +61,8 @@ async def solve_in_order(
     parts = [*[line for line in lines if line][:most], root.text]
     solved: list[Text] = []
     for at, part in enumerate(parts):
-        asked = replace(root, fields=MappingProxyType({**root.fields, "subquestion": part}))
-        before = Candidates(asked, tuple(solved), tuple(parts[:at]))
+        question = replace(root, fields=MappingProxyType({**root.fields, "subquestion": part}))
+        before = Candidates(question, tuple(solved), tuple(parts[:at]))
         query = plan.query.asking(template.render(before), before)
         solved.append(await ask.generate(model, query, Sampling(max_tokens=max_tokens)))
     ask.note(solved=[[part, each.text] for part, each in zip(parts, solved, strict=True)])

@@ -52,7 +52,7 @@ class Bench:
     ask: Asker
     order: Sequence[int]
     scale: int
-    asked: int = 0
+    replies: int = 0
     unread: int = 0
     matches: list[Match] = field(default_factory=list)
 
@@ -65,7 +65,7 @@ class Bench:
         query = self.answers.query.asking(self.template.render(shown), shown)
         reply = await self.ask.generate(self.judge, query, self.sampling)
         verdict = read(reply.text)
-        self.asked += 1
+        self.replies += 1
         self.unread += verdict is None
         return verdict
 
@@ -262,7 +262,7 @@ def _note(benches: Sequence[Bench], ask: Asker) -> None:
     matches = [match for bench in benches for match in bench.matches]
     facts = {
         "unread_verdicts": sum(bench.unread for bench in benches),
-        "without_verdict": [b.judge.name for b in benches if 0 < b.asked == b.unread],
+        "without_verdict": [b.judge.name for b in benches if 0 < b.replies == b.unread],
         "flipped": sum(match.flipped for match in matches),
         "tied": sum(match.share == TIE for match in matches),
     }
