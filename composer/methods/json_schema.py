@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DECODER",
-    "MISSING",
     "answer_schema",
     "json_in",
     "json_text",
     "parsed",
+    "readable_schema",
     "require_schema",
     "schema_text",
     "violation",
 ]
 
-MISSING = "JSON schemas need the extra `schema`: pip install 'ensemble-composer[schema]'"
+_MISSING = "JSON schemas need the extra `schema`: pip install 'ensemble-composer[schema]'"
 """What is wrong where jsonschema is not installed."""
 
 _FENCED = re.compile(r"```[\w-]*[ \t]*\n(.*?)```", re.DOTALL)
@@ -56,7 +56,7 @@ DECODER = json.JSONDecoder(parse_constant=_no_number)
 def schema_text(source: str | AnswerSchema) -> str:
     """Return a schema, or what is in a file now; raises ValueError where that is none."""
     if find_spec("jsonschema") is None:
-        raise ValueError(MISSING)
+        raise ValueError(_MISSING)
     try:
         if isinstance(source, AnswerSchema):
             text = source.text
@@ -68,6 +68,16 @@ def schema_text(source: str | AnswerSchema) -> str:
         problem = "it is nested too deep" if isinstance(error, RecursionError) else error
         raise ValueError(f"{name} is no JSON Schema: {problem}") from None
     return text
+
+
+def readable_schema(file: str) -> str:
+    """Return the file of a schema; raises ValueError where it holds none.
+
+    A file that is missing is left to those who look the path up.
+    """
+    if find_spec("jsonschema") is None or Path(file).exists():
+        schema_text(file)
+    return file
 
 
 def answer_schema(file: str) -> AnswerSchema:

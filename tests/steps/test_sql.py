@@ -31,6 +31,7 @@ def database(tmp_path):
          '[["pad"], ["pen"]]'),
         ("select name, 'order by' from item where stock = 0 -- order by", '[["ink", "order by"]]'),
         ("So:\n```sql\nselect price, photo from item where stock = 10\n```", '[[1.5, "00ff"]]'),
+        ("```\nshop.sql\n```\n```postgresql\nselect 1\n```", "[[1]]"),
         ("select sum(stock) from item", "[[17]]"),
         ("select 0.1 + 0.2, price from item where price = 3", "[[0.3, 3]]"),
         ("select name from item where stock > 99", "[]"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from composer.methods.mistakes import PartError
-from composer.methods.readers.structured import fenced_blocks
+from composer.methods.readers.structured import fenced_blocks, language_of
 from composer.methods.template import Template
 from composer.values import Text, Typed
 from composer.values.gather import side_by_side
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from composer.sandbox.process import Job, Outcome, WallError
 
-_PYTHON = {"", "python", "python3", "py", "pycon"}
+_PYTHON = {"", "python", "pycon"}
 
 _MEGABYTE = 2**20
 
@@ -124,7 +124,7 @@ def program_in(text: Text) -> str:
     """
     if text.extracted:
         return text.value or ""
-    blocks = [code for name, code in fenced_blocks(text.text) if name.lower() in _PYTHON]
+    blocks = [code for name, code in fenced_blocks(text.text) if language_of(name) in _PYTHON]
     trees = [(code, tree_of(code)) for code in blocks]
     valid = [code for code, tree in trees if tree is not None]
     defining = [code for code, tree in trees if tree is not None and _defines(tree)]

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator
 
 from composer.methods.mistakes import PartError
 from composer.methods.readers.basic import Reader
-from composer.methods.readers.structured import fenced_blocks
+from composer.methods.readers.structured import fenced_blocks, language_of
 from composer.values import Asker, FilePath, Text
 
 _ALLOWED = {
@@ -138,7 +138,7 @@ class Rows(Reader):
 
 def statement_in(text: str) -> str:
     """Return the statement in an answer: the last block of SQL, else all of it."""
-    blocks = [code for name, code in fenced_blocks(text) if name.lower() in {"", "sql", "sqlite"}]
+    blocks = [code for name, code in fenced_blocks(text) if language_of(name) in {"", "sql"}]
     return (blocks[-1] if blocks else text).strip()
 
 

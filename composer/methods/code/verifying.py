@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import field_validator
@@ -12,7 +11,7 @@ from pydantic import field_validator
 from composer.diagnostics.amounts import counted
 from composer.methods.code.examples import examples_in
 from composer.methods.code.programs import ANSWER, Limits, Sandbox, program_of
-from composer.methods.json_schema import json_in, schema_text, violation
+from composer.methods.json_schema import json_in, readable_schema, schema_text, violation
 from composer.methods.mistakes import PartError
 from composer.methods.patterns import matches_of, readable_pattern
 from composer.methods.template import Template
@@ -133,9 +132,7 @@ class Following(Verifier):
     @field_validator("file")
     @classmethod
     def _is_schema(cls, file: str) -> str:
-        if Path(file).exists():  # one that is missing is a mistake of the path
-            schema_text(file)
-        return file
+        return readable_schema(file)
 
     async def verify(self, texts: Sequence[Text], ask: Asker) -> list[Trial]:
         """Return 1 for JSON that follows the schema, else 0."""

@@ -1,15 +1,13 @@
 """A grader of JSON: whether an answer is valid by a JSON Schema, and whether a field is right."""
 
 import json
-from importlib.util import find_spec
-from pathlib import Path
 from typing import ClassVar
 
 from pydantic import field_validator
 
 from composer import metrics
 from composer.methods.graders.base import NO_REFERENCE, Grade, Grader, Submission
-from composer.methods.json_schema import MISSING, json_in, parsed, schema_text, violation
+from composer.methods.json_schema import json_in, parsed, readable_schema, schema_text, violation
 from composer.values import JSON, FilePath
 
 __all__ = ["Schema"]
@@ -34,11 +32,7 @@ class Schema(Grader):
     @field_validator("file")
     @classmethod
     def _is_schema(cls, file: str) -> str:
-        if find_spec("jsonschema") is None:
-            raise ValueError(MISSING)
-        if Path(file).exists():  # one that is missing is a mistake of the path
-            schema_text(file)
-        return file
+        return readable_schema(file)
 
     @property
     def compares(self) -> bool:

@@ -1,13 +1,11 @@
 """What stands in a structure: a value of JSON, or a block of code."""
 
 import re
-from importlib.util import find_spec
-from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field, field_validator
 
-from composer.methods.json_schema import MISSING, json_in, json_text, schema_text, violation
+from composer.methods.json_schema import json_in, json_text, readable_schema, schema_text, violation
 from composer.methods.readers.basic import Reader, item_at
 from composer.values import JSON, MaybeFile
 
@@ -50,11 +48,7 @@ class JsonField(Reader):
     @field_validator("file")
     @classmethod
     def _is_schema(cls, file: str | None) -> str | None:
-        if file is not None and find_spec("jsonschema") is None:
-            raise ValueError(MISSING)
-        if file is not None and Path(file).exists():  # one that is missing is a mistake of the path
-            schema_text(file)
-        return file
+        return None if file is None else readable_schema(file)
 
     def read(self, text: str) -> str | None:
         """Return a string as it is, and other values as JSON."""
@@ -101,9 +95,9 @@ class Code(Reader):
 
     def read(self, text: str) -> str | None:
         """Return what stands between the fences."""
-        blocks = [(_language(name), code) for name, code in fenced_blocks(text)]
+        blocks = [(language_of(name), code) for name, code in fenced_blocks(text)]
         if self.language is not None and any(language for language, _ in blocks):
-            wanted = _language(self.language)
+            wanted = language_of(self.language)
             blocks = [(language, code) for language, code in blocks if language == wanted]
         code = item_at([code.rstrip() for _, code in blocks], self.which)
         return code if code and code.strip() else None
@@ -124,6 +118,7 @@ def fenced_blocks(text: str) -> list[tuple[str, str]]:
     return blocks
 
 
-def _language(name: str) -> str:
+def language_of(name: str) -> str:
+    """Return the language that the mark of a block names, such as `python` for `py`."""
     low = name.lower()
     return _SAME.get(low, low)
