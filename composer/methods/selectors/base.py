@@ -26,13 +26,16 @@ ABSTAINS = -math.inf
 """The score of a candidate without an answer."""
 
 
-class LearnedScorer(Scorer, LearnedSelector):
-    """A score that is fitted on the answers of all members; `by` says which answers are the same.
+class FittedScorer(Scorer, LearnedSelector):
+    """A score that is fitted on the answers of all members.
 
     Candidates that abstain have the score minus infinity, so that they come last.
     """
 
-    by: Agreement = Exact()
+    @property
+    def compares(self) -> Agreement:
+        """How it compares answers."""
+        return Exact()
 
     def fitted_state(self, table: AnswerTable, **states: State) -> State:
         """Return one state of several, which names the part and the members of the table."""
@@ -40,20 +43,26 @@ class LearnedScorer(Scorer, LearnedSelector):
         facts = {"part": self.name, "names": list(table.names)}
         return State(joined.arrays, {**joined.facts, **facts})
 
-    @property
-    def compares(self) -> Agreement:
-        """How it compares answers."""
-        return self.by
-
     async def score(
         self, answers: Candidates, ask: Asker, judges: tuple[Model, ...]
     ) -> tuple[float, ...]:
         """Score the candidates by the fitted state; `data` are learned from first."""
         del judges
-        part = await taught(self, answers, self.by, ask)
+        part = await taught(self, answers, self.compares, ask)
         voices = [text.answer for text in answers.texts]
-        comparison = await self.by.compare(voices, answers.query, ask)
+        comparison = await self.compares.compare(voices, answers.query, ask)
         return await ask.compute(lambda: part.values(answers, comparison))
+
+
+class LearnedScorer(FittedScorer):
+    """A score that is learned for each member; `by` says which answers are the same."""
+
+    by: Agreement = Exact()
+
+    @property
+    def compares(self) -> Agreement:
+        """How it compares answers."""
+        return self.by
 
     def values(self, candidates: Candidates, comparison: Comparison) -> tuple[float, ...]:
         """Return the score of each candidate by the fitted state."""

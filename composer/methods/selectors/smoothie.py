@@ -7,12 +7,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from composer.heavy import np
-from composer.methods.agreements.base import Agreement, Exact
 from composer.methods.estimators.features import Features, Tfidf
 from composer.methods.fitted import named, shaped
-from composer.methods.scorers.basic import Scorer
-from composer.methods.selecting import LearnedSelector, taught
-from composer.methods.selectors.base import ABSTAINS
+from composer.methods.selectors.base import ABSTAINS, FittedScorer
 from composer.values import State
 
 if TYPE_CHECKING:
@@ -21,12 +18,12 @@ if TYPE_CHECKING:
     from composer.methods.agreements.base import Comparison
     from composer.methods.answer_table import AnswerTable
     from composer.methods.estimators.values import Floats
-    from composer.values import Asker, Candidates, Model
+    from composer.values import Candidates
 
 _LEAST = 3
 
 
-class Smoothie(Scorer, LearnedSelector):
+class Smoothie(FittedScorer):
     """Minus how far a member's answers lie from the truth, as the other members' answers show it.
 
     The answers to a query are seen as independent guesses around one true vector. Then the mean
@@ -55,11 +52,6 @@ class Smoothie(Scorer, LearnedSelector):
         """Whether it needs labels; it learns from the distances of answers alone."""
         return False
 
-    @property
-    def compares(self) -> Agreement:
-        """Answers are compared by their vectors; this only says which candidates answer."""
-        return Exact()
-
     def fit(self, table: AnswerTable, comparisons: tuple[Comparison, ...], seed: int) -> State:
         """Keep the distances of members, as a mean or by rows, and what new texts are seen by."""
         del seed
@@ -71,23 +63,12 @@ class Smoothie(Scorer, LearnedSelector):
         for at, (row, each) in enumerate(zip(table.rows, comparisons, strict=True)):
             places = [table.members(row)[place] for place in each.voters]
             rows[at][np.ix_(places, places)] = distances(self._vectors(state, _voices(each)))
-        facts = {"part": self.name, "names": list(table.names)}
         if self.over == "all":
+            facts = {"part": self.name, "names": list(table.names)}
             return State({"distances": _mean(rows)}, facts)
         asked = self._vectors(state, questions).astype(np.float32)
         kept = State({"rows": np.nan_to_num(rows, nan=-1.0), "questions": asked})
-        joined = State.join(of=state, near=kept)
-        return State(joined.arrays, {**joined.facts, **facts})
-
-    async def score(
-        self, answers: Candidates, ask: Asker, judges: tuple[Model, ...]
-    ) -> tuple[float, ...]:
-        """Score the candidates; those that abstain have minus infinity."""
-        del judges
-        part = await taught(self, answers, self.compares, ask)
-        voices = [text.answer for text in answers.texts]
-        comparison = await self.compares.compare(voices, answers.query, ask)
-        return await ask.compute(lambda: part.values(answers, comparison))
+        return self.fitted_state(table, of=state, near=kept)
 
     def values(self, candidates: Candidates, comparison: Comparison) -> tuple[float, ...]:
         """Return -diff of each candidate that answers."""
