@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Synthesis", "synthesis_of"]
 
-ANSWERS = frozenset({Port.TEXT, Port.CANDIDATES, Port.RANKING})
 SEVERAL = frozenset({Port.CANDIDATES, Port.RANKING})
 
 

@@ -7,14 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.compiler.fits.learners import names_of
-from composer.compiler.graph import topological
 from composer.data import quality_of
 from composer.diagnostics.amounts import counted
 from composer.fit.settings import not_trainable
 from composer.methods.answer_table import AnswerRow, AnswerTable
 from composer.specs.content import file_digest
 from composer.steps.branching import CANDIDATES
-from composer.values import Port
+from composer.values import ANSWER_PORTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from composer.values import Candidates
 
 Aliases = Mapping[str, tuple[str, ...]]
-
-_ANSWERS = (Port.TEXT, Port.CANDIDATES, Port.RANKING)
 
 
 def answers_of(node: Node, settings: FitSettings, *, labelled: bool) -> AnswerTable:
@@ -42,7 +39,7 @@ def answers_of(node: Node, settings: FitSettings, *, labelled: bool) -> AnswerTa
     from composer.evaluate.recipes import data_names, declarations
 
     rows = read_rows(settings.data)
-    recipe = held(settings.recipe, node)
+    recipe = candidates_recipe(settings.recipe, node)
     settings.tell(f"asking the candidates of `{node.op}` {counted(len(rows), 'question')}")
     candidates = list(_candidates(recipe, rows))
     models = declarations(settings.recipe)
@@ -81,13 +78,11 @@ def _names(node: Node, rows: list[AnswerRow]) -> tuple[str, ...]:
     return written
 
 
-def held(recipe: Recipe, node: Node) -> Recipe:
+def candidates_recipe(recipe: Recipe, node: Node) -> Recipe:
     """Return the recipe whose answer holds the candidates that a step is given."""
     compiled = recipe.compiled
-    assert compiled.answer is not None
-    assert any(node is each for each in topological(compiled.answer))
-    given = next(each for each in node.direct_inputs if each.port in _ANSWERS)
-    answer = compiled.graph.node("hold", (given,))
+    candidates = next(each for each in node.direct_inputs if each.port in ANSWER_PORTS)
+    answer = compiled.graph.node("hold", (candidates,))
     return replace(recipe, compiled=replace(compiled, answer=answer))
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 Trainer = Callable[[Any, "Node", FitSettings], TrainingResult]
-"""Teaches a part that stands in a node, by a lesson; raises Mistakes where that cannot be done."""
+"""Fits a part that stands in a node by the settings; raises Mistakes where it cannot."""
 
 TRAINERS: dict[type[Trainable], Trainer] = {
     Learned: train_estimator,
@@ -50,7 +50,7 @@ TRAINERS: dict[type[Trainable], Trainer] = {
 
 
 def trainer_of(part: Trainable) -> Trainer:
-    """Return the trainer of a part; raises Mistakes where nobody teaches its kind."""
+    """Return the trainer of a part; raises Mistakes where its kind has none."""
     return nearest(TRAINERS, part)
 
 
@@ -82,8 +82,8 @@ class FitOutcome:
 def fit(settings: FitSettings, on_part: Callable[[Learner], None] = lambda _: None) -> FitOutcome:
     """Train every trainable part of a recipe, and write the fit file beside it.
 
-    `seen` is called with each part as its turn comes. Raises Mistakes where the recipe lies in no
-    file (E501), has nothing to teach, or the data do not say enough (E509).
+    `on_part` is called with each part as its turn comes. Raises Mistakes where the recipe lies in
+    no file (E501), has no part that can be fitted, or the data do not say enough (E509).
     """
     recipe = settings.recipe
     if recipe.path is None:

@@ -23,7 +23,7 @@ from composer.steps.routing import (
     default_policy,
     draws_of,
 )
-from composer.values import Decision, Model, Port, Query
+from composer.values import ANSWER_PORTS, Decision, Model, Port, Query
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from composer.run.program import Program
 
 __all__ = ["decide", "route_of", "routes_of"]
-
-ANSWERS = frozenset({Port.TEXT, Port.CANDIDATES, Port.RANKING})
 
 
 def routes_of(program: Program) -> dict[str, Node]:
@@ -60,7 +58,7 @@ async def decide(program: Program, route: Node, queries: Sequence[Query]) -> lis
     An estimator that judges many queries at once is asked once for all, and so is a policy that
     shares a budget among them. Raises Failure where an answer must come first.
     """
-    answer_node = next((node for node in topological(route) if node.port in ANSWERS), None)
+    answer_node = next((node for node in topological(route) if node.port in ANSWER_PORTS), None)
     if answer_node is not None:
         message = (
             f"the route {program.ids[route]} does not decide from the query alone: it reads the "

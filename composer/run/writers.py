@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import topological
-from composer.values import Port
+from composer.values import ANSWER_PORTS
 
 if TYPE_CHECKING:
     from composer.compiler.graph import Node
 
 __all__ = ["read_writers", "writers_of"]
-
-_ANSWERS = frozenset({Port.TEXT, Port.CANDIDATES, Port.RANKING})
 
 
 def writers_of(root: Node) -> tuple[Node, ...]:
@@ -37,7 +35,7 @@ def _handed_on(root: Node) -> set[Node]:
     waiting = [root]
     while waiting:
         node = waiting.pop()
-        if node.port in _ANSWERS and node not in reached:
+        if node.port in ANSWER_PORTS and node not in reached:
             reached.add(node)
             waiting.extend(node.direct_inputs if _hands_on(node) else ())
     return reached

@@ -22,14 +22,12 @@ from composer.steps.branching import TIED, with_fact
 from composer.steps.counting import ROUTE_BEFORE, ballots_of, elect, require_answers
 from composer.steps.declare import SAME, step
 from composer.steps.site import Complaint
-from composer.values import Asker, Candidates, Port, Ranking, Text
+from composer.values import ANSWER_PORTS, Asker, Candidates, Port, Ranking, Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from composer.steps.site import Site
-
-ANSWERS = (Port.TEXT, Port.CANDIDATES, Port.RANKING)
 
 
 @step(gives=SAME, selects=True, may_abstain=True, reads=True)
@@ -182,7 +180,7 @@ def _at_once(site: Site) -> Iterator[tuple[str, str]]:
             f"the answers of `{source.name}` come all at once",
             "vote on a bank, on `sample` or on the branches of a route, with `extract` between",
         )
-    if None in [each.count for each in source.inputs if each.port in ANSWERS]:
+    if None in [each.count for each in source.inputs if each.port in ANSWER_PORTS]:
         yield (
             "how many answers a branch gives is not known",
             "vote on branches of which it is known how many answers they give",

@@ -24,6 +24,7 @@ from composer.values.card import Card
 from composer.values.errors import ModelError
 from composer.values.fitted import Fitted, OnceCache, State, Trainable
 from composer.values.flow import (
+    ANSWER_PORTS,
     JSON,
     Candidates,
     Decision,
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "ANSWER_PORTS",
     "JSON",
     "AnswerSchema",
     "Asker",

@@ -296,6 +296,9 @@ class Port(enum.Enum):
         return self in accepted or widens
 
 
+ANSWER_PORTS = frozenset({Port.TEXT, Port.CANDIDATES, Port.RANKING})
+"""The types of wires on which answers come."""
+
 _PORTS: dict[type, Port] = {
     Query: Port.QUERY,
     Text: Port.TEXT,

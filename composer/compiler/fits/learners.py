@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from composer.compiler.graph import topological
 from composer.diagnostics import Diagnostic, Mistakes
 from composer.specs.content import file_digest, json_digest
-from composer.values import Port, Trainable
+from composer.values import ANSWER_PORTS, Trainable
 from composer.values.typed import Typed, file_of
 
 if TYPE_CHECKING:
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from composer.compiler.graph import Node
-
-
-_ANSWERS = (Port.TEXT, Port.CANDIDATES, Port.RANKING)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -87,7 +84,7 @@ def names_of(node: Node) -> tuple[str, ...]:
         if names:
             return tuple(names)
         models = tuple(each.title for each in node.direct_inputs if each.declaration is not None)
-        answers = [each for each in node.direct_inputs if each.port in _ANSWERS]
+        answers = [each for each in node.direct_inputs if each.port in ANSWER_PORTS]
         if models or not answers:
             return models
         node = answers[0]

@@ -41,7 +41,7 @@ from composer.compiler.graph.unreached import check_unreached
 from composer.steps import STEPS
 from composer.syntax import tree
 from composer.trampoline import deep, run
-from composer.values import Port
+from composer.values import ANSWER_PORTS, Port
 from composer.values.flow import unique
 
 if TYPE_CHECKING:
@@ -121,8 +121,7 @@ async def _bank(ctx: Context, bank: tree.Branches, wire: Node, scope: Scope) -> 
         return None
     names = branch_names(bank)
     for node, branch in zip(nodes, bank.branches, strict=True):
-        accepted = frozenset({Port.TEXT, Port.CANDIDATES, Port.RANKING})
-        if not check_branch(ctx, node, accepted, "a branch of a bank", branch.place):
+        if not check_branch(ctx, node, ANSWER_PORTS, "a branch of a bank", branch.place):
             return None
     options = defaults_of(ctx, STEPS["bank"], scope)
     options.values["names"] = names

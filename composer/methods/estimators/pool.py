@@ -59,7 +59,10 @@ class Pool(Learned):
         """Choose the pool, and fit the estimator to all choices."""
         chosen = self._chosen(labels)
         inside = np.isin(np.arange(len(labels.names)), chosen)
-        facts = {"pool": [labels.names[at] for at in chosen], **self._compared(labels, chosen)}
+        facts = {
+            "pool": [labels.names[at] for at in chosen],
+            **self._vote_accuracies(labels, chosen),
+        }
         return State.join(
             inner=self.of.fit(labels, seed), pool=State({"inside": inside.astype(np.uint8)}, facts)
         )
@@ -76,7 +79,7 @@ class Pool(Learned):
             case "accuracy":
                 return accurate(labels.quality, self.keep)
 
-    def _compared(self, labels: Labels, chosen: list[int]) -> dict[str, object]:
+    def _vote_accuracies(self, labels: Labels, chosen: list[int]) -> dict[str, object]:
         """Return how a pool for votes does by the recorded outcomes, beside the most accurate."""
         if self.by in ("coverage", "accuracy"):
             return {}
