@@ -30,9 +30,9 @@ def train_selector(part: LearnedSelector, node: Node, settings: FitSettings) -> 
         are = "is" if len(table.rows) == 1 else "are"
         text = f"{counted(len(table.rows), 'row')} {are} too few for {settings.folds} folds"
         raise not_trainable(text, "give more rows")
-    compared = comparisons(table, part.compares or _agreement(node))
-    state = part.fit(table, compared, settings.seed)
-    report = {"rows": len(table.rows), **_held_out(part, table, compared, settings)}
+    row_comparisons = comparisons(table, part.compares or _agreement(node))
+    state = part.fit(table, row_comparisons, settings.seed)
+    report = {"rows": len(table.rows), **_held_out(part, table, row_comparisons, settings)}
     notes = tuple(part.notes(state))
     return TrainingResult(names_of(node), len(table.rows), {"state": state}, report, notes=notes)
 
@@ -40,7 +40,7 @@ def train_selector(part: LearnedSelector, node: Node, settings: FitSettings) -> 
 def _held_out(
     part: LearnedSelector,
     table: AnswerTable,
-    compared: tuple[Comparison, ...],
+    row_comparisons: tuple[Comparison, ...],
     settings: FitSettings,
 ) -> dict[str, object]:
     """Return what is measured on rows that a part was not fitted on, each with its 95% interval.
@@ -50,7 +50,7 @@ def _held_out(
     if not np.isfinite(table.quality).any(1).all():
         return {}
     seed = settings.seed
-    held_out = held_out_choices(part, table, compared, settings.folds, seed)
+    held_out = held_out_choices(part, table, row_comparisons, settings.folds, seed)
     chosen, single, plain = held_out.chosen, held_out.best_member, held_out.plurality
     return {
         "held_out": {

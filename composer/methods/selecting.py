@@ -72,10 +72,10 @@ class LearnedSelector(FittedPart):
 
     @property
     def learns_when_used(self) -> bool:
-        """Whether it still has to learn from `data`; see `taught`."""
+        """Whether it still has to learn from `data`; see `learned_from_data`."""
         return self.open and self.fitted is None and self.data is not None
 
-    def taught(self, candidates: Candidates, by: Agreement) -> Self:
+    def learned_from_data(self, candidates: Candidates, by: Agreement) -> Self:
         """Return the part fitted on the recorded answers of `data`, once per process.
 
         The members are the candidates and those that failed, under the names that the data have.
@@ -102,10 +102,10 @@ def comparisons(table: AnswerTable, by: Agreement) -> tuple[Comparison, ...]:
     return tuple(Comparison(by, each) for each in answers)
 
 
-async def taught(part: T, candidates: Candidates, by: Agreement, ask: Asker) -> T:
+async def ready_part(part: T, candidates: Candidates, by: Agreement, ask: Asker) -> T:
     """Return a part ready for use: one that learns from `data` does so in a thread, once."""
     if isinstance(part, LearnedSelector) and part.learns_when_used:
-        return await ask.compute(lambda: part.taught(candidates, by))
+        return await ask.compute(lambda: part.learned_from_data(candidates, by))
     return part
 
 

@@ -17,7 +17,7 @@ from composer.methods import (
     Stopping,
     Ties,
 )
-from composer.methods.selecting import taught
+from composer.methods.selecting import ready_part
 from composer.steps.branching import TIED, with_fact
 from composer.steps.counting import ROUTE_BEFORE, ballots_of, elect, require_answers
 from composer.steps.declare import SAME, step
@@ -82,7 +82,7 @@ async def vote(
     """
     ballots = ballots_of(answers, weights, soft=soft, routed=routed)
     require_answers(ballots)
-    reduce = await taught(reduce, answers, by, ask)
+    reduce = await ready_part(reduce, answers, by, ask)
     comparison = await by.compare([ballot.answer for ballot in ballots], answers.query, ask)
     return await elect(ballots, comparison, reduce, ties, ask, soft=soft)
 

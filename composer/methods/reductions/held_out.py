@@ -52,8 +52,8 @@ def held_out_choices(
     held_out, plain = HeldOut(), Count()
     for training_rows, rows in shuffled(queries, folds, seed):
         training = table.taken(training_rows.tolist())
-        compared = tuple(comparisons[at] for at in training_rows)
-        fitted = fitted_on(part, training, compared, seed)
+        training_comparisons = tuple(comparisons[at] for at in training_rows)
+        fitted = fitted_on(part, training, training_comparisons, seed)
         for at in rows.tolist():
             row, comparison = table.rows[at], comparisons[at]
             values = fitted.values(row.candidates, comparison)

@@ -11,7 +11,7 @@ from composer.methods.answer_table import MemberAnswers
 from composer.methods.fitted import named
 from composer.methods.mistakes import PartError
 from composer.methods.scorers.basic import Scorer
-from composer.methods.selecting import LearnedSelector, taught
+from composer.methods.selecting import LearnedSelector, ready_part
 from composer.values import State
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class FittedScorer(Scorer, LearnedSelector):
     ) -> tuple[float, ...]:
         """Score the candidates by the fitted state; `data` are learned from first."""
         del judges
-        part = await taught(self, answers, self.compares, ask)
+        part = await ready_part(self, answers, self.compares, ask)
         voices = [text.answer for text in answers.texts]
         comparison = await self.compares.compare(voices, answers.query, ask)
         return await ask.compute(lambda: part.values(answers, comparison))
