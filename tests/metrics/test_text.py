@@ -149,7 +149,7 @@ def test_all_pairs_take_less_than_sacrebleu_takes_for_half_of_them():
     ours = time.thread_time() - began
     for i, j in itertools.combinations(range(20), 2):
         assert sacrebleu.sentence_bleu(texts[i], [texts[j]]).score / 100 == rows[i][j]
-    assert ours < 3 * (time.thread_time() - began - ours)
+    assert ours < time.thread_time() - began - ours
 
 
 def test_chrf_is_that_of_sacrebleu():
