@@ -8,7 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from composer.fit.answers import answers_of
 from composer.fit.settings import FitSettings
@@ -17,7 +17,7 @@ from composer.methods.selecting import comparisons
 from composer.recipe import Recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from composer.compiler.graph import Node
     from composer.methods.agreements.base import Comparison
@@ -70,15 +70,30 @@ class Answers:
             for row, comparison in zip(self.table.rows, self.comparisons, strict=True)
         ]
 
+    def best_quality(self) -> list[float]:
+        """Return the quality of the best answer to each row: that of an oracle."""
+        return [max(quality or 0.0 for quality in row.quality) for row in self.table.rows]
+
     def quality_of(self, member: str) -> list[float]:
         """Return the quality of a member on each row."""
         return [row.quality_of_member(member) for row in self.table.rows]
 
 
+def lines_of(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a file of JSON lines that is packed with gzip."""
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        yield from map(json.loads, lines)
+
+
+def recorded_file(data: Path, file: str) -> Path:
+    """Return where the recorded answers of a name are."""
+    return data / "recorded" / f"{file}.jsonl.gz"
+
+
 def members_of(data: Path, file: str) -> tuple[str, ...]:
     """Return all models of a recorded file, by name."""
-    with gzip.open(data / "recorded" / f"{file}.jsonl.gz", "rt", encoding="utf-8") as lines:
-        return tuple(sorted({name for line in lines for name in json.loads(line)["recorded"]}))
+    rows = lines_of(recorded_file(data, file))
+    return tuple(sorted({name for row in rows for name in row["recorded"]}))
 
 
 @cache
@@ -86,13 +101,14 @@ def answers(data: Path, pool: Pool) -> Answers:
     """Run the recipe up to its vote on every row of the file."""
     with tempfile.TemporaryDirectory() as folder:
         recipe = Path(folder) / "pool.ens"
-        file = f"{pool.file}.jsonl.gz"
-        (Path(folder) / file).symlink_to(data / "recorded" / file)
+        source = recorded_file(data, pool.file)
+        file = Path(folder) / source.name
+        file.symlink_to(source)
         recipe.write_text(f"{pool.bank} -> vote(by = {pool.by})\n", encoding="utf-8")
         loaded = Recipe.load(recipe)
         node = loaded.compiled.answer
         assert node is not None
-        table = answers_of(node, FitSettings(loaded, Path(folder) / file), labelled=True)
+        table = answers_of(node, FitSettings(loaded, file), labelled=True)
         return Answers(table, comparisons(table, node.settled("by")))
 
 

@@ -20,10 +20,16 @@ if TYPE_CHECKING:
     from composer.methods.reductions.held_out import Selector
 
 GSM, CRUX = ("zeroeval_gsm", "number()", "numeric()"), ("zeroeval_crux", WHOLE, "verbatim()")
-SMALL = ("Meta-Llama-3-8B-Instruct", "Qwen2-7B-Instruct", "Yi-1.5-9B-Chat")
-SMALL = (*SMALL, "Phi-3.5-mini-instruct", "gemma-2-9b-it")
+SMALL5 = (
+    "Meta-Llama-3-8B-Instruct",
+    "Qwen2-7B-Instruct",
+    "Yi-1.5-9B-Chat",
+    "Phi-3.5-mini-instruct",
+    "gemma-2-9b-it",
+)
+SMALL7 = ("Meta-Llama-3.1-8B-Instruct", "Qwen2.5-7B-Instruct", *SMALL5)
 POOLS = {
-    "gsm small5": (*GSM, SMALL),
+    "gsm small5": (*GSM, SMALL5),
     "gsm mid7": (
         *GSM,
         (
@@ -36,7 +42,7 @@ POOLS = {
             "claude-3-haiku-20240307",
         ),
     ),
-    "crux small7": (*CRUX, ("Meta-Llama-3.1-8B-Instruct", "Qwen2.5-7B-Instruct", *SMALL)),
+    "crux small7": (*CRUX, SMALL7),
     "crux mid7": (
         *CRUX,
         (
@@ -78,19 +84,20 @@ def table(data: Path) -> str:
     return "\n\n".join(parts)
 
 
-def _pool(data: Path, name: str) -> Answers:
+def pool_of(data: Path, name: str) -> Pool:
+    """Return a pool by its name; one without a list of members has all of its file."""
     file, reader, by, members = POOLS[name]
-    return answers(data, Pool(file, members or members_of(data, file), reader, by))
+    return Pool(file, members or members_of(data, file), reader, by)
 
 
 def _majority(data: Path) -> str:
     rows = []
     for name in POOLS:
-        pool = _pool(data, name)
+        pool = answers(data, pool_of(data, name))
         plain = pool.quality(vote_of("count()"))
         best = pool.quality_of(pool.table.best_member)
-        oracle = [max(q or 0.0 for q in row.quality) for row in pool.table.rows]
-        figures = [percent(plain), percent(best), gain(plain, best), percent(oracle)]
+        oracle = percent(pool.best_quality())
+        figures = [percent(plain), percent(best), gain(plain, best), oracle]
         rows.append([name, str(len(plain)), *figures])
     head = ["pool", "rows", "majority", "best member, in hindsight", "gain over it", "any member"]
     return markdown(head, rows)
@@ -99,7 +106,7 @@ def _majority(data: Path) -> str:
 def _free(data: Path) -> str:
     rows = []
     for name in POOLS:
-        pool = _pool(data, name)
+        pool = answers(data, pool_of(data, name))
         plain = pool.quality(vote_of("count()"))
         fitted = [pool.fitted(vote_of(text)) for text in FREE.values()]
         gains = [gain(pool.quality(part), plain) for part in fitted]
@@ -114,7 +121,7 @@ def _choices(part: Selector) -> float:
 
 
 def _labelled(data: Path) -> str:
-    rows = [[name, *_splits(_pool(data, name))] for name in POOLS]
+    rows = [[name, *_splits(answers(data, pool_of(data, name)))] for name in POOLS]
     title = (
         f"With {LABELS} labels: mean quality on the other rows over {SPLITS} random splits, in "
         "percent, and its standard deviation over the splits.\n\n"

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import ast
 import asyncio
-import gzip
-import json
 import random
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from composer.methods.code.examples import calls_in, examples_in, inputs_like
+from composer.methods.code.examples import Example, calls_in, examples_in, inputs_like
 from composer.methods.code.executing import Outputs
 from composer.methods.code.programs import Limits, program_in
 from composer.methods.code.verifying import Assertions, Examples
 from composer.methods.template import Template
 from composer.values import Query, Text
+from voting_tables._pools import lines_of, recorded_file
 from voting_tables._text import gain, markdown, percent
 
 if TYPE_CHECKING:
@@ -89,9 +88,10 @@ class Task:
 
 def table(data: Path) -> str:
     """Return the tables of programs."""
-    rows = _lines(data / "evaldata" / "humaneval" / "HumanEval.jsonl.gz")
+    rows = list(lines_of(data / "evaldata" / "humaneval" / "HumanEval.jsonl.gz"))
     mutants = asyncio.run(_humaneval(rows))
-    recorded = asyncio.run(_mbpp(_lines(data / "recorded" / "routerbench_mbpp_test.jsonl.gz")))
+    file = recorded_file(data, "routerbench_mbpp_test")
+    recorded = asyncio.run(_mbpp(list(lines_of(file))))
     first = (
         f"HumanEval, {len(mutants)} tasks, {len(SHARES)} candidates each: the solution or seeded "
         "mutants of it. Right means that the hidden tests pass."
@@ -159,8 +159,15 @@ def mutated(source: str, entry: str, seed: str, share: float) -> str:
     return ast.unparse(tree)
 
 
-_PAIRS = ((ast.Lt, ast.LtE), (ast.Gt, ast.GtE), (ast.Eq, ast.NotEq), (ast.Add, ast.Sub))
-_PAIRS = (*_PAIRS, (ast.And, ast.Or), (ast.In, ast.NotIn), (ast.Mult, ast.Add))
+_PAIRS = (
+    (ast.Lt, ast.LtE),
+    (ast.Gt, ast.GtE),
+    (ast.Eq, ast.NotEq),
+    (ast.Add, ast.Sub),
+    (ast.And, ast.Or),
+    (ast.In, ast.NotIn),
+    (ast.Mult, ast.Add),
+)
 _OPERATORS = {right: left for left, right in _PAIRS} | dict(_PAIRS)
 _OPERATORS |= {ast.FloorDiv: ast.Mult, ast.Div: ast.FloorDiv, ast.Mod: ast.FloorDiv}
 """What may stand in place of an operator."""
@@ -241,16 +248,5 @@ def _literal_calls(text: str) -> list[ast.Call]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
             args = [constants.get(getattr(each, "id", ""), each) for each in node.args]
-            calls += calls_in([_example(ast.Call(node.func, args, []))])
+            calls += calls_in([Example(ast.unparse(ast.Call(node.func, args, [])))])
     return calls
-
-
-def _example(call: ast.Call) -> Any:  # noqa: ANN401 - an example
-    from composer.methods.code.examples import Example
-
-    return Example(ast.unparse(call))
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        return [json.loads(line) for line in file]

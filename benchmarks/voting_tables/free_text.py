@@ -124,7 +124,6 @@ def _pool(name: str, pool: Answers) -> str:
     rows = pool.table.rows
     chance = [sum(q or 0.0 for q in row.quality) / len(row.quality) for row in rows]
     best = pool.quality_of(pool.table.best_member)
-    oracle = [max(q or 0.0 for q in row.quality) for row in rows]
     lengths = [[float(len(text.text)) for text in row.candidates.texts] for row in rows]
     chosen = {
         "a random member": chance,
@@ -134,7 +133,7 @@ def _pool(name: str, pool: Answers) -> str:
         "majority of equal texts": pool.quality(Count()),
         **{f"medoid, {by}": _medoid(rows, part) for by, part in MEDOIDS.items()},
         **{kind: _smoothie(pool, part) for kind, part in SMOOTHIES.items()},
-        "any member": oracle,
+        "any member": pool.best_quality(),
     }
     lines = [
         [kind, percent(values), gain(values, chance), gain(values, best)]

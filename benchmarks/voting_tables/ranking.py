@@ -7,8 +7,7 @@ worth is known, so that full and bubble order, grades and reviews can be held ag
 from __future__ import annotations
 
 import asyncio
-import gzip
-import json
+import math
 import random
 from dataclasses import dataclass, field
 from statistics import fmean
@@ -19,6 +18,7 @@ from composer.methods.scorers.judging import Judge
 from composer.methods.scorers.reviewing import PeerReview
 from composer.specs import Declared
 from composer.values import Candidates, Query, Text
+from voting_tables._pools import lines_of, recorded_file
 from voting_tables._text import gain, markdown, percent
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ SCORERS: dict[str, Scorer] = {
 
 
 @dataclass(frozen=True)
-class Asked:
+class Question:
     """A question with what its members answered, and which of these texts are right."""
 
     candidates: Candidates
@@ -94,10 +94,10 @@ class Simulated:
 
 def table(data: Path) -> str:
     """Return what judges find on recorded answers, and the calls that each of them takes."""
-    asked = _asked(data)
-    names = asked[0].candidates.names
+    questions = _questions(data)
+    names = questions[0].candidates.names
     hits = {
-        name: [float(one.right[one.candidates.texts[at].text]) for one in asked]
+        name: [float(one.right[one.candidates.texts[at].text]) for one in questions]
         for at, name in enumerate(names)
     }
     best = max(names, key=lambda name: fmean(hits[name]))
@@ -108,13 +108,14 @@ def table(data: Path) -> str:
     ]
     pairs: list[float] = []
     for name, scorer in SCORERS.items():
-        right, calls = zip(*(_first(one, scorer) for one in asked), strict=True)
+        right, calls = zip(*(_first(one, scorer) for one in questions), strict=True)
         pairs = pairs or list(right)
         same = fmean(one == other for one, other in zip(right, pairs, strict=True))
         each = f"{fmean(calls) / JUDGES:.1f}"
         lines.append([name, each, f"{100 * same:.0f}", percent(right), gain(right, hits[best])])
     head = (
-        f"{len(names)} members, {len(asked)} questions of triviaqa, {JUDGES} simulated judges.\n\n"
+        f"{len(names)} members, {len(questions)} questions of triviaqa, "
+        f"{JUDGES} simulated judges.\n\n"
     )
     columns = [
         "ranking",
@@ -126,26 +127,24 @@ def table(data: Path) -> str:
     return head + markdown(columns, lines)
 
 
-def _asked(data: Path) -> list[Asked]:
-    with gzip.open(data / "recorded" / f"{RECORDED}.jsonl.gz", "rt", encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines][::STEP]
-    asked = []
-    for row in rows:
+def _questions(data: Path) -> list[Question]:
+    questions = []
+    for row in list(lines_of(recorded_file(data, RECORDED)))[::STEP]:
         query = Query.of(row["query"], id=row["id"])
         recorded = sorted(row["recorded"].items())
         texts = tuple(Text(query, one["text"].strip(), name) for name, one in recorded)
         right = {one["text"].strip(): bool(one["correct"]) for _, one in recorded}
-        asked.append(Asked(Candidates(query, texts), right))
-    return asked
+        questions.append(Question(Candidates(query, texts), right))
+    return questions
 
 
-def _first(asked: Asked, scorer: Scorer) -> tuple[float, int]:
+def _first(question: Question, scorer: Scorer) -> tuple[float, int]:
     """Return whether what the judges put first is right, and their calls."""
-    seed = f"{asked.candidates.query.id}/{scorer!r}"
-    ask = Simulated(asked.right, random.Random(seed))
+    seed = f"{question.candidates.query.id}/{scorer!r}"
+    ask = Simulated(question.right, random.Random(seed))
     judges = tuple(Declared(f"J{at}", Fake()) for at in range(JUDGES))
-    scores = asyncio.run(scorer.score(asked.candidates, ask, judges))
-    known = [score if score == score else -1.0 for score in scores]  # noqa: PLR0124 - NaN
-    ties = [at for at, score in enumerate(known) if score == max(known)]
-    first = asked.candidates.texts[ask.rng.choice(ties)].text
-    return float(asked.right[first]), ask.calls
+    scores = asyncio.run(scorer.score(question.candidates, ask, judges))
+    comparable = [-1.0 if math.isnan(score) else score for score in scores]
+    ties = [at for at, score in enumerate(comparable) if score == max(comparable)]
+    first = question.candidates.texts[ask.rng.choice(ties)].text
+    return float(question.right[first]), ask.calls

@@ -6,8 +6,6 @@ leave whole kinds of questions out, where the rows have kinds.
 
 from __future__ import annotations
 
-import gzip
-import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -23,15 +21,14 @@ from composer.methods.selecting import comparisons
 from composer.methods.selectors.experts import Experts
 from composer.methods.selectors.forest import Forest
 from composer.methods.selectors.ranker import Ranker
-from voting_tables._pools import WHOLE, Answers, Pool, answers, members_of
+from voting_tables._pools import WHOLE, Answers, Pool, answers, lines_of, members_of, recorded_file
 from voting_tables._text import gain, markdown, percent
-from voting_tables.closed import SMALL
+from voting_tables.closed import SMALL7
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from composer.methods.answer_table import AnswerRow
     from composer.methods.estimators.folds import Split
     from composer.methods.selectors.base import LearnedScorer
 
@@ -41,7 +38,6 @@ PARTS: dict[str, LearnedScorer] = {
     "`experts`": Experts(),
     "`ranker`": Ranker(),
 }
-SMALL7 = ("Meta-Llama-3.1-8B-Instruct", "Qwen2.5-7B-Instruct", *SMALL)
 ZOO4 = ("general-1", "general-2", "maths", "text")
 ZOO8 = (*ZOO4, "tune-maths", "tune-text", "other", "large")
 LETTER = 'pattern("([A-E])")'
@@ -86,8 +82,7 @@ def _pool(data: Path, file: str, members: tuple[str, ...], reader: str, by: str)
 
 def _members_in(data: Path, file: str) -> tuple[str, ...]:
     """Return all models of a recorded file, in its order."""
-    with gzip.open(data / "recorded" / f"{file}.jsonl.gz", "rt", encoding="utf-8") as lines:
-        return tuple(json.loads(next(lines))["recorded"])
+    return tuple(next(lines_of(recorded_file(data, file)))["recorded"])
 
 
 def _zoo(members: tuple[str, ...]) -> Answers:
@@ -128,23 +123,18 @@ def _figures(name: str, pool: Answers, splits: Sequence[Split]) -> list[Sequence
             fitted = pool.taken(learned.tolist()).fitted(part)
             for at, quality in zip(rows, pool.taken(rows.tolist()).quality(fitted), strict=True):
                 chosen[part_name][at] = quality
-    oracle = [_best_quality(row) for row in pool.table.rows]
-    figures = [percent(each) for each in (single, majority, *chosen.values(), oracle)]
+    columns = (single, majority, *chosen.values(), pool.best_quality())
+    figures = [percent(each) for each in columns]
     ahead = sum(single) > sum(majority)
     gains = [gain(each, single if ahead else majority) for each in chosen.values()]
     over = f"gain over {'the best single' if ahead else 'majority'}"
     return [[name, f"{len(single):,}", *figures], [over, "", "", "", *gains, ""]]
 
 
-def _best_quality(row: AnswerRow) -> float:
-    return max(quality or 0.0 for quality in row.quality)
-
-
 def _large(data: Path) -> Iterator[tuple[str, Answers]]:
     yield "the zoo's eight", _zoo(ZOO8)
     for name, file in (("zeroeval gsm, 43", "zeroeval_gsm"), ("crux, 51", "zeroeval_crux")):
-        path = str(data / "recorded" / f"{file}.jsonl.gz")
-        yield name, _recorded(path, members_of(data, file))
+        yield name, _recorded(str(recorded_file(data, file)), members_of(data, file))
 
 
 def _pools(name: str, pool: Answers, keep: int) -> list[str]:

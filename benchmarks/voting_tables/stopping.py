@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from composer.evaluate import read_rows
 from composer.metrics import mean_interval
 from composer.recipe import Recipe
-from voting_tables._pools import Pool, members_of
+from voting_tables._pools import recorded_file
 from voting_tables._text import markdown
-from voting_tables.closed import POOLS
+from voting_tables.closed import pool_of
 
 if TYPE_CHECKING:
     from composer.run import Result
@@ -36,9 +36,8 @@ def table(data: Path) -> str:
     """Return how many answers votes take that stop early, over members and over draws."""
     rows = []
     for name in NAMES:
-        file, reader, by, members = POOLS[name]
-        pool = Pool(file, members or members_of(data, file), reader, by)
-        rows.append([name, *_row(data, file, pool.bank)])
+        pool = pool_of(data, name)
+        rows.append([name, *_row(data, pool.file, pool.bank)])
     rows.append(["date, 20 draws", *_row(data, "thoughts_date", f"{DRAWS} -> extract(line())")])
     return markdown(HEAD, rows)
 
@@ -65,10 +64,10 @@ def _row(data: Path, file: str, bank: str) -> list[str]:
 
 def _run(data: Path, file: str, text: str) -> Run:
     with tempfile.TemporaryDirectory() as folder:
-        recipe = Path(folder) / "vote.ens"
-        (Path(folder) / f"{file}.jsonl.gz").symlink_to(data / "recorded" / f"{file}.jsonl.gz")
+        recipe, source = Path(folder) / "vote.ens", recorded_file(data, file)
+        (Path(folder) / source.name).symlink_to(source)
         recipe.write_text(f"{text}\n", encoding="utf-8")
-        queries = [row.question() for row in read_rows(data / "recorded" / f"{file}.jsonl.gz")]
+        queries = [row.question() for row in read_rows(source)]
         with Recipe.load(recipe).ready(cache=False) as ensemble:
             results = list(ensemble.map(queries))
     return Run(
