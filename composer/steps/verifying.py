@@ -11,6 +11,9 @@ from composer.values import Asker, Candidates, Ranking
 from composer.values.finite import descending
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from composer.methods.code.verifying import Trial
     from composer.steps.site import Site
 
 Otherwise = Literal["closest", "all", "none", "fail"]
@@ -32,29 +35,32 @@ async def verify(
     abstain), or the step is to `fail`, so that `... | B` asks B. Candidates that abstained before
     are not tried, and come last.
     """
-    tried = [at for at, text in enumerate(answers.texts) if text.answer is not None]
-    trials = await by.verify([answers.texts[at] for at in tried], ask) if tried else []
-    scores = dict.fromkeys(range(len(answers.texts)), -1.0)
-    scores |= {at: trial.score for at, trial in zip(tried, trials, strict=True)}
-    passing = {at for at, trial in zip(tried, trials, strict=True) if trial.passed}
+    places = [at for at, text in enumerate(answers.texts) if text.answer is not None]
+    if not places:
+        raise PartError(
+            "E705",
+            "there is nothing to verify: every answer abstained",
+            "check what `extract` reads from the answers, or add a fallback: `(...) | D`",
+        )
+    results = await by.verify([answers.texts[at] for at in places], ask)
+    trials = dict(zip(places, results, strict=True))
     names = answers.names
-    pairs = list(zip(tried, trials, strict=True))
     ask.note(
-        scores={names[at]: trial.score for at, trial in pairs},
-        passed=[names[at] for at in sorted(passing)],
-        rejected={names[at]: trial.why for at, trial in pairs if trial.why},
+        scores={names[at]: trial.score for at, trial in trials.items()},
+        passed=[names[at] for at, trial in trials.items() if trial.passed],
+        rejected={names[at]: trial.why for at, trial in trials.items() if trial.why},
     )
-    limits = {names[at]: trial.limit for at, trial in pairs if trial.limit}
+    limits = {names[at]: trial.limit for at, trial in trials.items() if trial.limit}
     if limits:
         ask.note(limits=limits)
-    standing = passing or _standing(otherwise, scores, tried)
-    order = descending([scores[at] for at in range(len(scores))], "`verify`")
+    standing = _standing(trials, otherwise)
+    ranks = [trials[at].score if at in trials else -1.0 for at in range(len(answers.texts))]
     texts = tuple(
         text if at in standing else replace(text, value=None, extracted=True)
         for at, text in enumerate(answers.texts)
     )
-    shares = [max(scores[at], 0.0) for at in range(len(texts))]
-    return replace(answers, texts=texts).ranked(order, shares)
+    shares = [max(rank, 0.0) for rank in ranks]
+    return replace(answers, texts=texts).ranked(descending(ranks, "`verify`"), shares)
 
 
 @verify.counts
@@ -63,9 +69,12 @@ def all_of_them(site: Site) -> int | None:
     return site.inputs[0].count
 
 
-def _standing(otherwise: Otherwise, scores: dict[int, float], tried: list[int]) -> set[int]:
-    """Return the candidates that stand where none passes."""
-    if otherwise == "fail" or not tried:
+def _standing(trials: Mapping[int, Trial], otherwise: Otherwise) -> set[int]:
+    """Return the places of the candidates that pass, else of those that stand instead."""
+    passing = {at for at, trial in trials.items() if trial.passed}
+    if passing:
+        return passing
+    if otherwise == "fail":
         raise PartError(
             "E705",
             "no candidate passes what `verify` tries it by",
@@ -73,5 +82,5 @@ def _standing(otherwise: Otherwise, scores: dict[int, float], tried: list[int]) 
         )
     if otherwise == "none":
         return set()
-    best = max(scores[at] for at in tried)
-    return {at for at in tried if otherwise == "all" or scores[at] == best}
+    best = max(trial.score for trial in trials.values())
+    return {at for at, trial in trials.items() if otherwise == "all" or trial.score == best}
