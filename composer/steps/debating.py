@@ -100,9 +100,8 @@ async def debate(
                 for at, answer in zip(group, await attempts(requests, 0), strict=True):
                     floor.hear(at, answer, number)
         require_quorum(min, len(models), list(floor.missing.values()))
-        comparison = await by.compare(
-            [_voice(text, read) for text in (*before, *floor.texts)], query, ask
-        )
+        voices = await _voices((*before, *floor.texts), read, ask)
+        comparison = await by.compare(voices, query, ask)
         opinions = floor.opinions(comparison)
         if number > 1:
             changes[f"round {number}"] = floor.changed(opinions)
@@ -170,11 +169,17 @@ class Floor:
         return Candidates(self.query, texts, names, tuple(self.missing.values()))
 
 
-def _voice(text: Text | None, read: Reader | None) -> str | None:
-    """Return what is compared of an answer; None for one without a value, or for none."""
-    if text is None:
-        return None
-    return text.answer if read is None else read.read(text.text)
+async def _voices(
+    texts: Sequence[Text | None], read: Reader | None, ask: Asker
+) -> list[str | None]:
+    """Return what is compared of each answer; None for one without a value, or for none."""
+    answers = [text for text in texts if text is not None]
+    if read is None:
+        values: list[str | None] = [text.answer for text in answers]
+    else:
+        values = await read.read_all(answers, ask)
+    each = iter(values)
+    return [None if text is None else next(each) for text in texts]
 
 
 def _system(roles: Sequence[str], at: int) -> str:

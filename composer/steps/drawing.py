@@ -77,7 +77,8 @@ class Draws:
         model = self.members[at]
         text = await self.ask.generate(model, self.query, replace(self.how, seed=seed))
         if self.read is not None:
-            text = replace(text, value=self.read.read(text.text), extracted=True)
+            (value,) = await self.read.read_all([text], self.ask)
+            text = replace(text, value=value, extracted=True)
         if text.answer is None:
             return Draw(at, text, None)
         judges = () if self.by.of_judges is None else tuple(self.members)

@@ -197,3 +197,18 @@ def test_the_synthesis_shows_scores_of_a_ranking(ready):
     shown = ready(text, models=MODELS)("Why?").answer
     assert "Response 1, score 5:\nalpha" in shown
     assert "Response 2, score 4:\nbeta" in shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "debate(A, B, rounds = 1, read = choice()) -> extract(choice()) -> vote()",
+        "draw_best(A, B, by = length(), n = 2, read = choice())",
+        "[A, B] -> extract(choice()) -> vote()",
+    ],
+)
+def test_every_step_that_reads_sees_the_options_of_the_question(ready, text):
+    models = 'model A = fake(says = "It is red.")\nmodel B = fake(says = "red")\n'
+    question = {"query": "Which?", "choices": ["blue", "red"]}
+    (result,) = ready(text, models=models).map([question])
+    assert result.answer == "B"
