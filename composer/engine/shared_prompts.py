@@ -25,15 +25,24 @@ __all__ = ["readers_and_twins"]
 
 def readers_and_twins(
     rows: RowCache, items: Sequence[PassItem]
-) -> tuple[list[PassItem], list[tuple[PassItem, PassItem]]]:
+) -> tuple[Sequence[PassItem], Sequence[tuple[PassItem, PassItem]]]:
     """Return the items that are read, and those that are copied, each with the one that is read.
 
-    A row whose prompt another one has read already is given a copy of all but the last token.
+    A row whose prompt another one has read already is given a copy of all but the last token. In
+    most passes no row reads a prompt, or there is one row: these end here at once.
     """
+    if len(items) == 1:
+        return items, ()
+    prompts = [
+        reading.state.row.length + len(feed.ids) <= reading.state.answer_start
+        for _, reading, feed in items
+    ]
+    if not any(prompts):
+        return items, ()
     readers: dict[Hashable, PassItem] = {}
     twins: list[tuple[PassItem, PassItem]] = []
-    for item in items:
-        if not _reads_prompt(item):
+    for item, is_prompt in zip(items, prompts, strict=True):
+        if not is_prompt:
             readers[id(item)] = item
             continue
         request, reading, feed = item
@@ -46,12 +55,6 @@ def readers_and_twins(
             keep = [place - end for place in feed.keep]
             readers[content] = request, reading, Feed(feed.row, feed.ids[end:], keep)
     return [item for item in readers.values() if item[2].ids], twins
-
-
-def _reads_prompt(item: PassItem) -> bool:
-    """Say whether all that is read belongs to the prompt."""
-    _, reading, feed = item
-    return reading.state.row.length + len(feed.ids) <= reading.state.answer_start
 
 
 def _content(reading: Reading, feed: Feed) -> Hashable:

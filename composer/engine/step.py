@@ -204,9 +204,12 @@ def _read_once(runner: Runner, items: Sequence[PassItem], replies: Replies) -> T
     A row whose like failed reads by itself, since the error may be that row's own.
     """
     readers, twins = readers_and_twins(runner.rows, items)
-    outputs = [_forward(runner, readers, replies)] if readers else []
+    output = _forward(runner, readers, replies)
+    if not twins:
+        return output
+    outputs = [output]
     alone = [item for item, reader in twins if reader[0] in replies.errors]
-    start = sum(len(output) for output in outputs if output is not None)
+    start = 0 if output is None else len(output)
     for (_, reading, feed), reader in twins:
         if reader[0] in replies.errors:
             continue
@@ -214,8 +217,8 @@ def _read_once(runner: Runner, items: Sequence[PassItem], replies: Replies) -> T
         runner.rows.copy(source.state.row, reading.state.row, source.state.row.length)
         reading.state.counts.calls += 1
         reading.first_row = start
-        if feed.keep and outputs[0] is not None:
-            outputs.append(outputs[0][source.first_row : source.first_row + len(feed.keep)])
+        if feed.keep and output is not None:
+            outputs.append(output[source.first_row : source.first_row + len(feed.keep)])
             start += len(feed.keep)
     if alone:
         outputs.append(_forward(runner, alone, replies))
