@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     from composer.run import Ensemble, Result
     from composer.values import JSON, Candidates, Text
 
-__all__ = ["ALONE", "PLAIN", "RANDOM", "WEIGHTED", "Arm", "Arms", "arms_of"]
+__all__ = ["ALONE", "AS_IS", "PLAIN", "RANDOM", "Arm", "Arms", "arms_of"]
 
-ALONE, PLAIN, WEIGHTED, RANDOM = "writer alone", "plain panel", "as it is", "random scores"
+ALONE, PLAIN, AS_IS, RANDOM = "writer alone", "plain panel", "as it is", "random scores"
 """The arms A, B, C and D: the writer without a panel; the panel without scores and analysis; the
 recipe as it is; the recipe with its scores dealt at random."""
 
-PAIRS = ((PLAIN, ALONE), (WEIGHTED, PLAIN), (WEIGHTED, RANDOM))
+PAIRS = ((PLAIN, ALONE), (AS_IS, PLAIN), (AS_IS, RANDOM))
 """Which arms are compared: by how much the first is better."""
 
 
@@ -163,7 +163,7 @@ def _arms(recipe: Recipe, synthesis: Synthesis) -> dict[str, Node]:
     arms = {ALONE: synthesis.read(graph, alone), PLAIN: plain}
     if synthesis.plain == synthesis.between:
         return arms
-    arms[WEIGHTED] = synthesis.over(graph, panel, synthesis.between)
+    arms[AS_IS] = synthesis.over(graph, panel, synthesis.between)
     scored = [each for each in synthesis.between if each.port is Port.RANKING]
     if scored:
         dealt = [_dealt(recipe, each) if each in scored else each for each in synthesis.between]
@@ -182,8 +182,8 @@ def _texts(result: Result) -> dict[str, Text]:
     """Return the answer of each arm that has one."""
     if result.text is None:
         return {}
-    held: Candidates = result.text.facts[CANDIDATES]
-    return dict(zip(held.names, held.texts, strict=True))
+    answers: Candidates = result.text.facts[CANDIDATES]
+    return dict(zip(answers.names, answers.texts, strict=True))
 
 
 def _scores(
@@ -203,7 +203,7 @@ def _scores(
 def _steps_of(ensemble: Ensemble, names: Sequence[str]) -> dict[str, set[str]]:
     """Return the ids of the steps behind each arm, as the plan has them."""
     ids = {node: name for name, node in ensemble.steps.items()}
-    bank = next(iter(list(ensemble.steps.values())[-1].direct_inputs))
+    bank = list(ensemble.steps.values())[-1].direct_inputs[0]
     return {
         name: {ids[node] for node in topological(arm) if node in ids}
         for name, arm in zip(names, bank.direct_inputs, strict=True)

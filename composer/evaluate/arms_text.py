@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.text import Text
 
 from composer.diagnostics.amounts import counted
-from composer.evaluate.arms import ALONE, PLAIN, RANDOM, WEIGHTED
+from composer.evaluate.arms import ALONE, AS_IS, PLAIN, RANDOM
 from composer.evaluate.cells import Sheet, interval_text, percent
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def drawn_arms(several: Sequence[Arms]) -> Group:
 
 def _drawn(one: Arms) -> Iterator[RenderableType]:
     arms = Sheet(f"{one.recipe}, {counted(one.rows, 'row')}", "accuracy", "95%", "calls", "failed")
-    for letter, name in zip("ABCD", (ALONE, PLAIN, WEIGHTED, RANDOM), strict=True):
+    for letter, name in zip("ABCD", (ALONE, PLAIN, AS_IS, RANDOM), strict=True):
         if name in one.arms:
             arm = one.arms[name]
             figures = percent(arm.accuracy.mean), interval_text(arm.accuracy), f"{arm.calls:.2f}"
@@ -52,7 +52,7 @@ def _drawn(one: Arms) -> Iterator[RenderableType]:
 
 
 def _missing(one: Arms) -> Iterator[str]:
-    if WEIGHTED not in one.arms:
+    if AS_IS not in one.arms:
         yield "The recipe has no scores and no analysis, so only the panel itself is judged."
     elif RANDOM not in one.arms:
         yield (

@@ -143,9 +143,12 @@ def _measured(  # noqa: PLR0913 - as above
         held = min(held, _recorded_samples(declaration, rows))
     if held < PAIR or not (recorded or ask):
         return replace(goal, reason=_why(held, recorded=recorded))
-    make = _self_fusion if goal.then == FUSION else _self_consistency
-    again = with_answer(recipe, make(recipe, rows, goal.member, held))
-    answers = measured_answers(again, [row for row in rows if row.id in judged], how)
+    if goal.then == FUSION:
+        answer = _self_fusion(recipe, goal.member, held)
+    else:
+        answer = _self_consistency(recipe, rows, goal.member, held)
+    by_one = with_answer(recipe, answer)
+    answers = measured_answers(by_one, [row for row in rows if row.id in judged], how)
     errors = [each.result.error for each in answers.values() if each.result.error is not None]
     if errors and len(errors) == len(answers):
         return replace(goal, reason=f"it failed on every row: {errors[0]}")
@@ -219,13 +222,12 @@ def _self_consistency(
     return graph.node("vote", (answers,))
 
 
-def _self_fusion(recipe: Recipe, rows: Sequence[EvaluationRow], member: str, count: int) -> Node:
+def _self_fusion(recipe: Recipe, member: str, count: int) -> Node:
     """Make the graph in which the recipe's writer reads samples of one member.
 
     A score that was learned from other members knows nothing of these samples: they are ranked by
     how far they agree.
     """
-    del rows
     graph, synthesis = recipe.fitted.graph, synthesis_of(recipe.fitted.answer)
     assert synthesis is not None
     between = [

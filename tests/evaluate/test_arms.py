@@ -7,7 +7,7 @@ import pytest
 from composer import load
 from composer.cli import main
 from composer.evaluate import Grading, arms_of, read_rows
-from composer.evaluate.arms import ALONE, PLAIN, RANDOM, WEIGHTED, Arm, Arms
+from composer.evaluate.arms import ALONE, AS_IS, PLAIN, RANDOM, Arm, Arms
 from composer.evaluate.equal import FUSION
 from composer.evaluate.measure import evaluate
 from composer.evaluate.syntheses import synthesis_of
@@ -50,7 +50,7 @@ def means(one):
 def test_scores_are_held_against_the_plain_panel_and_against_random_ones(arms):
     one = arms(f"[C, B, A] -> rank() -> regenerate(W, {FIRST})")
     shares = means(one)
-    assert (shares[ALONE], shares[PLAIN], shares[WEIGHTED]) == (0, 0, 1)
+    assert (shares[ALONE], shares[PLAIN], shares[AS_IS]) == (0, 0, 1)
     assert 0.1 < shares[RANDOM] < 0.6
     assert [round(arm.calls) for arm in one.arms.values()] == [1, 4, 4, 4]
     assert one.verdict == "KEEP"
@@ -69,14 +69,14 @@ def test_an_analysis_without_scores_has_no_placebo(arms):
     one = arms(
         f"[A, B] -> shuffle() -> analyse(judge) -> regenerate(W, {FIRST}) -> extract(whole())"
     )
-    assert list(one.arms) == [ALONE, PLAIN, WEIGHTED]
-    assert means(one)[PLAIN] == means(one)[WEIGHTED]
+    assert list(one.arms) == [ALONE, PLAIN, AS_IS]
+    assert means(one)[PLAIN] == means(one)[AS_IS]
     assert one.verdict == "INCONCLUSIVE"
 
 
 def test_a_panel_that_fails_is_wrong_and_the_writer_alone_is_not(arms):
     one = arms(f"[broken, broken] -> rank(by = longest()) -> regenerate(A, {FIRST})")
-    assert means(one) == {ALONE: 1, PLAIN: 0, WEIGHTED: 0, RANDOM: 0}
+    assert means(one) == {ALONE: 1, PLAIN: 0, AS_IS: 0, RANDOM: 0}
     assert one.arms[PLAIN].failed == 40
     assert one.verdict == "KILL_FUSION"
 
@@ -108,7 +108,7 @@ MINUS = Interval(-0.01, -0.1, 0.1)
     ],
 )
 def test_verdicts(panel, addon, placebo, verdict):
-    pairs = {(PLAIN, ALONE): panel, (WEIGHTED, PLAIN): addon, (WEIGHTED, RANDOM): placebo}
+    pairs = {(PLAIN, ALONE): panel, (AS_IS, PLAIN): addon, (AS_IS, RANDOM): placebo}
     gaps = {pair: gap for pair, gap in pairs.items() if gap is not None}
     assert Arms("r", 9, {ALONE: Arm(OPEN, 1, 0)}, gaps).verdict == verdict
 
