@@ -16,13 +16,13 @@ from composer.steps.branching import CANDIDATES
 from composer.values import ANSWER_PORTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from composer.compiler.graph import Node
     from composer.evaluate import EvaluationRow, Grading
     from composer.fit.settings import FitSettings
     from composer.recipe import Recipe
-    from composer.values import Candidates
+    from composer.values import Candidates, Text
 
 Aliases = Mapping[str, tuple[str, ...]]
 
@@ -112,9 +112,16 @@ def _quality(
     row: EvaluationRow, candidates: Candidates, at: int, how: Grading, aliases: Aliases
 ) -> float | None:
     """Grade one candidate; `aliases` are the names that the data may have for each model."""
-    from composer.evaluate.judge import judge
-
     text = candidates.texts[at]
     writers = (*aliases.get(text.source, (text.source,)), candidates.names[at])
+    return quality_of_answer(row, text, writers, how)
+
+
+def quality_of_answer(
+    row: EvaluationRow, text: Text, writers: Sequence[str], how: Grading
+) -> float | None:
+    """Grade an answer as `eval` does; `writers` are the names under which it may be judged."""
+    from composer.evaluate.judge import judge
+
     answer = text.value if text.extracted and text.value is not None else text.text.strip()
     return judge(row, answer, writers, how).score

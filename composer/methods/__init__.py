@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from composer.engine.parts import Align, Combine, Gate, Weigh
     from composer.engine.sessions.parts import Draft, Handover
+    from composer.methods.acceptances.base import Acceptance
     from composer.methods.agreements.base import Agreement, Exact, Numeric
     from composer.methods.agreements.overlap import F1, Bleu, Edits, Rouge
     from composer.methods.align.shared import Shared
@@ -76,6 +77,7 @@ __all__ = [
     "F1",
     "PARTS",
     "TEMPLATES",
+    "Acceptance",
     "After",
     "Agreement",
     "Align",
@@ -195,6 +197,7 @@ WHERE = {
     "mistakes": ("PartError", "TemplateError"),
     "readers.options": ("Option",),
     "agreements.overlap": ("Bleu", "Edits", "F1", "Rouge"),
+    "acceptances.base": ("Acceptance",),
     "policies.base": ("Policy",),
     "policies.budgets": ("Budget", "Paced", "Spend"),
     "policies.choosing": ("Blend", "Chance", "Cheapest", "Gap", "One", "Several", "Threshold"),

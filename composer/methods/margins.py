@@ -11,7 +11,8 @@ from composer.methods.signals.base import Signal
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from composer.methods.rule import Expression, Known, Rule
+    from composer.methods.cascade_state import Known
+    from composer.methods.rule import Expression, Rule
 
 __all__ = ["all_signals_read", "margin", "threshold"]
 

@@ -20,9 +20,8 @@ from composer.values.finite import finite
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
+    from composer.methods.cascade_state import CascadeState, Known
     from composer.values import Asker, Candidates, Text
-
-Known = float | str | bool | None
 
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
@@ -83,9 +82,11 @@ class Rule:
 
     expression: Expression
 
-    async def holds(self, answer: Text | Candidates, ask: Asker) -> Verdict:
-        """Decide over an answer."""
-        reading = _Reading(answer, ask)
+    async def holds(
+        self, answer: Text | Candidates, ask: Asker, cascade: CascadeState | None = None
+    ) -> Verdict:
+        """Decide over an answer, or over the latest answer of a cascade."""
+        reading = _Reading(answer, ask, cascade)
         value = await reading.of(self.expression)
         facts = {str(signal): value for signal, value in reading.seen.items()}
         return Verdict(None if value is None else bool(value), facts)
@@ -93,6 +94,11 @@ class Rule:
     def signals(self) -> frozenset[Signal]:
         """Return all signals that the rule mentions."""
         return frozenset(node for node in _walk(self.expression) if isinstance(node, Signal))
+
+    def with_signals(self, change: Callable[[Signal], Signal]) -> Rule:
+        """Return the rule with every signal changed, itself if none is."""
+        expression = _changed(self.expression, change)
+        return self if expression is self.expression else Rule(expression)
 
     def never_known(self, unknown: Collection[Signal]) -> bool:
         """Say whether the rule can never be decided while these signals are not known."""
@@ -121,9 +127,10 @@ class Rule:
 class _Reading:
     """One evaluation: the answer, and the signals that were needed so far."""
 
-    def __init__(self, answer: Text | Candidates, ask: Asker) -> None:
+    def __init__(self, answer: Text | Candidates, ask: Asker, cascade: CascadeState | None) -> None:
         self.answer = answer
         self.ask = ask
+        self.cascade = cascade
         self.seen: dict[Signal, float | None] = {}
 
     async def of(self, node: Expression) -> Known:
@@ -131,7 +138,7 @@ class _Reading:
             return node.value
         if isinstance(node, Signal):
             if node not in self.seen:
-                self.seen[node] = finite(await node.value(self.answer, self.ask))
+                self.seen[node] = finite(await self.measure(node))
             return self.seen[node]
         if node.op == "not":
             inner = await self.of(node.operands[0])
@@ -139,6 +146,11 @@ class _Reading:
         if node.op in _LOGIC:
             return await self.junction(node)
         return computed(node.op, [await self.of(operand) for operand in node.operands])
+
+    async def measure(self, signal: Signal) -> float | None:
+        if self.cascade is None:
+            return await signal.value(self.answer, self.ask)
+        return await signal.in_cascade(self.cascade, self.ask)
 
     async def junction(self, node: Operation) -> bool | None:
         settles = node.op == "or"
@@ -181,6 +193,16 @@ def _outcomes(node: Expression, unknown: Collection[Signal]) -> set[bool | None]
     outcomes: set[bool | None] = {settles} if any(settles in side for side in sides) else set()
     outcomes |= {None} if any(None in side for side in sides) else set()
     return outcomes | ({not settles} if all(settles not in side for side in sides) else set())
+
+
+def _changed(node: Expression, change: Callable[[Signal], Signal]) -> Expression:
+    if isinstance(node, Signal):
+        return change(node)
+    if isinstance(node, Constant):
+        return node
+    operands = tuple(_changed(each, change) for each in node.operands)
+    same = all(a is b for a, b in zip(operands, node.operands, strict=True))
+    return node if same else Operation(node.op, operands)
 
 
 def _walk(node: Expression) -> Iterator[Expression]:

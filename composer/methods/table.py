@@ -139,6 +139,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "latent": "estimators.latent.Latent",
         "pretrained": "estimators.pretrained.Pretrained",
     },
+    "acceptance": {},
     "policy": {
         "one": "policies.choosing.One",
         "several": "policies.choosing.Several",

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         Request,
         Sampling,
         Score,
+        Usage,
     )
     from composer.values.details import TokenChoice, TokenDetail
     from composer.values.thinking import Thinking
@@ -73,6 +74,10 @@ class RunAsker:
     def note(self, **facts: JSON) -> None:
         """Record facts in the trace."""
         self.event.notes.update(facts)
+
+    def spent(self) -> tuple[Usage, float]:
+        """Return what the query has taken so far, kept answers with it, and the seconds."""
+        return sum(self.trace.usage.values(), self.trace.cache_savings), self.trace.now()
 
     async def compute(self, function: Callable[[], T]) -> T:
         """Run slow arithmetic in a thread."""

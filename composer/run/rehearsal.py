@@ -8,9 +8,11 @@ follows from it is marked as unsure.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from composer.methods import Rule, Standing, Stopping, Verdict
+from composer.methods import Acceptance, Rule, Standing, Stopping, Verdict
+from composer.methods.acceptances.base import in_order
+from composer.methods.post_hoc.base import AfterAnswers
 from composer.run.program import Program
 from composer.run.queries import asked_text
 from composer.run.result import Failure
@@ -20,9 +22,11 @@ from composer.run.walk import Walk
 from composer.values import Candidates, Decision, Port, Ranking, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from composer.compiler.graph import Node
+    from composer.methods.cascade_state import CascadeState, Move
+    from composer.methods.signals.base import Signal
     from composer.run.stand_ins import Assumption, Tokens
     from composer.run.walk import Argument
     from composer.values import Asker, Query, Value
@@ -36,17 +40,41 @@ class AssumedRule(Rule):
 
     accepts: bool = True
 
-    async def holds(self, answer: Text | Candidates, ask: Asker) -> Verdict:
+    async def holds(
+        self, answer: Text | Candidates, ask: Asker, cascade: CascadeState | None = None
+    ) -> Verdict:
         """Decide over an answer that is known, assume it over a stand-in."""
         before = len(unsure.get())
         try:
-            verdict = await Rule(self.expression).holds(answer, ask)
+            verdict = await Rule(self.expression).holds(answer, ask, cascade)
         except Exception:
             if not _estimated(answer):
                 raise
             verdict = Verdict(None, {})
         guessed = _estimated(answer) or len(unsure.get()) > before
         return Verdict(self.accepts, verdict.facts) if guessed else verdict
+
+
+class AssumedAcceptance(Acceptance):
+    """Decides as another one, or by estimates; what it says of a stand-in is assumed."""
+
+    name: ClassVar[str] = "assumed"
+
+    base: Acceptance | None = None
+    accepts: bool = True
+
+    @property
+    def signals(self) -> tuple[Signal, ...]:
+        """What the other one measures."""
+        return () if self.base is None else self.base.signals
+
+    def move(self, state: CascadeState) -> Move:
+        """Accept the latest answer, or ask the next stage, if the answer is a stand-in."""
+        latest = state.latest
+        known = latest is None or not _estimated(state.answers[latest].text)
+        if self.base is not None and known:
+            return self.base.move(state)
+        return in_order(state, accepted=self.accepts)
 
 
 class AssumedStopping(Stopping):
@@ -106,10 +134,18 @@ class Rehearsal:
         known = replace(context, clients=clients, cache=None, budget=None)
         program = Program(self.program.root, self.program.ids, known, self.program.seed)
         program.options = {
-            node: {name: _assumed(value, assumption) for name, value in options.items()}
-            for node, options in program.options.items()
+            node: _assumed_options(options, assumption) for node, options in program.options.items()
         }
         return program
+
+
+def _assumed_options(options: Mapping[str, Any], assumption: Assumption) -> dict[str, Any]:
+    """Let a step that decides over answers assume one end of the range."""
+    assumed = {name: _assumed(value, assumption) for name, value in options.items()}
+    if isinstance(options.get("by"), AfterAnswers):
+        accept = AssumedAcceptance(accepts=not assumption.most)
+        assumed |= {"by": None, "policy": None, "accept": accept}
+    return assumed
 
 
 def _assumed(value: object, assumption: Assumption) -> object:
@@ -117,6 +153,8 @@ def _assumed(value: object, assumption: Assumption) -> object:
     match value:
         case Rule():
             return AssumedRule(value.expression, accepts=not assumption.most)
+        case Acceptance():
+            return AssumedAcceptance(base=value, accepts=not assumption.most)
         case Stopping():
             return AssumedStopping(base=value, most=assumption.most)
         case _:

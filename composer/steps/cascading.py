@@ -1,82 +1,116 @@
-"""Cascades: asking the next model when the last answer is not good enough."""
+"""Cascades: asking the next model when the answers so far are not good enough."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from composer.diagnostics.amounts import number_text
-from composer.methods import Confidence, Constant, Operation, Rule, Verdict
+from composer.methods import (
+    Acceptance,
+    Confidence,
+    Constant,
+    Estimator,
+    One,
+    Operation,
+    Policy,
+    Rule,
+)
 from composer.methods.rule_range import settled
+from composer.methods.signals.base import Signal
+from composer.steps.deciding import Accepting, AskingAll, Attempts, Choosing, Decider, choices_of
 from composer.steps.declare import step
 from composer.steps.site import Complaint
-from composer.values import Asker, LazyBranch, MaybeMissing, MissingAnswer, Port, Query, Text
+from composer.values import Asker, LazyBranch, MaybeMissing, Port, Query, Text
 from composer.values.capability import Capability
-from composer.values.gather import TooFewError, attempt, failure_notes
+from composer.values.card import Price
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from composer.methods.signals.base import Signal
     from composer.steps.site import Site
 
 _VOTED = "vote first: `sample(A, 5) -> vote() -> cascade(D, accept = agreement >= 0.6)`"
 _RANKED = "rank first: `[A, B] -> rank() -> best() -> cascade(D, accept = score >= 0.6)`"
 SURE = Rule(Operation(">=", (Confidence(), Constant(0.6))))
 
+CASCADE = "cascade"
+"""The fact under which `every_stage` keeps what every stage answered: a CascadeState."""
 
-@step(paper="arXiv:2305.05176", selects=True, tries_first=True, shown=("accept",))
+
+@step(
+    paper="arXiv:2305.05176",
+    selects=True,
+    tries_first=True,
+    shown=("accept",),
+    hidden=("stage_names", "aliases", "prices", "recorded_costs"),
+)
 async def cascade(
-    first: MaybeMissing[Query | Text], *stages: LazyBranch[Text], accept: Rule = SURE, ask: Asker
+    first: MaybeMissing[Query | Text],
+    *stages: LazyBranch[Text],
+    accept: Rule | Acceptance | None = None,
+    by: Estimator | None = None,
+    policy: Policy | None = None,
+    stage_names: tuple[str, ...] = (),
+    aliases: tuple[tuple[str, ...], ...] = (),
+    prices: tuple[Price, ...] = (),
+    recorded_costs: tuple[float | None, ...] = (),
+    ask: Asker,
 ) -> Text:
-    """Ask one stage after the other, and take the first answer that `accept` is true for.
+    """Ask one stage after the other, and take the first answer that is good enough.
 
     If it is given an answer, that is the first attempt; if it is given a query, the first stage
-    answers it. The answer of the last stage is always taken. If `accept` is unknown, because the
-    answer does not have the signal, the next stage is asked. If a stage fails, the next one is
-    asked; if the last ones fail, the answer before them is taken.
+    answers it. Either `accept` decides over each answer, by a rule (`confidence >= 0.6` where
+    nothing is said) or by a part that is fitted; the answer of the last stage is then always taken.
+    Or `by` estimates after each answer how good every stage is, and `policy` chooses one, as in a
+    `route`. If it has answered, its answer is taken; an answer that is there costs nothing more. If
+    `accept` is unknown, because the answer
+    does not have the signal, the next stage is asked. If a stage fails, another one is asked; if
+    none is left, an answer from before is taken.
     """
-    answer = first if isinstance(first, Text) else None
-    failed = [first] if isinstance(first, MissingAnswer) else []
-    verdicts: list[dict[str, object]] = []
-    judged: Text | None = None
-    for stage in stages:
-        ask.note(**failure_notes(failed))
-        if answer is not None and answer is not judged:
-            judged = answer
-            verdict = await _verdict(accept, answer, ask, failed)
-            verdicts.append(
-                {
-                    "answer": answer.text,
-                    "by": answer.source,
-                    "accepted": verdict.holds,
-                    "rule": str(accept),
-                    "signals": dict(verdict.facts),
-                    "next": None if verdict.holds else stage.name,
-                }
-            )
-            ask.note(stages=verdicts)
-            if verdict.holds:
-                return answer
-        attempt_ = await attempt(stage.name, stage())
-        if isinstance(attempt_, Text):
-            answer = attempt_
-        else:
-            failed.append(attempt_)
-    ask.note(**failure_notes(failed))
-    if answer is None:
-        raise TooFewError(failed, "every attempt failed", "add a fallback: `cascade(A, B) | C`")
-    return answer
+    decider: Decider
+    if by is None:
+        decider = Accepting(accept or SURE, ask)
+    else:
+        choices = choices_of(stage_names, aliases, prices, recorded_costs)
+        decider = Choosing(by, policy or One(), choices, ask)
+    return await Attempts(first, stages, stage_names, decider, ask).answer()
 
 
-async def _verdict(accept: Rule, answer: Text, ask: Asker, failed: list[MissingAnswer]) -> Verdict:
-    """Decide over an answer; where what decides fails, that cannot be known."""
-    verdict = await attempt("accept", accept.holds(answer, ask))
-    if isinstance(verdict, Verdict):
-        return verdict
-    failed.append(verdict)
-    ask.note(**failure_notes(failed))
-    return Verdict(None, {})
+@step(sign="what a fit and a report read", selects=True, hidden=("stage_names", "signals"))
+async def every_stage(
+    first: MaybeMissing[Query | Text],
+    *stages: LazyBranch[Text],
+    stage_names: tuple[str, ...] = (),
+    signals: tuple[Signal, ...] = (),
+    ask: Asker,
+) -> Text:
+    """Ask every stage of a cascade, and keep what each answered with signals of its answer."""
+    attempts = Attempts(first, stages, stage_names, AskingAll(signals, ask), ask)
+    text = await attempts.answer()
+    return replace(text, facts=MappingProxyType({**text.facts, CASCADE: attempts.state}))
+
+
+@cascade.settles("accept")
+def default_rule(by: Estimator | None) -> Rule | None:
+    """Return the rule of a cascade that says nothing of how it decides."""
+    return SURE if by is None else None
+
+
+@cascade.settles("policy")
+def default_policy(by: Estimator | None) -> Policy | None:
+    """Return the policy of a cascade with estimates that names none."""
+    return None if by is None else One()
+
+
+def rule_of(site: Site) -> Rule | None:
+    """Return the rule of a cascade, None where something else decides."""
+    accept = site.get("accept")
+    if accept is None and site.get("by") is None:
+        return SURE
+    return accept if isinstance(accept, Rule) else None
 
 
 @cascade.enough
@@ -97,9 +131,9 @@ def one_to_answer_and_one_to_ask_in_doubt(given: Sequence[Port]) -> Complaint | 
 @cascade.check
 def its_rule_decides(site: Site) -> Iterator[Complaint]:
     """The limits of its signals leave room for both."""
-    rule = site.get("accept")
-    holds = settled(rule)
-    if holds is None:
+    rule = rule_of(site)
+    holds = None if rule is None else settled(rule)
+    if rule is None or holds is None:
         return
     ranges = "; ".join(sorted({_range(signal) for signal in rule.signals()}))
     end = "the first answer is always taken" if holds else "the next stage is always asked"
@@ -123,7 +157,10 @@ def _range(signal: Signal) -> str:
 @cascade.check
 def its_rule_can_be_known(site: Site) -> Iterator[Complaint]:
     """Each answer that is judged may have the signals that the rule needs."""
-    signals = site.get("accept").signals()
+    rule = rule_of(site)
+    if rule is None:
+        return
+    signals = rule.signals()
     writers = [node.writers for node in site.inputs]
     before = int(site.inputs[0].port is Port.QUERY)
     first, judged = site.inputs[before], writers[before:-1]
@@ -131,7 +168,7 @@ def its_rule_can_be_known(site: Site) -> Iterator[Complaint]:
     unranked = {signal for signal in signals if signal.ranked and not first.ranked}
     for model in dict.fromkeys(model for stage_writers in judged for model in stage_writers):
         lost = {s for s in signals if Capability.named(s.needs) & ~model.capabilities}
-        if lost and site.get("accept").never_known(lost | unvoted | unranked):
+        if lost and rule.never_known(lost | unvoted | unranked):
             leaf, name = model.leaves[0], min(signal.name for signal in lost)
             text = (
                 f"the rule of this cascade uses the {name} of `{leaf.name}`, which is never "
@@ -142,7 +179,7 @@ def its_rule_can_be_known(site: Site) -> Iterator[Complaint]:
                 "W301", f"{text} asks the next stage", "uses it in its rule", notes=notes
             )
     for missing, choice, help_ in ((unvoted, "vote", _VOTED), (unranked, "ranking", _RANKED)):
-        if missing and site.get("accept").never_known(missing):
+        if missing and rule.never_known(missing):
             yield Complaint(
                 "W301",
                 f"the rule of this cascade needs a {choice} before it, so it always asks the next "
@@ -150,3 +187,19 @@ def its_rule_can_be_known(site: Site) -> Iterator[Complaint]:
                 "always asks the next stage",
                 help_,
             )
+
+
+@cascade.check
+def it_decides_in_one_way(site: Site) -> Iterator[Complaint]:
+    """A rule decides, or estimates and a policy do."""
+    if site.get("accept") is not None and site.get("by") is not None:
+        text = "a cascade decides by `accept`, or by the estimates of `by`, not by both"
+        yield Complaint("E403", text, "both are set", "leave out one of them", "accept")
+    if site.get("policy") is not None and site.get("by") is None:
+        text = "`policy` decides by estimates, and this cascade has none"
+        help_ = "add `by = post_hoc()`, or leave out `policy`"
+        yield Complaint("E403", text, "has no estimates", help_, "policy")
+    policy = site.get("policy")
+    if policy is not None and policy.many:
+        text = f"a cascade takes one answer, and `{policy.name}` chooses several"
+        yield Complaint("E403", text, "chooses several", "write `policy = one()`", "policy")

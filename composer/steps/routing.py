@@ -94,6 +94,16 @@ def models_can_do_what_its_estimator_asks(site: Site) -> Iterator[Complaint]:
 
 
 @route.check
+def its_estimator_reads_no_answers(site: Site) -> Iterator[Complaint]:
+    """A route decides before there are answers."""
+    by = site.get("by")
+    if by.reads_answers:
+        text = f"`{by.name}` reads answers, and a route decides before there are any"
+        help_ = f"decide after each answer: `cascade(A, B, by = {by.name}())`"
+        yield Complaint("E403", text, "reads answers", help_, "by")
+
+
+@route.check
 def its_data_know_its_choices(site: Site) -> Iterator[Complaint]:
     """The rows that an estimator is fitted on have outcomes of every choice."""
     names, aliases = site.get("names"), site.get("aliases")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from composer.values.flow import Model, Query, Text
     from composer.values.requests import Request, Sampling
-    from composer.values.results import Score
+    from composer.values.results import Score, Usage
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -76,6 +76,13 @@ class Asker(Protocol):
 
     def note(self, **facts: object) -> None:
         """Record facts about this step in the trace."""
+        ...
+
+    def spent(self) -> tuple[Usage, float]:
+        """Return what the query has taken so far, and the seconds since it began.
+
+        An answer that was kept or recorded counts as if it had been given now.
+        """
         ...
 
     async def together(

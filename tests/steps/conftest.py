@@ -8,7 +8,7 @@ import pytest
 
 from composer.backends.fake import Fake
 from composer.specs import Declared
-from composer.values import Candidates, Query, Score, Text
+from composer.values import Candidates, Query, Score, Text, Usage
 
 QUERY = Query.of("Why?", id="q1")
 
@@ -39,6 +39,9 @@ class Asked:
 
     def note(self, **facts):
         self.notes.update(facts)
+
+    def spent(self):
+        return Usage(calls=len(self.calls)), 0.0
 
     async def together(self, work, item):
         return work([item])[0]

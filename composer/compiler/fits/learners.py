@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from composer.compiler.graph import topological
 from composer.diagnostics import Diagnostic, Mistakes
+from composer.methods import Rule, Signal
 from composer.specs.content import file_digest, json_digest
 from composer.values import ANSWER_PORTS, Trainable
 from composer.values.typed import Typed, file_of
@@ -80,7 +81,8 @@ def names_of(node: Node) -> tuple[str, ...]:
     Where a step is only given answers, they are the names of the branches that these come from.
     """
     while True:
-        names = node.values().get("names")
+        values = node.values()
+        names = values.get("names") or values.get("stage_names")
         if names:
             return tuple(names)
         models = tuple(each.title for each in node.direct_inputs if each.declaration is not None)
@@ -102,11 +104,19 @@ def replace_trainable(value: object, change: Callable[[Trainable], Trainable]) -
                 name: field for name, field in new_fields.items() if field is not fields[name]
             }
             return value.model_copy(update=changed_fields) if changed_fields else value
+        case Rule():
+            return value.with_signals(lambda signal: _changed_signal(signal, change))
         case tuple():
             items = tuple(replace_trainable(item, change) for item in value)
             return items if any(a is not b for a, b in zip(items, value, strict=True)) else value
         case _:
             return value
+
+
+def _changed_signal(signal: Signal, change: Callable[[Trainable], Trainable]) -> Signal:
+    changed = replace_trainable(signal, change)
+    assert isinstance(changed, Signal)
+    return changed
 
 
 def specification(part: Typed) -> dict[str, object]:
@@ -123,6 +133,9 @@ def _parts(value: object) -> Iterator[Trainable]:
         case Typed():
             for name in type(value).model_fields:
                 yield from _parts(getattr(value, name))
+        case Rule():
+            for signal in sorted(value.signals(), key=str):
+                yield from _parts(signal)
         case tuple():
             for item in value:
                 yield from _parts(item)

@@ -9,6 +9,7 @@ from composer.compiler.graph.capabilities import checkpoints_in
 from composer.compiler.graph.node import topological
 from composer.methods import Choice
 from composer.values import Port
+from composer.values.flow import unique
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from composer.compiler.graph.node import Node
     from composer.values.card import Price
 
-__all__ = ["choices"]
+__all__ = ["choices", "stage_choices", "writer"]
 
 
 def choices(
@@ -37,6 +38,30 @@ def choices(
         "prices": tuple(getattr(one, "price", None) for one in declared),
         "recorded_costs": tuple(costs),
     }
+
+
+def stage_choices(inputs: Sequence[Node]) -> dict[str, object]:
+    """Return the hidden options of a cascade for its stages; an answer before them is the first.
+
+    A stage that only reads a value out of a model's answer has the name of that model.
+    """
+    wire = inputs[0]
+    stages = inputs[1:] if wire.port is Port.QUERY else inputs
+    models = [writer(stage) for stage in stages]
+    titles = [
+        stage.title if model is None else model.title
+        for stage, model in zip(stages, models, strict=True)
+    ]
+    query = wire if wire.port is Port.QUERY else None
+    return {"stage_names": unique(titles), **choices(models, stages, query)}
+
+
+def writer(stage: Node) -> Node | None:
+    """Return the model whose own answer a stage is, None where it is made of several."""
+    while stage.step.gives_same and len(stage.direct_inputs) == 1:
+        stage = stage.inputs[0]
+    asked = None if stage.is_query else stage.asks
+    return asked if asked is not None and asked.declaration is not None else None
 
 
 def _work_cost(work: Node, query: Node | None) -> float | None:

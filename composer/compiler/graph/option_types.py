@@ -6,6 +6,7 @@ import types
 import typing
 from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
+from composer.methods import Rule
 from composer.specs.parts import kind_of
 from composer.values import Model, Port, port_of
 from composer.values.typed import Resolve, Typed, Variables
@@ -44,7 +45,7 @@ def type_text(hint: object) -> str:
         str: "a text",
         bool: "`true` or `false`",
     }
-    words |= {Model: Port.MODEL.value}
+    words |= {Model: Port.MODEL.value, Rule: "a condition"}
     words |= {Variables: "values by name, such as `[enable_thinking: false]`"}
     if hint in words:
         return words[hint]

@@ -148,6 +148,8 @@ class Values:
 
     def _first(self, expr: tree.Expr, hint: object, scope: Scope) -> object:
         """Read a value as the first of several types that it fits."""
+        if Rule in typing.get_args(hint):
+            return self._rule_or_part(expr, hint, scope)
         for kind in typing.get_args(hint):
             try:
                 return self.read(expr, kind, scope)
@@ -155,6 +157,14 @@ class Values:
                 if _calls(expr, kind):
                     raise
         raise BadValueError(wrong_type(expr, type_text(hint)))
+
+    def _rule_or_part(self, expr: tree.Expr, hint: object, scope: Scope) -> object:
+        """Read a part where its name is that of one of the kinds that a hint has, else a rule."""
+        name = _function(expr)
+        for kind in typing.get_args(hint):
+            if kind is not Rule and find_part(kind_of(kind), name) is not None:
+                return self._part(expr, kind, scope)
+        return self._whole_rule(expr, scope)
 
     def _part(self, expr: tree.Expr, kind: type[Typed], scope: Scope) -> Typed:
         if issubclass(kind, Scorer) and isinstance(expr, tree.Binary | tree.Unary):
@@ -397,6 +407,15 @@ def is_number(expr: tree.Expr, scope: Scope) -> bool:
         elif not isinstance(inner, tree.Number):
             return False
     return True
+
+
+def _function(expr: tree.Expr) -> str:
+    """Return the name of the part that an expression may be."""
+    match expr:
+        case tree.Name(id=name) | tree.Call(function=name):
+            return name
+        case _:
+            return ""
 
 
 def parts_of(kind: type[Typed]) -> dict[str, type[Typed]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from composer.compiler.graph.option_types import hint_of, type_text, with_article
 from composer.compiler.plan.option_text import option_text
@@ -43,7 +43,7 @@ class ExplainedOption:
     @property
     def wants(self) -> str:
         """The type in words."""
-        return "a condition" if _is_rule(self.hint) else type_text(self.hint)
+        return type_text(self.hint)
 
     @property
     def default(self) -> str | None:
@@ -145,6 +145,7 @@ def _said_of(name: str, text: str) -> str:
 
 
 def _is_rule(hint: object) -> bool:
+    """Say whether an option takes a condition, alone or among others."""
     from composer.methods import Rule
 
-    return isinstance(hint, type) and issubclass(hint, Rule)
+    return hint is Rule or Rule in get_args(hint)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from composer.compiler.graph.node import model_of
 from composer.compiler.graph.site import count_of
 from composer.compiler.rules.rewrite import pattern, rule
-from composer.methods import Constant, One, Uniform
+from composer.methods import Constant, One, Rule, Uniform
 from composer.values import Port
 from composer.values.flow import unique
 
@@ -49,8 +49,8 @@ def never_chosen(graph: Graph, node: Node, bank: Node) -> Node | None:
 def settled_cascade(graph: Graph, node: Node, stages: Node) -> Node | None:
     """A cascade that accepts every answer asks a later stage only where one fails: a fallback."""
     del stages
-    rule_ = node.get("accept").expression
-    if not (isinstance(rule_, Constant) and rule_.value is True):
+    accept = node.get("accept")
+    if not (isinstance(accept, Rule) and accept.expression == Constant(value=True)):
         return None
     attempts = node.inputs[1:] if node.inputs[0].port is Port.QUERY else node.inputs
     names = unique(attempt.asks.title if attempt.asks else attempt.title for attempt in attempts)

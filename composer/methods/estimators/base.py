@@ -14,20 +14,29 @@ from composer.values import Asker, Fitted, MaybeFile, OnceCache, Query, State, T
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from composer.methods.cascade_state import CascadeState
     from composer.values import TypicalityRank
 
 
 class Estimator(Typed):
     """How good each choice would be for a query.
 
-    `needs` names what every choice's model must be able to do.
+    `needs` names what every choice's model must be able to do. One that `reads_answers` estimates
+    the stages of a cascade anew after each answer, and is of no use to a route.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
+    reads_answers: ClassVar[bool] = False
 
     @abstractmethod
     async def estimate(self, query: Query, choices: tuple[Choice, ...], ask: Asker) -> Estimates:
         """Estimate the quality of every choice for this query."""
+
+    async def estimate_after(
+        self, cascade: CascadeState, choices: tuple[Choice, ...], ask: Asker
+    ) -> Estimates:
+        """Estimate the quality of every stage of a cascade, by the question alone."""
+        return await self.estimate(cascade.query, choices, ask)
 
 
 READ_AT_ONCE = 4_000_000

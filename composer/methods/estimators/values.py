@@ -60,8 +60,9 @@ class Estimates:
     """A quality for each choice, greater is better, and in words how it was found.
 
     `spread` is each quality's standard deviation and `cost` what each answer would cost in
-    dollars, empty where not known. `typicality` says how typical the query is of what the
-    estimator learnt from, None where it learnt nothing or keeps no such measure.
+    dollars, empty where not known. `answered` are the places of the choices that have answered, in
+    a cascade: their answers cost nothing more. `typicality` says how typical the query is of what
+    the estimator learnt from, None where it learnt nothing or keeps no such measure.
     """
 
     quality: tuple[float, ...]
@@ -69,6 +70,7 @@ class Estimates:
     spread: tuple[float, ...] = ()
     cost: tuple[float, ...] = ()
     typicality: TypicalityRank | None = None
+    answered: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)

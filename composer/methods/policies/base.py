@@ -130,10 +130,12 @@ def expected_costs(estimates: Estimates, choices: tuple[Choice, ...]) -> tuple[f
 
     That is 1,000 times the estimated cost; where there is none, the mean of the recorded answers;
     where there is none either, an answer counts as 500 tokens read and 500 written at the `price`.
+    A choice that has answered costs nothing more.
     """
     estimated = estimates.cost or (math.nan,) * len(choices)
     pairs = zip(estimated, choices, strict=True)
-    return tuple(1000 * (choice.dollars if math.isnan(cost) else cost) for cost, choice in pairs)
+    dollars = [1000 * (choice.dollars if math.isnan(cost) else cost) for cost, choice in pairs]
+    return tuple(0.0 if at in estimates.answered else each for at, each in enumerate(dollars))
 
 
 def best(values: Sequence[float]) -> int:

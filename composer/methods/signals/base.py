@@ -1,10 +1,19 @@
 """A signal: a number that says how sure an answer is."""
 
+from __future__ import annotations
+
 import math
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from composer.methods.template import Template
-from composer.values import Asker, Candidates, Model, Port, Text, Typed
+from composer.values import Model, Port, Text, Typed
+from composer.values.finite import finite
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from composer.methods.cascade_state import CascadeState, Known
+    from composer.values import Asker, Candidates
 
 
 class Signal(Typed):
@@ -31,11 +40,23 @@ class Signal(Typed):
         del ask
         return self.measure(answer)
 
+    async def in_cascade(self, state: CascadeState, ask: Asker) -> float | None:
+        """Return the number of the latest answer of a cascade, None before there is one."""
+        latest = state.latest
+        return None if latest is None else await self.value(state.answers[latest].text, ask)
+
     def __str__(self) -> str:
         """Write it as a rule does: a bare name, or with the options that are set."""
         named = [name for name in type(self).model_fields if name in self.model_fields_set]
         options = ", ".join(f"{name} = {_written(getattr(self, name))}" for name in named)
         return f"{self.name}({options})" if options else self.name
+
+
+async def measured(
+    signals: tuple[Signal, ...], state: CascadeState, ask: Asker
+) -> Mapping[str, Known]:
+    """Measure signals on the latest answer of a cascade; each is known by its text."""
+    return {str(signal): finite(await signal.in_cascade(state, ask)) for signal in signals}
 
 
 def _written(value: object) -> str:

@@ -1,0 +1,88 @@
+"""What every stage of a cascade answers on the rows of a data file, and how good it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from composer.diagnostics.amounts import counted
+from composer.fit.answers import quality_of_answer
+from composer.fit.settings import not_trainable
+from composer.methods.cascade_table import CascadeRow, CascadeTable
+from composer.specs.content import file_digest
+from composer.steps.cascading import CASCADE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from composer.compiler.graph import Node
+    from composer.evaluate import EvaluationRow, Grading
+    from composer.fit.settings import FitSettings
+    from composer.methods.cascade_state import CascadeState
+    from composer.methods.signals.base import Signal
+    from composer.recipe import Recipe
+
+
+def cascade_table(
+    node: Node, settings: FitSettings, signals: Sequence[Signal], *, labelled: bool = True
+) -> CascadeTable:
+    """Ask every stage of a cascade all questions of the data, and measure signals on the answers.
+
+    With `labelled`, answers are graded as `eval` grades them, and rows without any grade are left
+    out. Without, they are graded where the rows have references or judgements. Rows on which all
+    stages failed are left out too.
+    """
+    from composer.evaluate import read_rows
+    from composer.evaluate.grading import opened
+    from composer.evaluate.recipes import data_names, declarations
+
+    rows = read_rows(settings.data)
+    recipe = every_stage_recipe(settings.recipe, node, signals)
+    settings.tell(f"asking every stage of `{node.op}` {counted(len(rows), 'question')}")
+    states = list(_states(recipe, rows))
+    models = declarations(settings.recipe)
+    aliases = {name: data_names(name, model) for name, model in models.items()}
+    with opened(settings.how) as how:
+        if labelled:
+            how.check(rows)
+        table_rows = [
+            _row(row, state, how, aliases)
+            for row, state in zip(rows, states, strict=True)
+            if state is not None
+        ]
+    if labelled:
+        table_rows = [row for row in table_rows if any(q is not None for q in row.quality)]
+    if not table_rows:
+        text = f"no row of {settings.data} can be used to fit `{node.op}`"
+        help_ = "give rows with a `reference`, or with recorded answers that are judged"
+        raise not_trainable(text, help_ if labelled else "see what fails with `compose run`")
+    return CascadeTable(node.get("stage_names"), tuple(table_rows), file_digest(settings.data))
+
+
+def every_stage_recipe(recipe: Recipe, node: Node, signals: Sequence[Signal]) -> Recipe:
+    """Return the recipe that asks every stage of a cascade, and measures signals on each answer."""
+    compiled = recipe.compiled
+    options = {"stage_names": node.get("stage_names"), "signals": tuple(signals)}
+    held = node.option_models
+    answer = compiled.graph.node("every_stage", node.direct_inputs, options, None, held)
+    return replace(recipe, compiled=replace(compiled, answer=answer))
+
+
+def _states(recipe: Recipe, rows: Sequence[EvaluationRow]) -> Iterator[CascadeState | None]:
+    with recipe.ready() as ensemble:
+        for result in ensemble.in_order(row.question() for row in rows):
+            yield None if result.text is None else result.text.facts[CASCADE]
+
+
+def _row(
+    row: EvaluationRow,
+    state: CascadeState,
+    how: Grading,
+    aliases: Mapping[str, tuple[str, ...]],
+) -> CascadeRow:
+    quality: list[float | None] = [None] * len(state.names)
+    for at, answer in state.answers.items():
+        text = answer.text
+        writers = (*aliases.get(text.source, (text.source,)), state.names[at])
+        quality[at] = quality_of_answer(row, text, writers, how)
+    return CascadeRow(state, tuple(quality), row.references, row.tags)

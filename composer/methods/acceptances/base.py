@@ -1,0 +1,73 @@
+"""How a cascade decides after each answer, where no rule with numbers is written down."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+from composer.methods.cascade_state import Move
+from composer.methods.fitted import FittedPart
+from composer.values import Typed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from composer.methods.cascade_state import CascadeState
+    from composer.methods.cascade_table import CascadeTable
+    from composer.methods.signals.base import Signal
+    from composer.values import State
+
+
+class Acceptance(Typed):
+    """Decides after each answer of a cascade which answer to take, or which stage to ask next."""
+
+    @property
+    def signals(self) -> tuple[Signal, ...]:
+        """What is measured on each answer before `move` decides."""
+        return ()
+
+    @abstractmethod
+    def move(self, state: CascadeState) -> Move:
+        """Decide by what is known; it asks nobody. Some stage is open when it is called.
+
+        A move to a stage that has answered takes its answer; to an open one, asks it.
+        """
+
+
+class LearnedAcceptance(Acceptance, FittedPart):
+    """An acceptance that `compose fit` fits on what every stage answers.
+
+    `tunable` names the option that `--target` sets, if it has one.
+    """
+
+    tunable: ClassVar[str] = ""
+
+    @property
+    def labelled(self) -> bool:
+        """Whether it learns from how good the answers were; else it needs no references."""
+        return True
+
+    @property
+    def unfitted(self) -> bool:
+        """Whether it cannot be used before it is fitted."""
+        return self.open and self.fitted is None
+
+    @abstractmethod
+    def fit(self, table: CascadeTable, seed: int) -> State:
+        """Learn from what every stage answered; the same for the same seed.
+
+        The state's facts name the part (`"part": self.name`) and the stages (`"names"`). Raises
+        PartError (E509) where the rows do not say enough.
+        """
+
+    def notes(self, state: State) -> Iterator[str]:
+        """Yield what a person should read of what was learnt."""
+        del state
+        yield from ()
+
+
+def in_order(state: CascadeState, *, accepted: bool, **facts: object) -> Move:
+    """Take the latest answer if it is accepted, else ask the first open stage."""
+    if accepted and state.latest is not None:
+        return Move(state.latest, facts)
+    return Move(state.open[0], facts)

@@ -1,0 +1,277 @@
+"""The decision of a cascade, again after each answer, until it falls on a stage that has answered.
+
+A route decides once, before any branch has answered; see `routing.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol
+
+from composer.methods import Acceptance, Choice
+from composer.methods.acceptances.base import in_order
+from composer.methods.cascade_state import CascadeState, Move, StageAnswer
+from composer.methods.post_hoc.base import AfterAnswers
+from composer.methods.signals.base import measured
+from composer.values import MissingAnswer, Query, Text, Usage
+from composer.values.finite import require_finite
+from composer.values.flow import unique
+from composer.values.gather import TooFewError, attempt, failure_notes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from composer.methods import Estimator, Policy, Rule
+    from composer.methods.estimators.values import Estimates
+    from composer.methods.signals.base import Signal
+    from composer.values import Asker, LazyBranch, MaybeMissing
+    from composer.values.card import Price
+
+
+class Decider(Protocol):
+    """Decides what a cascade does next; `rule` says by what, for the trace."""
+
+    @property
+    def rule(self) -> str:
+        """What decides, as text."""
+
+    async def move(self, state: CascadeState) -> tuple[Move, CascadeState]:
+        """Decide, and return the state with what was measured on the latest answer."""
+
+    def takes_last(self, state: CascadeState) -> bool:
+        """Say whether the latest answer is taken without a decision, as nothing else is left."""
+
+
+_UNKNOWN: Mapping[str, object] = MappingProxyType({"accepted": None})
+"""Facts of a move that was made because nothing could be decided."""
+
+
+@dataclass(eq=False)
+class Accepting:
+    """Decides by a rule or an acceptance over the latest answer."""
+
+    accept: Rule | Acceptance
+    ask: Asker
+    judged: int | None = None
+
+    @property
+    def rule(self) -> str:
+        """The rule, or the name of the part."""
+        return self.accept.name if isinstance(self.accept, Acceptance) else str(self.accept)
+
+    async def move(self, state: CascadeState) -> tuple[Move, CascadeState]:
+        """Take the latest answer if it is accepted."""
+        if isinstance(self.accept, Acceptance):
+            state = await _with_signals(self.accept.signals, state, self.ask)
+            return self.accept.move(state), state
+        latest = state.latest
+        if latest is None or latest == self.judged:
+            return in_order(state, accepted=False), state
+        self.judged = latest
+        verdict = await self.accept.holds(state.answers[latest].text, self.ask, state)
+        state = state.with_answer(latest, state.answers[latest].measured(verdict.facts))
+        move = in_order(state, accepted=bool(verdict.holds))
+        return (move if verdict.holds is not None else replace(move, facts=_UNKNOWN)), state
+
+    def takes_last(self, state: CascadeState) -> bool:
+        """Accept whatever comes when no stage is left."""
+        return not state.open
+
+
+@dataclass(eq=False)
+class Choosing:
+    """Decides by estimates of all stages and a policy, as a route does."""
+
+    by: Estimator
+    policy: Policy
+    choices: tuple[Choice, ...]
+    ask: Asker
+
+    @property
+    def rule(self) -> str:
+        """The names of the estimator and the policy."""
+        return f"{self.by.name}, {self.policy.name}"
+
+    async def move(self, state: CascadeState) -> tuple[Move, CascadeState]:
+        """Choose the stage that the policy gives most weight."""
+        if isinstance(self.by, AfterAnswers):
+            state = await _with_signals(self.by.signals, state, self.ask)
+        estimates = await self.by.estimate_after(state, self.choices, self.ask)
+        quality = dict(zip(state.names, estimates.quality, strict=True))
+        require_finite(quality, f"the estimate by `{self.by.name}` of")
+        facts = {"estimates": quality, "because": estimates.because}
+        stage = chosen_stage(self.policy, estimates, self.choices, state, self.ask)
+        return Move(stage, facts), state
+
+    def takes_last(self, state: CascadeState) -> bool:
+        """Take a lone answer when no stage is left."""
+        return not state.open and len(state.answers) == 1
+
+
+@dataclass(eq=False)
+class AskingAll:
+    """Asks every stage, and measures signals on each answer."""
+
+    signals: tuple[Signal, ...]
+    ask: Asker
+    rule = "every stage"
+
+    async def move(self, state: CascadeState) -> tuple[Move, CascadeState]:
+        """Ask the next stage; a signal that fails is not known."""
+        for signal in self.signals:
+            measuring = await attempt(str(signal), _with_signals((signal,), state, self.ask))
+            state = measuring if isinstance(measuring, CascadeState) else state
+        return in_order(state, accepted=not state.open), state
+
+    def takes_last(self, state: CascadeState) -> bool:
+        """Measure the last answer too."""
+        del state
+        return False
+
+
+@dataclass(eq=False)
+class Attempts:
+    """The attempts of one cascade at one question."""
+
+    first: MaybeMissing[Query | Text]
+    stages: tuple[LazyBranch[Text], ...]
+    names: tuple[str, ...]
+    decider: Decider
+    ask: Asker
+    state: CascadeState = field(init=False)
+    failures: list[MissingAnswer] = field(default_factory=list, init=False)
+    verdicts: list[dict[str, object]] = field(default_factory=list, init=False)
+    judged: int | None = field(default=None, init=False)
+
+    async def answer(self) -> Text:
+        """Return the answer that is taken; raises TooFewError where every attempt failed."""
+        self._begin()
+        while True:
+            if self.state.latest is None and not self.state.open:
+                remedy = "add a fallback: `cascade(A, B) | C`"
+                raise TooFewError(self.failures, "every attempt failed", remedy)
+            if self.state.latest is not None and self.decider.takes_last(self.state):
+                return self.state.answers[self.state.latest].text
+            move = await self._move()
+            if move.stage in self.state.answers:
+                return self.state.answers[move.stage].text
+            await self._attempt(move.stage)
+
+    def _begin(self) -> None:
+        """Make the state before any stage is asked; an answer before the stages is the first."""
+        given = [] if isinstance(self.first, Query) else ["first"]
+        names = self.names or unique([*given, *(stage.name for stage in self.stages)])
+        match self.first:
+            case Query():
+                self.state = CascadeState(self.first, names)
+            case Text():
+                answer = _stage_answer(self.first, Usage(), 0.0, self.ask)
+                self.state = CascadeState(self.first.query.root, names).with_answer(0, answer)
+            case MissingAnswer():
+                self.state = CascadeState(Query.of(""), names).with_failure(0)
+                self._note_failure(self.first)
+
+    async def _move(self) -> Move:
+        """Decide; where what decides fails, the next stage in order is asked."""
+        latest = self.state.latest
+        if latest is None and self.failures:  # the question itself may be unknown
+            return in_order(self.state, accepted=False)
+        decision = await attempt("accept", self.decider.move(self.state))
+        if isinstance(decision, MissingAnswer):
+            self._note_failure(decision)
+            move = replace(in_order(self.state, accepted=not self.state.open), facts=_UNKNOWN)
+        else:
+            move, self.state = decision
+        if latest is not None and latest != self.judged:
+            self.judged = latest
+            self._note_verdict(latest, move)
+        return move
+
+    async def _attempt(self, stage: int) -> None:
+        """Ask a stage."""
+        branch = self.stages[stage - (len(self.state.names) - len(self.stages))]
+        usage, began = self.ask.spent()
+        answer = await attempt(branch.name, branch())
+        if isinstance(answer, Text):
+            if self.state.latest is None:
+                self.state = replace(self.state, query=answer.query.root)
+            self.state = self.state.with_answer(
+                stage, _stage_answer(answer, usage, began, self.ask)
+            )
+        else:
+            self.state = self.state.with_failure(stage)
+            self._note_failure(answer)
+
+    def _note_failure(self, failure: MissingAnswer) -> None:
+        self.failures.append(failure)
+        self.ask.note(**failure_notes(self.failures))
+
+    def _note_verdict(self, latest: int, move: Move) -> None:
+        answer, taken = self.state.answers[latest], move.stage in self.state.answers
+        verdict = {
+            "answer": answer.text.text,
+            "by": answer.text.source,
+            "accepted": taken,
+            "rule": self.decider.rule,
+            "signals": dict(answer.signals),
+            **move.facts,
+            "next": None if taken else self._name(move.stage),
+        }
+        if taken and move.stage != latest:
+            verdict["took"] = self.state.names[move.stage]
+        self.verdicts.append(verdict)
+        self.ask.note(stages=self.verdicts)
+
+    def _name(self, stage: int) -> str:
+        return self.stages[stage - (len(self.state.names) - len(self.stages))].name
+
+
+def choices_of(
+    names: Sequence[str],
+    aliases: Sequence[tuple[str, ...]],
+    prices: Sequence[Price],
+    recorded_costs: Sequence[float | None],
+) -> tuple[Choice, ...]:
+    """Return the stages of a cascade as choices, whatever models they ask."""
+    return tuple(
+        Choice(name, alias, None, price, cost)
+        for name, alias, price, cost in zip(names, aliases, prices, recorded_costs, strict=True)
+    )
+
+
+def chosen_stage(
+    policy: Policy,
+    estimates: Estimates,
+    choices: tuple[Choice, ...],
+    state: CascadeState,
+    ask: Asker,
+) -> int:
+    """Return the stage with most weight; one that failed has no quality."""
+    quality = [-math.inf if at in state.failed else q for at, q in enumerate(estimates.quality)]
+    known = replace(estimates, quality=tuple(quality), answered=state.answered)
+    weights = policy.weigh(known, choices, ask.rng)
+    live = [at for at in range(len(choices)) if at not in state.failed]
+    return max(live, key=lambda at: weights[at])
+
+
+async def _with_signals(
+    signals: tuple[Signal, ...], state: CascadeState, ask: Asker
+) -> CascadeState:
+    """Return the state with signals measured on the latest answer."""
+    latest = state.latest
+    if latest is None:
+        return state
+    known = state.answers[latest].signals
+    more = await measured(tuple(s for s in signals if str(s) not in known), state, ask)
+    return state.with_answer(latest, state.answers[latest].measured(more))
+
+
+def _stage_answer(text: Text, before: Usage, began: float, ask: Asker) -> StageAnswer:
+    """Return an answer with what it took, which is all that came after `before`."""
+    usage, now = ask.spent()
+    spent = usage - before
+    seconds = text.facts.get("seconds", now - began)
+    cost = math.nan if spent.unpriced else spent.cost
+    return StageAnswer(text, {}, cost, spent.calls, float(seconds))
