@@ -6,12 +6,13 @@ import random
 from itertools import product
 from typing import TYPE_CHECKING
 
+from table_text import gain, markdown, percent
+
 from composer.methods import Exact
 from composer.methods.answer_table import AnswerRow, AnswerTable
 from composer.methods.selecting import comparisons
 from composer.values import Candidates, Query, Text
 from voting_tables._pools import WHOLE, Answers, Pool, answers, members_of, vote_of
-from voting_tables._text import gain, markdown, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from table_text import gain, markdown, percent
+
 from composer.methods.code.examples import Example, calls_in, examples_in, inputs_like
 from composer.methods.code.executing import Outputs
 from composer.methods.code.programs import Limits, program_in
@@ -16,7 +18,6 @@ from composer.methods.code.verifying import Assertions, Examples
 from composer.methods.template import Template
 from composer.values import Query, Text
 from voting_tables._pools import lines_of, recorded_file
-from voting_tables._text import gain, markdown, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING
 
 import sacrebleu
+from table_text import gain, markdown, percent
 
 from composer.methods.agreements.base import Comparison, Exact
 from composer.methods.agreements.cosine import Cosine, Terms
@@ -25,7 +26,6 @@ from composer.methods.selectors.smoothie import Smoothie
 from composer.metrics import bleu_matrix
 from composer.values import Candidates, Query, Text
 from voting_tables._pools import Answers, Pool, answers, members_of
-from voting_tables._text import gain, markdown, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

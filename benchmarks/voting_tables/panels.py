@@ -7,9 +7,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from table_text import gain, markdown, percent
+
 from composer import load, zoo
 from composer.evaluate import compare, read_rows
-from voting_tables._text import gain, markdown, percent
 
 if TYPE_CHECKING:
     from composer.evaluate import EvaluationRow, Report

@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from table_text import gain, markdown, percent
+
 from composer.backends.fake import Fake
 from composer.methods.scorers.judging import Judge
 from composer.methods.scorers.reviewing import PeerReview
 from composer.specs import Declared
 from composer.values import Candidates, Query, Text
 from voting_tables._pools import lines_of, recorded_file
-from voting_tables._text import gain, markdown, percent
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
+from table_text import gain, markdown, percent
 
 from composer import zoo
 from composer.methods import Count, Exact
@@ -22,7 +23,6 @@ from composer.methods.selectors.experts import Experts
 from composer.methods.selectors.forest import Forest
 from composer.methods.selectors.ranker import Ranker
 from voting_tables._pools import WHOLE, Answers, Pool, answers, lines_of, members_of, recorded_file
-from voting_tables._text import gain, markdown, percent
 from voting_tables.closed import SMALL7
 
 if TYPE_CHECKING:

@@ -8,11 +8,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from table_text import markdown
+
 from composer.evaluate import read_rows
 from composer.metrics import mean_interval
 from composer.recipe import Recipe
 from voting_tables._pools import recorded_file
-from voting_tables._text import markdown
 from voting_tables.closed import pool_of
 
 if TYPE_CHECKING:

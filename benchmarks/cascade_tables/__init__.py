@@ -1,0 +1,1 @@
+"""The tables of `benchmarks/cascades.py`, a module a table."""

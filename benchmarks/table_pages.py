@@ -1,0 +1,48 @@
+"""What benchmarks share that make the tables of a page of docs/.
+
+Each table is a module of a package with a function `table(data)`, which returns Markdown. A module
+whose name begins with `_` is no table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pkgutil
+import re
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+def main(tables: ModuleType, title: str | None) -> None:
+    """Print tables, and write them into a page if that is wanted."""
+    names = tuple(sorted(m.name for m in pkgutil.iter_modules(tables.__path__) if m.name[0] != "_"))
+    parser = argparse.ArgumentParser(description=(title or "").split("\n", maxsplit=1)[0])
+    wanted = parser.add_mutually_exclusive_group(required=True)
+    wanted.add_argument("--table", choices=names)
+    wanted.add_argument("--all", action="store_true")
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--write", type=Path)
+    options = parser.parse_args()
+    if not options.data.is_dir():
+        sys.exit(f"there is no folder {options.data}: give --data FOLDER")
+    for name in names if options.all else (options.table,):
+        text = import_module(f"{tables.__name__}.{name}").table(options.data)
+        print(f"## {name}\n\n{text}\n", flush=True)
+        if options.write is not None:
+            put(options.write, name, text)
+
+
+def put(page: Path, name: str, text: str) -> None:
+    """Replace the table between the markers of a page."""
+    marked = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
+    old = page.read_text(encoding="utf-8")
+    if not marked.search(old):
+        sys.exit(f"{page} has no markers <!-- {name} --> and <!-- end {name} -->")
+    page.write_text(marked.sub(lambda m: f"{m[1]}\n{text}\n\n{m[2]}", old), encoding="utf-8")
