@@ -10,8 +10,7 @@ from composer.compiler.graph import shipped
 from composer.compiler.graph.option_types import is_model, unwrap
 from composer.compiler.plan.explain import explain_backend, explain_part, explain_step
 from composer.editor.hover import KINDS, about_text, option_text
-from composer.editor.slots import TYPES, kinds_at
-from composer.editor.subjects import takes
+from composer.editor.slots import SIGNAL, TYPES, kinds_at, takes
 from composer.methods import TEMPLATES, Rule, Template, find_part, parts
 from composer.steps import STEPS
 from composer.syntax import tree
@@ -102,7 +101,8 @@ def values(hint: object, scope: Scope) -> Iterator[Item]:
         for name, template in TEMPLATES.items():
             yield Item(name, "template", "a template", template.text)
     for kind in kinds_at(hint):
-        yield from _signals(kind) if takes(hint, Rule) else _parts(kind)
+        in_rule = kind == SIGNAL and takes(hint, Rule)
+        yield from _signals(kind) if in_rule else _parts(kind)
     yield from words(_literals(hint), "")
     kinds = (tree.Param, tree.Let, *((tree.Model,) if is_model(unwrap(hint)[0]) else ()))
     for name in dict.fromkeys(scope.visible()):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, get_args, get_origin
 
 from composer.backends import BACKENDS
-from composer.compiler.graph.option_types import is_kind, required, unwrap
+from composer.compiler.graph.option_types import required, unwrap
 from composer.compiler.plan.explain import Explanation, explain_backend, explain_part, explain_step
 from composer.methods import Rule, Signal, find_part, kind_of, kinds_of
 from composer.steps import STEPS
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MODEL, BACKEND, STEP, TYPE, NAME, ANY = "model", "backend", "step", "type", "name", "anything"
 """What may stand at a cursor that is not an option's value; a new name is nobody's to propose."""
+
+SIGNAL = kind_of(Signal)
 
 TYPES = {"int": int, "float": float, "str": str, "bool": bool, "path": str}
 
@@ -79,10 +81,16 @@ def parts_named(name: str, kinds: Iterable[str]) -> Explanation | None:
 
 
 def kinds_at(hint: object) -> tuple[str, ...]:
-    """Return the kinds of parts that a value of this type may be."""
-    if is_kind(hint, Rule):
-        return (kind_of(Signal),)
-    return kinds_of(unwrap(hint)[0]) if hint is not None else ()
+    """Return the kinds of parts that a value of this type may be; a condition has signals."""
+    kinds = kinds_of(unwrap(hint)[0]) if hint is not None else ()
+    return (SIGNAL, *kinds) if takes(hint, Rule) else kinds
+
+
+def takes(hint: object, kind: type) -> bool:
+    """Say whether a class is among the types that a value may be of."""
+    if isinstance(hint, type):
+        return issubclass(hint, kind)
+    return any(takes(each, kind) for each in get_args(hint))
 
 
 def _walk(buffer: Buffer, at: Cursor, depth: int) -> tuple[Slot, Called | None]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from composer.backends import BACKENDS
 from composer.compiler.graph.scope import bound_value
 from composer.compiler.plan.explain import ExplainedOption, Explanation, explain_backend
-from composer.editor.slots import BACKEND, called, kinds_at, parts_named, slot, step_named
+from composer.editor.slots import BACKEND, called, kinds_at, parts_named, slot, step_named, takes
 from composer.methods import TEMPLATES, Template, parts
 from composer.syntax import tree
 
@@ -91,12 +91,3 @@ def _value(hint: object, name: str) -> Explanation | Named | None:
     if takes(hint, Template) and name in TEMPLATES:
         return Named(name, TEMPLATES[name])
     return parts_named(name, kinds_at(hint))
-
-
-def takes(hint: object, kind: type) -> bool:
-    """Say whether a class is among the types that a value may be of."""
-    from typing import get_args
-
-    if isinstance(hint, type):
-        return issubclass(hint, kind)
-    return any(takes(each, kind) for each in get_args(hint))

@@ -60,6 +60,12 @@ def test_a_model_takes_the_options_of_generate(proposed):
 def test_signals_and_params_stand_in_conditions(proposed):
     found = proposed("param doubt: float = 0.5\nA -> cascade(B, accept = ‸)")
     assert {"confidence", "doubt"} <= found
+    assert "none" in found
+
+
+def test_a_cascade_is_decided_by_estimates_and_a_policy_too(proposed):
+    assert {"knn", "uniform"} <= proposed("cascade(A, B, by = ‸)")
+    assert {"one", "gap"} <= proposed("cascade(A, B, by = knn(), policy = ‸)")
 
 
 def test_a_signal_has_options_and_an_option_may_be_a_model(proposed):
