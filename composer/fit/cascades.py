@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from composer.compiler.graph.choices import stage_choices
 from composer.diagnostics.amounts import counted
 from composer.fit.answers import quality_of_answer
 from composer.fit.settings import not_trainable
@@ -56,13 +57,19 @@ def cascade_table(
         text = f"no row of {settings.data} can be used to fit `{node.op}`"
         help_ = "give rows with a `reference`, or with recorded answers that are judged"
         raise not_trainable(text, help_ if labelled else "see what fails with `compose run`")
-    return CascadeTable(node.get("stage_names"), tuple(table_rows), file_digest(settings.data))
+    return CascadeTable(stage_names(node), tuple(table_rows), file_digest(settings.data))
+
+
+def stage_names(node: Node) -> tuple[str, ...]:
+    """Return the names of a cascade's stages, an answer before them as the first."""
+    names: tuple[str, ...] = stage_choices(node.direct_inputs)["stage_names"]
+    return names
 
 
 def every_stage_recipe(recipe: Recipe, node: Node, signals: Sequence[Signal]) -> Recipe:
     """Return the recipe that asks every stage of a cascade, and measures signals on each answer."""
     compiled = recipe.compiled
-    options = {"stage_names": node.get("stage_names"), "signals": tuple(signals)}
+    options = {"stage_names": stage_names(node), "signals": tuple(signals)}
     held = node.option_models
     answer = compiled.graph.node("every_stage", node.direct_inputs, options, None, held)
     return replace(recipe, compiled=replace(compiled, answer=answer))

@@ -50,53 +50,46 @@ CASCADE = "cascade"
 async def cascade(
     first: MaybeMissing[Query | Text],
     *stages: LazyBranch[Text],
-    accept: Rule | Acceptance | None = None,
+    accept: Rule | Acceptance = SURE,
     by: Estimator | None = None,
     policy: Policy | None = None,
-    stage_names: tuple[str, ...] = (),
-    aliases: tuple[tuple[str, ...], ...] = (),
-    prices: tuple[Price, ...] = (),
-    recorded_costs: tuple[float | None, ...] = (),
+    stage_names: tuple[str, ...] | None = None,
+    aliases: tuple[tuple[str, ...], ...] | None = None,
+    prices: tuple[Price, ...] | None = None,
+    recorded_costs: tuple[float | None, ...] | None = None,
     ask: Asker,
 ) -> Text:
     """Ask one stage after the other, and take the first answer that is good enough.
 
     If it is given an answer, that is the first attempt; if it is given a query, the first stage
-    answers it. Either `accept` decides over each answer, by a rule (`confidence >= 0.6` where
-    nothing is said) or by a part that is fitted; the answer of the last stage is then always taken.
-    Or `by` estimates after each answer how good every stage is, and `policy` chooses one, as in a
-    `route`. If it has answered, its answer is taken; an answer that is there costs nothing more. If
-    `accept` is unknown, because the answer
+    answers it. Either `accept` decides over each answer, by a rule or by a part that is fitted; the
+    answer of the last stage is then always taken. Or `by` estimates after each answer how good
+    every stage is, and `policy` chooses one, as in a `route`. If it has answered, its answer is
+    taken; an answer that is there costs nothing more. If `accept` is unknown, because the answer
     does not have the signal, the next stage is asked. If a stage fails, another one is asked; if
     none is left, an answer from before is taken.
     """
     decider: Decider
     if by is None:
-        decider = Accepting(accept or SURE, ask)
+        decider = Accepting(accept, ask)
     else:
-        choices = choices_of(stage_names, aliases, prices, recorded_costs)
+        choices = choices_of(stage_names or (), aliases, prices, recorded_costs)
         decider = Choosing(by, policy or One(), choices, ask)
-    return await Attempts(first, stages, stage_names, decider, ask).answer()
+    return await Attempts(first, stages, stage_names or (), decider, ask).answer()
 
 
 @step(sign="what a fit and a report read", selects=True, hidden=("stage_names", "signals"))
 async def every_stage(
     first: MaybeMissing[Query | Text],
     *stages: LazyBranch[Text],
-    stage_names: tuple[str, ...] = (),
+    stage_names: tuple[str, ...] | None = None,
     signals: tuple[Signal, ...] = (),
     ask: Asker,
 ) -> Text:
     """Ask every stage of a cascade, and keep what each answered with signals of its answer."""
-    attempts = Attempts(first, stages, stage_names, AskingAll(signals, ask), ask)
+    attempts = Attempts(first, stages, stage_names or (), AskingAll(signals, ask), ask)
     text = await attempts.answer()
     return replace(text, facts=MappingProxyType({**text.facts, CASCADE: attempts.state}))
-
-
-@cascade.settles("accept")
-def default_rule(by: Estimator | None) -> Rule | None:
-    """Return the rule of a cascade that says nothing of how it decides."""
-    return SURE if by is None else None
 
 
 @cascade.settles("policy")
@@ -108,9 +101,7 @@ def default_policy(by: Estimator | None) -> Policy | None:
 def rule_of(site: Site) -> Rule | None:
     """Return the rule of a cascade, None where something else decides."""
     accept = site.get("accept")
-    if accept is None and site.get("by") is None:
-        return SURE
-    return accept if isinstance(accept, Rule) else None
+    return accept if isinstance(accept, Rule) and site.get("by") is None else None
 
 
 @cascade.enough
@@ -192,7 +183,7 @@ def its_rule_can_be_known(site: Site) -> Iterator[Complaint]:
 @cascade.check
 def it_decides_in_one_way(site: Site) -> Iterator[Complaint]:
     """A rule decides, or estimates and a policy do."""
-    if site.get("accept") is not None and site.get("by") is not None:
+    if site.get("accept") != SURE and site.get("by") is not None:
         text = "a cascade decides by `accept`, or by the estimates of `by`, not by both"
         yield Complaint("E403", text, "both are set", "leave out one of them", "accept")
     if site.get("policy") is not None and site.get("by") is None:

@@ -230,11 +230,14 @@ class Attempts:
 
 def choices_of(
     names: Sequence[str],
-    aliases: Sequence[tuple[str, ...]],
-    prices: Sequence[Price],
-    recorded_costs: Sequence[float | None],
+    aliases: Sequence[tuple[str, ...]] | None,
+    prices: Sequence[Price] | None,
+    recorded_costs: Sequence[float | None] | None,
 ) -> tuple[Choice, ...]:
     """Return the stages of a cascade as choices, whatever models they ask."""
+    nothing = (None,) * len(names)
+    aliases = aliases or ((),) * len(names)
+    prices, recorded_costs = prices or nothing, recorded_costs or nothing
     return tuple(
         Choice(name, alias, None, price, cost)
         for name, alias, price, cost in zip(names, aliases, prices, recorded_costs, strict=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph.arguments import BadValueError, match_arguments
-from composer.compiler.graph.choices import stage_choices
+from composer.compiler.graph.choices import decides_by_stage, stage_choices
 from composer.compiler.graph.context import AsModel, AsStep, all_sound
 from composer.compiler.graph.options import add_model_settings, call_options, place_inputs
 from composer.compiler.graph.scope import Binding, Scope, follow
@@ -63,7 +63,7 @@ async def lower_step_call(  # noqa: PLR0913 - a call, where it stands and what r
     if not _enough(ctx, step, call, inputs):
         return None
     add_model_settings(ctx, step, inputs, options)
-    if "prices" in step.hidden:
+    if "stage_names" in step.hidden and decides_by_stage(options.values):
         options.values.update(stage_choices(inputs))
     return ctx.graph.written(step.name, inputs, options, at.place, held_models)
 

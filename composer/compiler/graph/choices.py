@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from composer.compiler.graph.capabilities import checkpoints_in
 from composer.compiler.graph.node import topological
-from composer.methods import Choice
-from composer.values import Port
+from composer.methods import Acceptance, Choice, Estimator, Rule
+from composer.values import Port, Trainable
 from composer.values.flow import unique
+from composer.values.typed import parts_within
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from composer.compiler.graph.node import Node
     from composer.values.card import Price
+    from composer.values.typed import Typed
 
-__all__ = ["choices", "stage_choices", "writer"]
+__all__ = ["choices", "decides_by_stage", "stage_choices", "writer"]
 
 
 def choices(
@@ -40,7 +42,20 @@ def choices(
     }
 
 
-def stage_choices(inputs: Sequence[Node]) -> dict[str, object]:
+def decides_by_stage(options: Mapping[str, object]) -> bool:
+    """Say whether a cascade decides by more than a rule over the latest answer."""
+    parts = (part for value in options.values() for part in parts_in(value))
+    return any(isinstance(part, Acceptance | Estimator | Trainable) for part in parts)
+
+
+def parts_in(value: object) -> Iterator[Typed]:
+    """Yield the parts in an option's value, those in a rule too."""
+    signals = sorted(value.signals(), key=str) if isinstance(value, Rule) else (value,)
+    for each in signals:
+        yield from parts_within(each)
+
+
+def stage_choices(inputs: Sequence[Node]) -> dict[str, Any]:
     """Return the hidden options of a cascade for its stages; an answer before them is the first.
 
     A stage that only reads a value out of a model's answer has the name of that model.
