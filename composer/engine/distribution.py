@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    Process = Callable[["Distributions"], Tensor]
+    """Makes the probabilities [n, column] that some rows are drawn by."""
+
 __all__ = ["Aligned", "Distributions", "EntryTable", "MemberWeight", "gather_rows"]
 
 
@@ -25,12 +28,17 @@ class Distributions:
     to a factor a row. Column n is entry n, unless `index` [row, column] gives the entry of each
     column: then all other entries have probability 0, and columns of entry -1 are padding.
     `normalizer` [row] is given where the entries do not have all of the probability.
+
+    `remake` is given where temperatures and filters act on members before they are combined. It
+    takes what makes the probabilities [n, column] of some rows of a member, and those rows, and
+    returns the combined probabilities [n, column].
     """
 
     scores: Tensor
     linear: bool = False
     index: Tensor | None = None
     normalizer: Tensor | None = None
+    remake: Callable[[Process, Sequence[int]], Tensor] | None = None
 
     @cached_property
     def log_normalizer(self) -> Tensor:

@@ -91,7 +91,9 @@ class Combine(Typed):
     combined again (the weights multiply), `convex` that `-log` of the result is convex in the
     weights, `linear` that it is the weighted mean of the probabilities, and `monotone` that an
     entry's score, before it is normalized, grows with the probability that each member gives it,
-    and depends on nothing else.
+    and depends on nothing else. With `cascade` the members are the stages of a cascade, the first
+    the cheapest. They have one vocabulary and no weights but 0, and temperatures and filters act on
+    each of them before they are combined.
     """
 
     signed: ClassVar[bool] = False
@@ -99,6 +101,7 @@ class Combine(Typed):
     convex: ClassVar[bool] = False
     linear: ClassVar[bool] = False
     monotone: ClassVar[bool] = False
+    cascade: ClassVar[bool] = False
 
     @abstractmethod
     def combine(self, aligned: Aligned, weights: Sequence[MemberWeight]) -> Distributions:

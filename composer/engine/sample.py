@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from composer.engine.distribution import Distributions
     from composer.values.requests import Sampling
 
-__all__ = ["draw", "draw_column", "filtered", "likeliest", "sampling_probabilities"]
+__all__ = ["draw", "draw_column", "filtered", "greedy", "likeliest", "sampling_probabilities"]
 
 
 _BLOCK = 256  # columns; near the root of a usual vocabulary's size
@@ -35,6 +35,8 @@ def draw(
 
     `uniforms` are in [0, 1); a temperature of 0 takes the likeliest entry. Returns entries [n].
     """
+    if distributions.remake is not None:
+        return draw_column(sampling_probabilities(distributions, rows, sampling), uniforms)
     columns = likeliest(_select(distributions.scores, rows))
     unfiltered = [n for n, s in enumerate(sampling) if s.temperature > 0 and not _filters(s)]
     filtering = [n for n, s in enumerate(sampling) if s.temperature > 0 and _filters(s)]
@@ -71,20 +73,44 @@ def likeliest(scores: Tensor) -> Tensor:
     return (start + within)[:, 0]
 
 
+def greedy(distributions: Distributions) -> Tensor:
+    """Return the column [row] that is taken in each row at a temperature of 0."""
+    if distributions.remake is None:
+        return likeliest(distributions.scores)
+    rows = range(len(distributions.scores))
+    return distributions.remake(lambda member: _certain(member.scores), rows).argmax(-1)
+
+
+def _certain(scores: Tensor) -> Tensor:
+    """Probabilities [row, column] that are 1 at the likeliest entry and 0 elsewhere."""
+    return torch.zeros_like(scores).scatter_(1, likeliest(scores)[:, None], 1.0)
+
+
 def sampling_probabilities(
     distributions: Distributions, rows: Sequence[int], sampling: Sequence[Sampling]
 ) -> Tensor:
     """Probabilities [n, column], float64, by which `draw` samples some rows.
 
-    All temperatures must be above 0.
+    At a temperature of 0 the likeliest entry has all of the probability.
     """
+    if distributions.remake is not None:
+
+        def process(member: Distributions) -> Tensor:
+            return sampling_probabilities(member, rows, sampling)
+
+        return distributions.remake(process, rows)
     logprobs = _tempered(distributions, rows, sampling)
     filtering = [n for n, s in enumerate(sampling) if _filters(s)]
     if filtering:
         ranked, columns = logprobs[filtering].sort(dim=-1, descending=True, stable=True)
         kept = filtered(ranked, [sampling[n] for n in filtering])
         logprobs[filtering] = torch.empty_like(kept).scatter_(-1, columns, kept)
-    return logprobs.double().softmax(-1)
+    probabilities = logprobs.double().softmax(-1)
+    certain = [n for n, s in enumerate(sampling) if not s.temperature]
+    if certain:
+        scores = distributions.scores[[rows[n] for n in certain]]
+        probabilities[certain] = _certain(scores).double()
+    return probabilities
 
 
 def draw_column(weights: Tensor, uniforms: Sequence[float]) -> Tensor:

@@ -169,6 +169,11 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "logs": "combine.Logs",
         "maximum": "combine.Maximum",
         "minimum": "combine.Minimum",
+        "chow": "token_rules.Chow",
+        "diff": "token_rules.Diff",
+        "opt": "token_rules.Opt",
+        "token_rule": "token_rules.TokenRule",
+        "lossy": "token_rules.Lossy",
     },
     "weigh": {
         "entropy": "weigh.entropy.Entropy",

@@ -161,6 +161,8 @@ class TokenFuse(WeightedFuse):
         yield from super().problems()
         yield from self._unheeded()
         yield from self._formula()
+        if self.combine.cascade:
+            yield from self._cascaded()
         if self.draft is not None:
             yield from self._drafted(self.draft)
 
@@ -168,6 +170,7 @@ class TokenFuse(WeightedFuse):
         for place, inner in self._inner():
             once = inner.weigh is not None and inner.weigh.once
             has_option = {"gate": inner.gate is not None, "weigh": once, "leave": inner.leave}
+            has_option[f"combine = {inner.combine.name}()"] = inner.combine.cascade
             for option in (name for name, has_it in has_option.items() if has_it):
                 yield SpecProblem(
                     "E402",
@@ -194,6 +197,19 @@ class TokenFuse(WeightedFuse):
                 "leave out `weigh`, or the negative weights",
                 "has negative weights",
             )
+
+    def _cascaded(self) -> Iterator[SpecProblem]:
+        word = self.combine.name
+        has_option = {
+            "align": not (self.align.alike or self.align.vanishes),
+            "weigh": self.weigh is not None,
+            "plausible": self.plausible > 0,
+            "weights": len(set(self.weights or ()) - {0}) > 1,
+        }
+        for name in (name for name, has_it in has_option.items() if has_it):
+            text = f"`combine = {word}()` and `{name}` cannot be used together"
+            help_ = f"leave `{name}` out: `{word}()` decides at each token which member to follow"
+            yield SpecProblem("E402", text, help_, "has both")
 
     def _drafted(self, draft: DraftSpec) -> Iterator[SpecProblem]:
         once = self.weigh is not None and self.weigh.once

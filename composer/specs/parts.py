@@ -103,7 +103,9 @@ class AlignSpec(Protocol):
 class CombineSpec(Protocol):
     """What a fuse checks of its combination, a `composer.engine.parts.Combine`."""
 
+    name: ClassVar[str]
     signed: ClassVar[bool]
+    cascade: ClassVar[bool]
 
 
 class WeighSpec(Protocol):

@@ -106,10 +106,10 @@ def it_has_members(site: Site) -> Iterator[Complaint]:
 
 @token_fuse.check
 def its_members_tokens_are_the_same(site: Site) -> Iterator[Complaint]:
-    """Members have one vocabulary where nothing aligns them, or a draft is judged by token."""
-    align, draft = site.get("align"), site.get("draft")
+    """Members have one vocabulary where nothing aligns them, or tokens are drafted or kept."""
+    align, draft, combine = site.get("align"), site.get("draft"), site.get("combine")
     drafted = draft is not None and draft.alike
-    if not (align.alike or (drafted and align.vanishes)):
+    if not (align.alike or ((drafted or combine.cascade) and align.vanishes)):
         return  # a draft that this alignment never allows is refused with the fuse
     vocabularies = {leaf: leaf.vocabulary for leaf in site.leaves}
     if None in vocabularies.values() or len(set(vocabularies.values())) == 1:
@@ -117,6 +117,17 @@ def its_members_tokens_are_the_same(site: Site) -> Iterator[Complaint]:
     first = site.leaves[0]
     different = next(leaf for leaf in site.leaves if vocabularies[leaf] != vocabularies[first])
     notes = ((first, "declared here"), (different, "declared here"))
+    if combine.cascade:
+        yield Complaint(
+            "E305",
+            f"`combine = {combine.name}()` needs members of one vocabulary, and those of "
+            f"`{first.name}` and `{different.name}` differ",
+            "needs one vocabulary",
+            "decide about whole answers: `A -> cascade(B, accept = confidence >= 0.8)`",
+            "combine",
+            notes,
+        )
+        return
     if not align.alike:
         yield Complaint(
             "E305",

@@ -116,6 +116,7 @@ ANSWERS = {
     "token/purify.ens": "17",
     "token/safe.ens": "red",
     "token/speculative.ens": "42",
+    "token/speculative_cascade.ens": "42",
     "token/unite.ens": "red",
 }
 

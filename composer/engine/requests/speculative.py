@@ -17,7 +17,7 @@ from composer.engine.requests.details import Details
 from composer.engine.requests.draw import Drawn
 from composer.engine.requests.member_details import FusedRows
 from composer.engine.requests.rejection import accepted, replacements
-from composer.engine.sample import draw_column, likeliest, sampling_probabilities
+from composer.engine.sample import draw_column, greedy, sampling_probabilities
 from composer.heavy import torch
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def _propose(
         for slot in range(len(group.slots))
     ]
     distributions = group.fuse_members(side.members, logits, [side.weights] * len(steps))
-    entries = likeliest(distributions.scores)
+    entries = greedy(distributions)
     sampled = [n for n, (step, _) in enumerate(steps) if step.sampling.temperature > 0]
     probabilities: dict[int, Tensor] = {}
     if sampled:
@@ -210,7 +210,7 @@ class _Verification:
 
     def device_values(self) -> list[Tensor]:
         """For each row: whether it is accepted, the replacement, and log-probabilities of both."""
-        replacement = likeliest(self._fused.scores)
+        replacement = greedy(self._fused)
         accepts = replacement == self._entries
         steps = [
             (start, step)

@@ -46,7 +46,7 @@ class Speculative(Draft):
     The `lead` drafts `tokens` tokens; if all of them are accepted, the others propose the next one,
     which the lead checks. Greedy answers are the same as without a draft, and sampled ones have the
     same distribution. By default `tokens` is the ratio of the others' parameters to the lead's,
-    from 1, where members of one size take turns, to 8.
+    from 1, where members of one size take turns, to 8. In a token cascade the first member leads.
     """
 
     name: ClassVar[str] = "speculative"
@@ -86,7 +86,8 @@ def _sides(group: Group, weights: Sequence[float], lead: str) -> tuple[DraftingM
         names = ", ".join(slot.name for slot in group.slots)
         raise ModelError("E305", f"{names} have different vocabularies", "write `draft = safe()`")
     run = [n for n, weight in enumerate(weights) if weight]
-    first = min(run, key=lambda n: _size(group, n)) if lead == "cheapest" else run[0]
+    cheapest = lead == "cheapest" and not root.combine.cascade
+    first = min(run, key=lambda n: _size(group, n)) if cheapest else run[0]
     rest = tuple(n for n in run if n != first)
     return tuple(_side(root, weights, part) for part in ((first,), rest) if part)
 
