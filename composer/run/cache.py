@@ -22,9 +22,10 @@ from composer.specs import leaves, prompts
 from composer.specs.content import json_digest
 from composer.specs.digest import content_now, digest
 from composer.values import Completion, Sampling, Score, Span, Usage
+from composer.values.details import LikelyToken, TokenChoice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from composer.diagnostics import Diagnostic
@@ -57,6 +58,7 @@ class AnswerCache:
             entry[name] = tuple(entry[name])
         entry["spans"] = tuple(Span(**span) for span in entry["spans"])
         entry["usage"] = {name: Usage(*each) for name, each in entry.get("usage", {}).items()}
+        entry["choices"] = tuple(_choice(*each) for each in entry.get("choices", ()))
         return Completion(**entry, cached=True)
 
     def put(self, key: str, completion: Completion) -> None:
@@ -66,6 +68,8 @@ class AnswerCache:
         entry |= {name: dict(entry[name]) for name in ("weights", "facts")}
         entry["usage"] = {n: dataclasses.astuple(each) for n, each in completion.usage.items()}
         entry["left"] = starred_value(dict(completion.left))
+        if completion.choices:
+            entry["choices"] = [[_listed((c.chosen,)), _listed(c.top)] for c in completion.choices]
         with suppress(TypeError, ValueError):
             self._store.put(key, json.dumps(entry))
 
@@ -88,6 +92,18 @@ class AnswerCache:
         return entry
 
 
+def _listed(tokens: Sequence[LikelyToken]) -> list[tuple[str, float, int | None]]:
+    return [(token.piece.decode("latin-1"), token.logprob, token.id) for token in tokens]
+
+
+def _choice(chosen: Sequence[Sequence[Any]], top: Sequence[Sequence[Any]]) -> TokenChoice:
+    first, *others = (
+        LikelyToken(piece.encode("latin-1"), logprob, id_)
+        for piece, logprob, id_ in (*chosen, *top)
+    )
+    return TokenChoice(first, tuple(others))
+
+
 def open_cache(
     path: Path | None = None, warn: Callable[[Diagnostic], None] | None = None
 ) -> AnswerCache | None:
@@ -107,13 +123,15 @@ def cache_path() -> Path:
 def answer_key(request: Generate, content: Content = content_now) -> str:
     """Return the key of an answer: a hash of all that it depends on; greedy work has no seed.
 
-    `content` returns the digest of a declared model.
+    `content` returns the digest of a declared model. With details of tokens it is another one: an
+    answer is then kept with these, but for those of members.
     """
     seed = request.seeds[0] if request.sampling.temperature > 0 else 0
     messages = prompts(request.model, request.query)
     sampling, schema = _sampling(_DRAWN(request.sampling)), request.sampling.schema
     how = [sampling, seed] if schema is None else [sampling, seed, schema.text]
     how += _raw(request.query)
+    how += [] if request.detail is None else [repr(request.detail)]
     return _key(_model(request.model, content), messages, how, request.prefix)
 
 

@@ -182,14 +182,15 @@ class MeteredClient(Client):
         return replace(completion, usage=usage)
 
     async def _cached_or_new(self, live: LiveCall) -> Completion:
-        """Return a kept answer, or a new one; what is kept has no details of its tokens."""
+        """Return a kept answer, or a new one; what members said of its tokens is never kept."""
         request = live.request
         cache, client = self.context.cache, await self.context.clients.of(request.model)
         if cache is None or not client.keeps:
             return await self._new(client, live)
         content = self.context.digests.of
         key = answer_key(request, content)
-        cached = cache.get(key) if request.detail is None else None
+        of_members = request.detail is not None and request.detail.members > 0
+        cached = None if of_members else cache.get(key)
         if cached is not None:
             if live.tell_text is not None:
                 live.tell_text(cached.text)
@@ -197,7 +198,11 @@ class MeteredClient(Client):
         completion = await self._new(client, live)
         if any(leaf.is_local for leaf in leaves(request.model)):
             key = answer_key(request, content)  # of a hub's model, known since it is here
-        cache.put(key, completion)
+        if not of_members:
+            cache.put(key, completion)
+        if request.detail is not None:
+            plain = replace(request, detail=None)
+            cache.put(answer_key(plain, content), replace(completion, choices=()))
         return completion
 
     async def _new(self, client: Client, live: LiveCall) -> Completion:

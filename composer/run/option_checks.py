@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from composer.compiler.graph import GENERATE, Graph, topological
-from composer.compiler.graph.node import model_value
+from composer.compiler.graph.capabilities import unweighed
 from composer.compiler.graph.site import GraphFacts, NodeSite
 from composer.compiler.graph.value_mistakes import value_problem
 from composer.diagnostics.amounts import counted
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from composer.compiler.graph import Node
-    from composer.values import Model
     from composer.values.options import AnswerOptions
 
 __all__ = ["OptionChecks"]
@@ -176,7 +175,7 @@ class OptionChecks:
         """Refuse details of tokens that a model of a step cannot tell."""
         if options.detail is not None:
             for model in site.models:
-                reason = missing_detail(_unweighed(model.node), options.detail)
+                reason = missing_detail(unweighed(model.node), options.detail)
                 if reason:
                     raise self._refusal(CANNOT, node, "detail", reason, "ask for fewer details")
 
@@ -252,9 +251,3 @@ def _as_asked(node: Node) -> tuple[Node, ...]:
     inputs = [(node.inputs[0], model) for model in models]
     calls = [replace(node, op=GENERATE, inputs=i, options=kind(**own), holds=0) for i in inputs]
     return tuple(calls[:1] if node.port is Port.TEXT else calls)
-
-
-def _unweighed(node: Node) -> Model:
-    """Return the value of a model without the prompts and weights that a query decides."""
-    node = node.underlying
-    return model_value(node, [_unweighed(member) for member in node.inputs])

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import Node, topological
+from composer.run.token_details import details_for_signals
 from composer.values import (
     Port,
     Typed,
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from composer.run.metered_client import RunContext
     from composer.steps import Input
     from composer.values import Value
+    from composer.values.details import TokenDetail
 
 
 @dataclass(eq=False)
@@ -26,6 +28,7 @@ class Program:
 
     `options` are those of each node, with parts that may keep a state while the program is open.
     `inputs` has for each node its inputs: the name in traces, the step's input, the source node.
+    `details` is what steps want to know of each token that is written, because a signal reads it.
     `fixed` nodes do not depend on the query; their values are kept in `constants`.
     """
 
@@ -37,10 +40,12 @@ class Program:
     fixed: frozenset[Node] = frozenset()
     options: Mapping[Node, Mapping[str, object]] = field(default_factory=dict, repr=False)
     inputs: Mapping[Node, tuple[tuple[str, Input, Node], ...]] = field(init=False, repr=False)
+    details: Mapping[Node, TokenDetail] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.options = self.options or {node: _opened_options(node) for node in self.ids}
         self.inputs = {node: tuple(_named_inputs(node, self.ids)) for node in self.ids}
+        self.details = details_for_signals(self.root)
         varying: set[Node] = set()
         for node in topological(self.root):
             if node.is_query or any(source in varying for source in node.inputs):

@@ -177,11 +177,13 @@ class Walk:
         program, variant = self.program, self.variant
         run_seed = program.seed if variant is None else variant.seed
         seed = f"{run_seed}/{self.query.root.drawn_by}/{node.step.draws_as or node.op}/{draw}"
-        ask = RunAsker(program.context, self.trace, event, seed)
+        ask = RunAsker(program.context, self.trace, event, seed, detail=program.details.get(node))
         if node is program.root:
             ask.on_text, ask.on_token = self.listeners.on_text, self.listeners.on_token
         if variant is not None and node in variant.writers:
-            ask.prefix, ask.detail = variant.answer.prefix, variant.answer.detail
+            ask.prefix, wanted = variant.answer.prefix, variant.answer.detail
+            if wanted is not None:
+                ask.detail = wanted if ask.detail is None else ask.detail | wanted
             ask.sampling_options = variant.sampling_options.get(node, {})
         return ask
 

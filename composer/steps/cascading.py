@@ -158,14 +158,14 @@ def its_rule_can_be_known(site: Site) -> Iterator[Complaint]:
     unvoted = {signal for signal in signals if signal.votes and not first.voted}
     unranked = {signal for signal in signals if signal.ranked and not first.ranked}
     for model in dict.fromkeys(model for stage_writers in judged for model in stage_writers):
-        lost = {s for s in signals if Capability.named(s.needs) & ~model.capabilities}
-        if lost and rule.never_known(lost | unvoted | unranked):
-            leaf, name = model.leaves[0], min(signal.name for signal in lost)
+        lost = {s: reason for s in signals if (reason := _why_unknown(s, model))}
+        if lost and rule.never_known(lost.keys() | unvoted | unranked):
+            leaf, signal = model.leaves[0], min(lost, key=str)
             text = (
-                f"the rule of this cascade uses the {name} of `{leaf.name}`, which is never "
+                f"the rule of this cascade uses the {signal.name} of `{leaf.name}`, which is never "
                 "known, so it always"
             )
-            notes = ((leaf, "gives no log-probabilities"),)
+            notes = ((leaf, lost[signal]),)
             yield Complaint(
                 "W301", f"{text} asks the next stage", "uses it in its rule", notes=notes
             )
@@ -178,6 +178,14 @@ def its_rule_can_be_known(site: Site) -> Iterator[Complaint]:
                 "always asks the next stage",
                 help_,
             )
+
+
+def _why_unknown(signal: Signal, model: Site) -> str:
+    """Say why a signal is never known of what a model writes; empty if it may be."""
+    if Capability.named(signal.needs) & ~model.capabilities:
+        return "gives no log-probabilities"
+    detail = signal.detail if signal.demands_detail else None
+    return "" if detail is None else model.missing_detail(detail)
 
 
 @cascade.check

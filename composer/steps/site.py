@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from composer.values import ModelError, Port
     from composer.values.capability import Capability
+    from composer.values.details import TokenDetail
 
 
 class Site(Protocol):
@@ -109,6 +110,9 @@ class Site(Protocol):
     @property
     def losses(self) -> frozenset[str]:
         """What the chat template of a declared or derived model leaves out, as cards name it."""
+
+    def missing_detail(self, detail: TokenDetail) -> str:
+        """Say why a model cannot tell what is wanted of each token; empty if it can."""
 
     def lacks(self, model: Site, needed: Capability) -> Iterator[Complaint]:
         """Say what this step needs and a model cannot do."""

@@ -4,6 +4,7 @@ import pytest
 
 from composer.methods import find_part, parts
 from composer.values import Candidates, Port, Query, Text
+from composer.values.details import LikelyToken, TokenChoice
 
 QUERY = Query.of("q")
 TALLY = Text(QUERY, "7", tally={"7": 0.5, "8": 0.3, "9": 0.2})
@@ -12,8 +13,20 @@ TALLY = Text(QUERY, "7", tally={"7": 0.5, "8": 0.3, "9": 0.2})
 SIGNALS = parts()["signal"]
 
 
-def measure(name, answer):
-    return find_part("signal", name)().measure(answer)
+def measure(name, answer, **options):
+    return find_part("signal", name)(**options).measure(answer)
+
+
+def written(*places):
+    """An answer whose places have these probabilities, of which the first was chosen."""
+    choices = tuple(
+        TokenChoice(likely(place[0]), tuple(likely(each) for each in place)) for place in places
+    )
+    return Text(QUERY, "ab", logprobs=tuple(c.chosen.logprob for c in choices), choices=choices)
+
+
+def likely(probability):
+    return LikelyToken(b"a", math.log(probability) if probability else -math.inf)
 
 
 def many(*answers):
@@ -87,3 +100,58 @@ def test_a_score_is_that_of_the_ranking():
 
     assert measure("score", Text(QUERY, "a", facts=MappingProxyType({"score": 0.7}))) == 0.7
     assert measure("score", Text(QUERY, "a")) is None
+
+
+def test_logprobs_are_summed_and_have_quantiles():
+    text = Text(QUERY, "abc", logprobs=(-1.0, -3.0, -2.0))
+    assert measure("sum_logprob", text) == -6.0
+    assert measure("quantile", text, at=0.0) == -3.0
+    assert measure("quantile", text, at=0.25) == -2.5
+    assert measure("quantile", text, at=1.0) == -1.0
+
+
+LOGS = ("mean_logprob", "min_logprob", "sum_logprob", "quantile", "probability")
+
+
+@pytest.mark.parametrize("name", LOGS)
+@pytest.mark.parametrize("bad", [-math.inf, math.inf, math.nan])
+def test_a_logprob_that_is_no_number_makes_all_unknown(name, bad):
+    assert measure(name, Text(QUERY, "ab", logprobs=(-1.0, bad))) is None
+    assert measure(name, Text(QUERY, "ab")) is None
+
+
+OF_TOKENS = [
+    ("probability", 0.8, 0.9, 0.7),
+    ("token_margin", 0.65, 0.85, 0.45),
+    ("uniform_distance", (math.sqrt(0.8125) + math.sqrt(0.5525)) / 2, 0.9013878, 0.7433034),
+    ("token_entropy", 0.5702152, 0.3943977, 0.7460327),
+]
+
+
+@pytest.mark.parametrize(("name", "mean", "first", "least"), OF_TOKENS)
+def test_of_tokens_the_mean_the_first_or_the_least_sure_counts(name, mean, first, least):
+    text = written((0.9, 0.05), (0.7, 0.25))
+    values = [measure(name, text, of=of) for of in ("mean", "first", "least")]
+    assert values == pytest.approx([mean, first, least], abs=1e-6)
+
+
+def test_the_distance_to_a_uniform_choice_of_labels_is_0_where_all_are_as_likely():
+    assert measure("uniform_distance", written((0.25,) * 4), outcomes=4) == 0.0
+    assert measure("uniform_distance", written((1.0, 0, 0, 0)), outcomes=4) == pytest.approx(
+        math.sqrt(0.75)
+    )
+
+
+def test_impossible_tokens_count_as_such_and_tokens_without_a_number_make_all_unknown():
+    assert measure("token_margin", written((1.0, 0))) == 1.0
+    unknown = TokenChoice(LikelyToken(b"a", -0.1), (LikelyToken(b"a", math.nan),) * 2)
+    for name, *_ in OF_TOKENS:
+        assert measure(name, Text(QUERY, "a", choices=(unknown,))) is None
+
+
+def test_a_margin_needs_two_tokens_and_the_probability_any():
+    alone = Text(QUERY, "ab", logprobs=(math.log(0.5), math.log(0.25)))
+    assert measure("token_margin", alone) is None
+    assert measure("probability", alone) == pytest.approx(0.375)
+    assert measure("probability", alone, of="least") == pytest.approx(0.25)
+    assert measure("probability", Text(QUERY, "a", confidence=0.3)) == 0.3

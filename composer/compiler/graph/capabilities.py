@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.node import Node, model_of
+from composer.compiler.graph.node import Node, model_of, model_value
 from composer.specs import Checkpoint
 
 if TYPE_CHECKING:
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from composer.backends import Capability, Card
     from composer.compiler.graph.graph import Graph
+    from composer.values import Model
 
 
 def checkpoint_of(node: Node) -> Checkpoint:
@@ -19,6 +20,12 @@ def checkpoint_of(node: Node) -> Checkpoint:
     value = model_of(node)
     assert isinstance(value, Checkpoint)
     return value
+
+
+def unweighed(node: Node) -> Model:
+    """Return the value of a model without the prompts and weights that a query decides."""
+    node = node.underlying
+    return model_value(node, [unweighed(member) for member in node.inputs])
 
 
 def card_of(graph: Graph, node: Node) -> Card:

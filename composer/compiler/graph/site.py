@@ -12,9 +12,11 @@ from composer.compiler.graph.capabilities import (
     card_of,
     checkpoint_of,
     checkpoints_in,
+    unweighed,
 )
 from composer.compiler.graph.graph import Graph
 from composer.compiler.graph.node import Node, topological
+from composer.specs import missing_detail
 from composer.specs.declaration import LOGITS
 from composer.steps import Complaint, Site
 from composer.values import ModelError, Port
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from composer.backends import Card
+    from composer.values.details import TokenDetail
 
 
 class UnreadableModelError(Exception):
@@ -231,6 +234,12 @@ class NodeSite(Site):
     def local(self) -> bool:
         """Whether the engine reads the weights of a declared model."""
         return checkpoint_of(self.node).is_local
+
+    def missing_detail(self, detail: TokenDetail) -> str:
+        """Say why a model cannot tell what is wanted of each token; empty if it can."""
+        if not self.facts.readable((self.node,)):
+            raise UnreadableModelError
+        return missing_detail(unweighed(self.node), detail)
 
     def lacks(self, model: Site, needed: Capability) -> Iterator[Complaint]:
         """Say what this step needs and a model cannot do."""

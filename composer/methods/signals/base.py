@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
     from composer.methods.cascade_state import CascadeState, Known
     from composer.values import Asker, Candidates
+    from composer.values.details import TokenDetail
+
+LOGPROBS = frozenset({"logprobs"})
+SHARE = (0.0, 1.0)
+"""The limits of a share or a probability."""
 
 
 class Signal(Typed):
@@ -22,7 +27,8 @@ class Signal(Typed):
     One that asks nobody has a `measure`, any other a `value`. `needs` names capabilities of the
     models that wrote the answer, `ports` says where it can be known, `votes` that one answer has
     this signal only where a `vote` chose it, and `ranked` that only where `best` did. `limits` are
-    the least and the greatest value.
+    the least and the greatest value. `demands_detail` says that it is not known of a model that
+    cannot tell the `detail`.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
@@ -30,6 +36,12 @@ class Signal(Typed):
     votes: ClassVar[bool] = False
     ranked: ClassVar[bool] = False
     limits: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
+    demands_detail: ClassVar[bool] = True
+
+    @property
+    def detail(self) -> TokenDetail | None:
+        """What is asked of each token of an answer because it is read here; None: nothing."""
+        return None
 
     def measure(self, answer: Text | Candidates) -> float | None:
         """Return the number, None where it cannot be known."""

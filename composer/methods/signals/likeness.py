@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from composer.heavy import np
 from composer.methods.agreements.base import COMPARISON, Comparison
-from composer.methods.signals.base import Signal
-from composer.methods.signals.measured import SHARE
+from composer.methods.signals.base import SHARE, Signal
 from composer.values import Text
 
 if TYPE_CHECKING:

@@ -6,14 +6,10 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from composer.methods.scorers.basic import SCORE
-from composer.methods.signals.base import Signal
+from composer.methods.signals.base import LOGPROBS, SHARE, Signal
 from composer.values import Candidates, Port, Text
-from composer.values.finite import summed
 
 ANY = frozenset({Port.TEXT, Port.CANDIDATES})
-LOGPROBS = frozenset({"logprobs"})
-SHARE = (0.0, 1.0)
-"""The limits of a share or a probability."""
 
 
 class Confidence(Signal):
@@ -87,32 +83,6 @@ class Characters(Signal):
     def measure(self, answer: Text | Candidates) -> float | None:
         """Count them."""
         return float(len(answer.text)) if isinstance(answer, Text) else None
-
-
-class MeanLogprob(Signal):
-    """Mean log-probability of the answer's tokens, in nats (Chow-Average, arXiv:2404.10136)."""
-
-    name: ClassVar[str] = "mean_logprob"
-    limits: ClassVar[tuple[float, float]] = (-math.inf, 0.0)
-    needs: ClassVar[frozenset[str]] = LOGPROBS
-
-    def measure(self, answer: Text | Candidates) -> float | None:
-        """Return the mean."""
-        if isinstance(answer, Text) and answer.logprobs:
-            return summed(answer.logprobs) / len(answer.logprobs)
-        return None
-
-
-class MinLogprob(Signal):
-    """Log-probability of the answer's least likely token, in nats (arXiv:2404.10136)."""
-
-    name: ClassVar[str] = "min_logprob"
-    limits: ClassVar[tuple[float, float]] = (-math.inf, 0.0)
-    needs: ClassVar[frozenset[str]] = LOGPROBS
-
-    def measure(self, answer: Text | Candidates) -> float | None:
-        """Return the least."""
-        return min(answer.logprobs) if isinstance(answer, Text) and answer.logprobs else None
 
 
 class Score(Signal):
