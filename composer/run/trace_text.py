@@ -88,10 +88,16 @@ def _span_line(span: Mapping[str, Any]) -> str:
 
 
 def _stage_line(stage: Mapping[str, Any]) -> str:
-    facts = ", ".join(f"{n} = {short(v)}" for n, v in stage["signals"].items())
-    verdict = {True: "holds", False: "does not hold", None: "is unknown"}[stage["accepted"]]
-    then = f", so {stage['next']} is asked" if stage["next"] else ", so the answer is taken"
-    return f"{stage['answer']!r} by {stage['by']}: {stage['rule']} {verdict} ({facts}){then}"
+    signals = ", ".join(f"{n} = {short(v)}" for n, v in stage["signals"].items())
+    if "estimates" in stage:
+        estimates = ", ".join(f"{n} {short(v)}" for n, v in stage["estimates"].items())
+        verdict = f"{stage['rule']} expects {estimates}" + (f" ({signals})" if signals else "")
+    else:
+        holds = {True: "holds", False: "does not hold", None: "is unknown"}[stage["accepted"]]
+        verdict = f"{stage['rule']} {holds} ({signals})"
+    taken = f"that of {stage['took']} is taken" if "took" in stage else "the answer is taken"
+    then = f"{stage['next']} is asked" if stage["next"] else taken
+    return f"{stage['answer']!r} by {stage['by']}: {verdict}, so {then}"
 
 
 def short(value: object) -> str:

@@ -91,8 +91,8 @@ class Choosing:
 
     @property
     def rule(self) -> str:
-        """The names of the estimator and the policy."""
-        return f"{self.by.name}, {self.policy.name}"
+        """The name of the estimator."""
+        return self.by.name
 
     async def move(self, state: CascadeState) -> tuple[Move, CascadeState]:
         """Choose the stage that the policy gives most weight."""
@@ -176,7 +176,7 @@ class Attempts:
     async def _move(self) -> Move:
         """Decide; where what decides fails, the next stage in order is asked."""
         latest = self.state.latest
-        if latest is None and self.failures:  # the question itself may be unknown
+        if latest is None and isinstance(self.first, MissingAnswer):  # the question is not known
             return in_order(self.state, accepted=False)
         decision = await attempt("accept", self.decider.move(self.state))
         if isinstance(decision, MissingAnswer):
