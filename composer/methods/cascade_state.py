@@ -42,12 +42,14 @@ class CascadeState:
 
     `answers` are by the place of their stage, in the order in which they came. `failed` are the
     places of the stages that failed. Where a cascade is given an answer, that is its first stage.
+    `taken` is the stage whose answer was taken, once that is decided.
     """
 
     query: Query
     names: tuple[str, ...]
     answers: Mapping[int, StageAnswer] = field(default_factory=lambda: MappingProxyType({}))
     failed: frozenset[int] = frozenset()
+    taken: int | None = None
 
     @property
     def open(self) -> tuple[int, ...]:

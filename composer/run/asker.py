@@ -75,6 +75,10 @@ class RunAsker:
         """Record facts in the trace."""
         self.event.notes.update(facts)
 
+    def keep(self, value: object) -> None:
+        """Keep a value with this step's event, for reports."""
+        self.event.kept = value
+
     def spent(self) -> tuple[Usage, float]:
         """Return what the query has taken so far, kept answers with it, and the seconds."""
         return sum(self.trace.usage.values(), self.trace.cache_savings), self.trace.now()

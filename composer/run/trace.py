@@ -79,7 +79,10 @@ class TracedCall:
 
 @dataclass(slots=True)
 class StepEvent:
-    """One step that ran for a query. Times are seconds since the query began."""
+    """One step that ran for a query. Times are seconds since the query began.
+
+    `kept` is what a report reads of the step; it is no part of what is printed.
+    """
 
     id: str
     op: str
@@ -89,6 +92,7 @@ class StepEvent:
     asked: list[TracedCall] = field(default_factory=list)
     gave: str | None = None
     error: str | None = None
+    kept: object = None
 
     @property
     def beginning(self) -> StepBegan:

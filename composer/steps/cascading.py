@@ -78,16 +78,20 @@ async def cascade(
     return await Attempts(first, stages, stage_names or (), decider, ask).answer()
 
 
-@step(sign="what a fit and a report read", selects=True, hidden=("stage_names", "signals"))
+@step(sign="what a fit and a report read", selects=True, hidden=("stage_names", "signals", "last"))
 async def every_stage(
     first: MaybeMissing[Query | Text],
     *stages: LazyBranch[Text],
     stage_names: tuple[str, ...] | None = None,
     signals: tuple[Signal, ...] = (),
+    last: bool = True,
     ask: Asker,
 ) -> Text:
-    """Ask every stage of a cascade, and keep what each answered with signals of its answer."""
-    attempts = Attempts(first, stages, stage_names or (), AskingAll(signals, ask), ask)
+    """Ask every stage of a cascade, and measure signals on each answer; of the last if `last`.
+
+    All of it is a fact of the answer.
+    """
+    attempts = Attempts(first, stages, stage_names or (), AskingAll(signals, ask, last), ask)
     text = await attempts.answer()
     return replace(text, facts=MappingProxyType({**text.facts, CASCADE: attempts.state}))
 

@@ -112,10 +112,11 @@ class Choosing:
 
 @dataclass(eq=False)
 class AskingAll:
-    """Asks every stage, and measures signals on each answer."""
+    """Asks every stage, and measures signals on each answer, on the last one only if `last`."""
 
     signals: tuple[Signal, ...]
     ask: Asker
+    last: bool = True
     rule = "every stage"
 
     async def move(self, state: CascadeState) -> tuple[Move, CascadeState]:
@@ -126,9 +127,8 @@ class AskingAll:
         return in_order(state, accepted=not state.open), state
 
     def takes_last(self, state: CascadeState) -> bool:
-        """Measure the last answer too."""
-        del state
-        return False
+        """Measure the last answer too, if that is wanted."""
+        return not state.open and not self.last
 
 
 @dataclass(eq=False)
@@ -153,10 +153,10 @@ class Attempts:
                 remedy = "add a fallback: `cascade(A, B) | C`"
                 raise TooFewError(self.failures, "every attempt failed", remedy)
             if self.state.latest is not None and self.decider.takes_last(self.state):
-                return self.state.answers[self.state.latest].text
+                return self._taken(self.state.latest)
             move = await self._move()
             if move.stage in self.state.answers:
-                return self.state.answers[move.stage].text
+                return self._taken(move.stage)
             await self._attempt(move.stage)
 
     def _begin(self) -> None:
@@ -173,9 +173,17 @@ class Attempts:
                 self.state = CascadeState(Query.of(""), names).with_failure(0)
                 self._note_failure(self.first)
 
+    def _taken(self, stage: int) -> Text:
+        self.state = replace(self.state, taken=stage)
+        self.ask.keep(self.state)
+        return self.state.answers[stage].text
+
     async def _move(self) -> Move:
-        """Decide; where what decides fails, the next stage in order is asked."""
-        latest = self.state.latest
+        """Decide; where what decides fails, the next stage in order is asked.
+
+        What was asked to decide over an answer belongs to the cost of that answer.
+        """
+        latest, before = self.state.latest, self.ask.spent()
         if latest is None and isinstance(self.first, MissingAnswer):  # the question is not known
             return in_order(self.state, accepted=False)
         decision = await attempt("accept", self.decider.move(self.state))
@@ -184,6 +192,9 @@ class Attempts:
             move = replace(in_order(self.state, accepted=not self.state.open), facts=_UNKNOWN)
         else:
             move, self.state = decision
+        if latest is not None:
+            dearer = _dearer(self.state.answers[latest], *before, self.ask)
+            self.state = self.state.with_answer(latest, dearer)
         if latest is not None and latest != self.judged:
             self.judged = latest
             self._note_verdict(latest, move)
@@ -273,8 +284,18 @@ async def _with_signals(
 
 def _stage_answer(text: Text, before: Usage, began: float, ask: Asker) -> StageAnswer:
     """Return an answer with what it took, which is all that came after `before`."""
+    answer = _dearer(StageAnswer(text, cost=0.0, seconds=0.0), before, began, ask)
+    seconds = text.facts.get("seconds")
+    return answer if seconds is None else replace(answer, seconds=float(seconds))
+
+
+def _dearer(answer: StageAnswer, before: Usage, began: float, ask: Asker) -> StageAnswer:
+    """Return an answer that took as much more as was spent after `before`."""
     usage, now = ask.spent()
     spent = usage - before
-    seconds = text.facts.get("seconds", now - began)
-    cost = math.nan if spent.unpriced else spent.cost
-    return StageAnswer(text, {}, cost, spent.calls, float(seconds))
+    return replace(
+        answer,
+        cost=answer.cost + (math.nan if spent.unpriced else spent.cost),
+        calls=answer.calls + spent.calls,
+        seconds=answer.seconds + (now - began if spent.calls else 0.0),
+    )

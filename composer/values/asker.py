@@ -78,6 +78,10 @@ class Asker(Protocol):
         """Record facts about this step in the trace."""
         ...
 
+    def keep(self, value: object) -> None:
+        """Keep a value of this step for reports; it is not printed."""
+        ...
+
     def spent(self) -> tuple[Usage, float]:
         """Return what the query has taken so far, and the seconds since it began.
 

@@ -40,6 +40,9 @@ class Asked:
     def note(self, **facts):
         self.notes.update(facts)
 
+    def keep(self, value):
+        self.kept = value
+
     def spent(self):
         return Usage(calls=len(self.calls)), 0.0
 
