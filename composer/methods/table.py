@@ -213,6 +213,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "answered": "signals.measured.Answered",
         "score": "signals.measured.Score",
         "verified": "signals.verified.Verified",
+        "judged": "signals.judged.Judged",
+        "rewarded": "signals.judged.RewardedSignal",
     },
     "grader": {
         "auto": "graders.comparing.Auto",

@@ -25,13 +25,20 @@ from composer.specs.models import (
     thinking_of,
     vocabulary,
 )
-from composer.specs.option_models import OptionModel, models_in, option_models, with_models
+from composer.specs.option_models import (
+    CapabilityByOptions,
+    OptionModel,
+    models_in,
+    option_models,
+    with_models,
+)
 from composer.specs.problems import SpecError, SpecProblem
 from composer.specs.text_fuses import ByteFuse, Handoff, SpanFuse
 from composer.specs.token_details import missing_detail
 
 __all__ = [
     "ByteFuse",
+    "CapabilityByOptions",
     "Chat",
     "Checkpoint",
     "Declaration",

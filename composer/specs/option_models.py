@@ -13,9 +13,16 @@ from composer.values.flow import Model
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["OptionModel", "models_in", "option_models", "with_models"]
+__all__ = ["CapabilityByOptions", "OptionModel", "models_in", "option_models", "with_models"]
 
 NO_CAPABILITY = Capability(0)
+
+
+@dataclass(frozen=True, slots=True)
+class CapabilityByOptions:
+    """What a model in an option must be able to do, as the other options of its part say."""
+
+    of: Callable[[Any], Capability]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +36,14 @@ class OptionModel(Model):
 def option_models(options: BaseModel) -> Iterator[tuple[str, Model, Capability]]:
     """Yield the models that options hold, each with what it must be able to do.
 
-    That is said where the model is wanted: `by: Annotated[Model, Capability.SCORE]`.
+    That is said where the model is wanted: `by: Annotated[Model, Capability.SCORE]`, or with
+    `CapabilityByOptions`.
     """
     for name, info in type(options).model_fields.items():
-        marks = (mark for mark in info.metadata if isinstance(mark, Capability))
-        for model, needed in models_in(getattr(options, name), next(marks, NO_CAPABILITY)):
+        marks = [mark for mark in info.metadata if isinstance(mark, Capability)]
+        by_options = (mark for mark in info.metadata if isinstance(mark, CapabilityByOptions))
+        marks += [mark.of(options) for mark in by_options]
+        for model, needed in models_in(getattr(options, name), next(iter(marks), NO_CAPABILITY)):
             yield name, model, needed
 
 

@@ -42,6 +42,7 @@ CASCADE = "cascade"
 
 @step(
     paper="arXiv:2305.05176",
+    instead="`judged`, and `verified` with `draws = 5`, need only answers in text",
     selects=True,
     tries_first=True,
     shown=("accept",),

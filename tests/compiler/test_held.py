@@ -40,7 +40,8 @@ def test_the_plan_lists_it_and_names_it_in_the_rule(load, models):
     assert {each.name for each in plan.models} == {"P", "low", "high"}
     assert plan.steps[-1].inputs == ("r0", "r1", "r2", "P")
     (accept,) = [each for each in plan.steps[-1].options if each.name == "accept"]
-    assert accept.value == f"verified(by = P, {SAYS}) >= 0.5"
+    drawn = "draws = 0, temperature = 0.7, max_tokens = 256"
+    assert accept.value == f"verified(by = P, {SAYS}, {drawn}) >= 0.5"
 
 
 def test_a_picture_shows_it_in_the_box_of_the_cascade(load, models):
