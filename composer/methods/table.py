@@ -139,7 +139,10 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "latent": "estimators.latent.Latent",
         "pretrained": "estimators.pretrained.Pretrained",
     },
-    "acceptance": {},
+    "acceptance": {
+        "certified": "acceptances.certified.Certified",
+        "label_free": "acceptances.certified.LabelFree",
+    },
     "policy": {
         "one": "policies.choosing.One",
         "several": "policies.choosing.Several",

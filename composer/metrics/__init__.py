@@ -1,5 +1,6 @@
 """Comparing answers, and how sure a comparison is: pure functions over texts and numbers."""
 
+from composer.metrics.bounds import loss_p_values, rows_needed
 from composer.metrics.curves import (
     aiq,
     apgr,
@@ -61,6 +62,7 @@ __all__ = [
     "hull",
     "hull_places",
     "last_number",
+    "loss_p_values",
     "lower_limit",
     "mean_interval",
     "mixture",
@@ -71,6 +73,7 @@ __all__ = [
     "quality_at",
     "resampled_means",
     "rouge_l",
+    "rows_needed",
     "similarity",
     "stops_at",
     "threshold_picks",
