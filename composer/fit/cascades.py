@@ -69,7 +69,11 @@ def stage_names(node: Node) -> tuple[str, ...]:
 def every_stage_recipe(recipe: Recipe, node: Node, signals: Sequence[Signal]) -> Recipe:
     """Return the recipe that asks every stage of a cascade, and measures signals on each answer."""
     compiled = recipe.compiled
-    options = {"stage_names": stage_names(node), "signals": tuple(signals)}
+    options = {
+        "stage_names": stage_names(node),
+        "signals": tuple(signals),
+        "carry": node.get("carry"),
+    }
     held = node.option_models
     answer = compiled.graph.node("every_stage", node.direct_inputs, options, None, held)
     return replace(recipe, compiled=replace(compiled, answer=answer))

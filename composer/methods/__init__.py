@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from composer.methods.agreements.overlap import F1, Bleu, Edits, Rouge
     from composer.methods.align.shared import Shared
     from composer.methods.align.union import Union
+    from composer.methods.carry.base import Carry
     from composer.methods.code.verifying import Examples, Verifier
     from composer.methods.combine import Logs, Mean
     from composer.methods.estimators.asked import Asked, Judging
@@ -90,6 +91,7 @@ __all__ = [
     "Boundary",
     "Boxed",
     "Budget",
+    "Carry",
     "Chance",
     "Cheapest",
     "Choice",
@@ -180,6 +182,7 @@ WHERE = {
     "align": ("Align",),
     "align.shared": ("Shared",),
     "align.union": ("Union",),
+    "carry.base": ("Carry",),
     "combine": ("Combine", "Logs", "Mean"),
     "estimators.asked": ("Asked", "Judging"),
     "estimators.base": ("Estimator",),

@@ -143,6 +143,10 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "certified": "acceptances.certified.Certified",
         "label_free": "acceptances.certified.LabelFree",
     },
+    "carry": {
+        "answer": "carry.conversation.LastAnswer",
+        "history": "carry.conversation.History",
+    },
     "policy": {
         "one": "policies.choosing.One",
         "several": "policies.choosing.Several",

@@ -288,10 +288,21 @@ Proposed answer:
 Is the proposed answer correct? Reply with yes or no.
 """
 
+_EARLIER_ANSWER = """
+{{ query }}
+
+Another assistant has answered this:
+{{ answer }}
+
+That answer may be wrong or incomplete. Use what is right in it, and give the full answer \
+yourself, in the form that the question asks for.
+"""
+
 TEMPLATES: dict[str, Template] = {
     "aggregate": Template(text=_AGGREGATE),
     "analyse": Template(text=_ANALYSE),
     "debate": Template(text=_DEBATE),
+    "earlier_answer": Template(text=_EARLIER_ANSWER),
     "genfuser": Template(text=_GENFUSER),
     "judge_answer": Template(text=_JUDGE_ANSWER),
     "judge_pair": Template(text=_JUDGE_PAIR),
@@ -315,4 +326,5 @@ authors reads it, `select` after universal self-consistency (arXiv:2311.17311), 
 answer, `analyse` and `synthesis` of a panel of models, `judge_answer`, `judge_pair` and
 `judge_score` after MT-Bench (arXiv:2306.05685), `peer_review` after LLM-PeerReview
 (arXiv:2512.23213), `subquestion` after least-to-most prompting (arXiv:2205.10625), `same_meaning`
-of two answers, `verify` after AutoMix (arXiv:2310.12963), and `plain`, the question itself."""
+of two answers, `verify` after AutoMix (arXiv:2310.12963), `earlier_answer` after DER
+(arXiv:2412.07448), and `plain`, the question itself."""

@@ -8,7 +8,7 @@ follows from it is marked as unsure.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from composer.methods import Acceptance, Rule, Standing, Stopping, Verdict
 from composer.methods.acceptances.base import in_order
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from composer.methods.cascade_state import CascadeState, Move
     from composer.methods.signals.base import Signal
     from composer.run.stand_ins import Assumption, Tokens
-    from composer.run.walk import Argument
+    from composer.run.walk import Argument, Substitution
     from composer.values import Asker, Query, Value
 
 __all__ = ["Rehearsal"]
@@ -169,6 +169,9 @@ class RehearsalWalk(Walk):
     pick: int = 0
     decisions: dict[tuple[int, Node], Value] = field(default_factory=dict)
     unsure_nodes: set[Node] = field(default_factory=set)
+
+    def _substituting(self, substitution: Substitution) -> Self:
+        return replace(super()._substituting(substitution), decisions={})
 
     async def _call(self, node: Node, arguments: list[Argument]) -> Value:
         decides = node.port is Port.DECISION

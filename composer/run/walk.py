@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Self, TypeAlias
 
+from composer.compiler.graph import topological
 from composer.compiler.graph.site import count_of
 from composer.run.asker import RunAsker
 from composer.run.listeners import SILENT, Listeners
@@ -45,13 +47,17 @@ Argument: TypeAlias = "Value | GraphBranch | MissingAnswer"
 
 @dataclass(eq=False)
 class Walk:
-    """The walk of one query through a program."""
+    """The walk of one query through a program.
+
+    One with a `substitution` works for a branch that is asked another query.
+    """
 
     program: Program
     query: Query
     trace: Trace
     listeners: Listeners = SILENT
     variant: Variant | None = None
+    substitution: Substitution | None = None
     _tasks: dict[Node, NodeTask] = field(default_factory=dict)
     _abandoned: list[asyncio.Task[Value]] = field(default_factory=list)
 
@@ -63,13 +69,33 @@ class Walk:
             async with within(limit, self._waiting_for, self.trace.clock):
                 value = await (self._run(root) if alone else self.value(root))
         finally:
-            tasks = [*(work.task for work in self._tasks.values()), *self._abandoned]
-            await ended([task for task in tasks if not task.done()])
+            await self.close()
         assert isinstance(value, Text)
         return value
 
+    async def branch_on(self, node: Node, origin: Node, query: Query) -> Value:
+        """Return a node's value if the value of `origin`, which it depends on, were this query."""
+        inner = self._substituting(Substitution(self, origin, query))
+        try:
+            return await inner.value(node)
+        finally:
+            await inner.close()
+
+    def _substituting(self, substitution: Substitution) -> Self:
+        return replace(self, substitution=substitution, _tasks={}, _abandoned=[])
+
+    async def close(self) -> None:
+        """Cancel whatever still runs."""
+        tasks = [*(work.task for work in self._tasks.values()), *self._abandoned]
+        await ended([task for task in tasks if not task.done()])
+
     async def value(self, node: Node) -> Value:
         """Return a node's value. It is computed once, and cancelled if nothing waits for it."""
+        other = self.substitution
+        if other is not None and node is other.origin:
+            return other.query
+        if other is not None and node not in other.changed:
+            return await other.walk.value(node)
         if node.is_query:
             return self.query
         if node in self.program.constants:
@@ -97,8 +123,8 @@ class Walk:
     async def _arguments(self, node: Node) -> list[Argument]:
         gathers, inputs = node.step.gathers, self.program.inputs[node]
         if not gathers and sum(map(self._is_open, node.inputs)) <= 1:
-            return [await self._argument(*entry) for entry in inputs]
-        awaitables = [self._argument(*entry) for entry in inputs]
+            return [await self._argument(*entry, node.origin) for entry in inputs]
+        awaitables = [self._argument(*entry, node.origin) for entry in inputs]
         if not gathers:
             return await side_by_side(awaitables)
         try:
@@ -114,9 +140,11 @@ class Walk:
         """Say whether a node's value may have to be waited for."""
         return not node.is_query and node not in self.program.constants
 
-    async def _argument(self, name: str, input_: Input, node: Node) -> Argument:
+    async def _argument(
+        self, name: str, input_: Input, node: Node, origin: Node | None
+    ) -> Argument:
         if input_.role is Role.LATER:
-            return GraphBranch(self, node, name)
+            return GraphBranch(self, node, name, origin)
         try:
             value = await self.value(node)
         except Exception as error:
@@ -196,17 +224,50 @@ class NodeTask:
     waiting: int = 0
 
 
+@dataclass(eq=False)
+class Substitution:
+    """Another query in place of the value of one node, for a branch of a walk.
+
+    Whatever does not depend on that node has the value that it has in the walk.
+    """
+
+    walk: Walk
+    origin: Node
+    query: Query
+
+    @cached_property
+    def changed(self) -> frozenset[Node]:
+        """The nodes that depend on the query."""
+        nodes = {self.origin}
+        for node in topological(self.walk.program.root):
+            if any(source in nodes for source in node.inputs):
+                nodes.add(node)
+        return frozenset(nodes)
+
+
 @dataclass(eq=False, slots=True)
 class GraphBranch:
-    """A branch that a step may run: `await branch()` runs it, once."""
+    """A branch that a step may run: `await branch()` runs it, once.
+
+    `origin` is the node of the query that the branch is asked.
+    """
 
     walk: Walk
     node: Node
     name: str
+    origin: Node | None
 
-    async def __call__(self) -> Value:
-        """Run the branch."""
-        return await self.walk.value(self.node)
+    async def question(self) -> Query:
+        """Return the query that the branch is asked."""
+        value = self.walk.query if self.origin is None else await self.walk.value(self.origin)
+        assert isinstance(value, Query)
+        return value
+
+    async def __call__(self, query: Query | None = None) -> Value:
+        """Run the branch, on another query if one is given."""
+        if query is None or self.origin is None:
+            return await self.walk.value(self.node)
+        return await self.walk.branch_on(self.node, self.origin, query)
 
 
 def _who(node: Node) -> str:

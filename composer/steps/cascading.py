@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from composer.diagnostics.amounts import number_text
 from composer.methods import (
     Acceptance,
+    Carry,
     Confidence,
     Constant,
     Estimator,
@@ -54,6 +55,7 @@ async def cascade(
     accept: Rule | Acceptance = SURE,
     by: Estimator | None = None,
     policy: Policy | None = None,
+    carry: Carry | None = None,
     stage_names: tuple[str, ...] | None = None,
     aliases: tuple[tuple[str, ...], ...] | None = None,
     prices: tuple[Price, ...] | None = None,
@@ -69,30 +71,40 @@ async def cascade(
     taken; an answer that is there costs nothing more. If `accept` is unknown, because the answer
     does not have the signal, the next stage is asked. If a stage fails, another one is asked; if
     none is left, an answer from before is taken.
+
+    A stage is asked the same query as the stages before it. With `carry` it also reads the last
+    answer, all answers so far, or demonstrations from a store of solved questions.
     """
     decider: Decider
     if by is None:
-        decider = Accepting(accept, ask)
+        judges_last = carry is not None and carry.needs_verdict
+        decider = Accepting(accept, ask, judges_last=judges_last)
     else:
         choices = choices_of(stage_names or (), aliases, prices, recorded_costs)
         decider = Choosing(by, policy or One(), choices, ask)
-    return await Attempts(first, stages, stage_names or (), decider, ask).answer()
+    return await Attempts(first, stages, stage_names or (), decider, ask, carry).answer()
 
 
-@step(sign="what a fit and a report read", selects=True, hidden=("stage_names", "signals", "last"))
+@step(
+    sign="what a fit and a report read",
+    selects=True,
+    hidden=("stage_names", "signals", "last", "carry"),
+)
 async def every_stage(
     first: MaybeMissing[Query | Text],
     *stages: LazyBranch[Text],
     stage_names: tuple[str, ...] | None = None,
     signals: tuple[Signal, ...] = (),
     last: bool = True,
+    carry: Carry | None = None,
     ask: Asker,
 ) -> Text:
     """Ask every stage of a cascade, and measure signals on each answer; of the last if `last`.
 
     All of it is a fact of the answer.
     """
-    attempts = Attempts(first, stages, stage_names or (), AskingAll(signals, ask, last), ask)
+    decider = AskingAll(signals, ask, last)
+    attempts = Attempts(first, stages, stage_names or (), decider, ask, carry)
     text = await attempts.answer()
     return replace(text, facts=MappingProxyType({**text.facts, CASCADE: attempts.state}))
 

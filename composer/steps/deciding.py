@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
-from composer.methods import Acceptance, Choice
+from composer.methods import Acceptance, Choice, Rule
 from composer.methods.acceptances.base import in_order
 from composer.methods.cascade_state import CascadeState, Move, StageAnswer
 from composer.methods.post_hoc.base import AfterAnswers
@@ -23,7 +23,7 @@ from composer.values.gather import TooFewError, attempt, failure_notes
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from composer.methods import Estimator, Policy, Rule
+    from composer.methods import Carry, Estimator, Policy
     from composer.methods.estimators.values import Estimates
     from composer.methods.signals.base import Signal
     from composer.values import Asker, LazyBranch, MaybeMissing
@@ -47,13 +47,20 @@ class Decider(Protocol):
 _UNKNOWN: Mapping[str, object] = MappingProxyType({"accepted": None})
 """Facts of a move that was made because nothing could be decided."""
 
+_REFUSED: Mapping[str, object] = MappingProxyType({"accepted": False})
+"""Facts of a move to an answer that is taken only because no stage is left."""
+
 
 @dataclass(eq=False)
 class Accepting:
-    """Decides by a rule or an acceptance over the latest answer."""
+    """Decides by a rule or an acceptance over the latest answer.
+
+    If it `judges_last`, a rule judges the answer of the last stage too, which is taken in any case.
+    """
 
     accept: Rule | Acceptance
     ask: Asker
+    judges_last: bool = False
     judged: int | None = None
 
     @property
@@ -72,12 +79,16 @@ class Accepting:
         self.judged = latest
         verdict = await self.accept.holds(state.answers[latest].text, self.ask, state)
         state = state.with_answer(latest, state.answers[latest].measured(verdict.facts))
-        move = in_order(state, accepted=bool(verdict.holds))
+        accepted = bool(verdict.holds)
+        if not (accepted or state.open):
+            return Move(latest, _REFUSED), state
+        move = in_order(state, accepted=accepted)
         return (move if verdict.holds is not None else replace(move, facts=_UNKNOWN)), state
 
     def takes_last(self, state: CascadeState) -> bool:
         """Accept whatever comes when no stage is left."""
-        return not state.open
+        judges = self.judges_last and isinstance(self.accept, Rule)
+        return not state.open and (not judges or state.latest == self.judged)
 
 
 @dataclass(eq=False)
@@ -140,6 +151,7 @@ class Attempts:
     names: tuple[str, ...]
     decider: Decider
     ask: Asker
+    carry: Carry | None = None
     state: CascadeState = field(init=False)
     failures: list[MissingAnswer] = field(default_factory=list, init=False)
     verdicts: list[dict[str, object]] = field(default_factory=list, init=False)
@@ -156,6 +168,8 @@ class Attempts:
                 return self._taken(self.state.latest)
             move = await self._move()
             if move.stage in self.state.answers:
+                if self.carry is not None and move.facts.get("accepted", True):
+                    await self.carry.accepted(self.state, self.ask)
                 return self._taken(move.stage)
             await self._attempt(move.stage)
 
@@ -204,7 +218,7 @@ class Attempts:
         """Ask a stage."""
         branch = self.stages[stage - (len(self.state.names) - len(self.stages))]
         usage, began = self.ask.spent()
-        answer = await attempt(branch.name, branch())
+        answer = await attempt(branch.name, self._asked(branch))
         if isinstance(answer, Text):
             if self.state.latest is None:
                 self.state = replace(self.state, query=answer.query.root)
@@ -214,6 +228,14 @@ class Attempts:
         else:
             self.state = self.state.with_failure(stage)
             self._note_failure(answer)
+
+    async def _asked(self, branch: LazyBranch[Text]) -> Text:
+        """Ask a branch, with what is carried to it."""
+        if self.carry is None:
+            return await branch()
+        question = await branch.question()
+        query = await self.carry.query(question, self.state, self.ask)
+        return replace(await branch(query), query=question)
 
     def _note_failure(self, failure: MissingAnswer) -> None:
         self.failures.append(failure)

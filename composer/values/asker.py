@@ -26,8 +26,16 @@ class LazyBranch(Protocol[Result_co]):
 
     name: str
 
-    async def __call__(self) -> Result_co:
-        """Run the branch, or return its value if it ran before."""
+    async def question(self) -> Query:
+        """Return the query that the branch is asked."""
+        ...
+
+    async def __call__(self, query: Query | None = None) -> Result_co:
+        """Run the branch, or return its value if it ran before.
+
+        With a `query`, it runs on that one in place of its own; what does not depend on its query
+        is not done again.
+        """
         ...
 
 

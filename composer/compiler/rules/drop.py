@@ -52,6 +52,8 @@ def settled_cascade(graph: Graph, node: Node, stages: Node) -> Node | None:
     accept = node.get("accept")
     if not (isinstance(accept, Rule) and accept.expression == Constant(value=True)):
         return None
+    if node.get("carry") is not None:
+        return None
     attempts = node.inputs[1:] if node.inputs[0].port is Port.QUERY else node.inputs
     names = unique(attempt.asks.title if attempt.asks else attempt.title for attempt in attempts)
     return graph.node("fallback", attempts, {"names": names}, graph.places.get(node))

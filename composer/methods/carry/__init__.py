@@ -1,0 +1,1 @@
+"""What the next stage of a cascade is told beside the question."""
