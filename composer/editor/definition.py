@@ -13,6 +13,7 @@ from composer.editor.cursor import cursor
 from composer.editor.slots import slot
 from composer.editor.subjects import Parameter, subject
 from composer.syntax import read, tree
+from composer.values.typed import Resolve
 
 if TYPE_CHECKING:
     from composer.editor.buffer import Buffer
@@ -51,7 +52,8 @@ def _data(buffer: Buffer, at: Cursor) -> Place | None:
     if word is None or word.type != "STRING" or marked is None:
         return None
     name = word.text[1:-1]
-    path = Path(buffer.context.find(name, buffer.scope, word.place, must_exist=False))
+    mark = Resolve(must_exist=False, written=marked.written)
+    path = Path(buffer.context.find(name, buffer.scope, word.place, mark))
     return Place(Source(str(path), ""), 0, 0) if path.is_file() else None
 
 

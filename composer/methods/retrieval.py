@@ -14,7 +14,7 @@ from composer.methods.mistakes import PartError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Fit", "best_passages"]
+__all__ = ["Fit", "PassageIndex", "best_passages", "has_words"]
 
 Fit = Literal["bm25", "tfidf"]
 
@@ -32,12 +32,15 @@ def best_passages(path: str, question: str, k: int, by: Fit) -> list[tuple[str, 
     """
     status = Path(path).stat()
     index = _index(path, by, (status.st_mtime_ns, status.st_size))
-    scores = index.scores(question)
-    order = sorted(range(len(scores)), key=lambda at: -scores[at])
-    return [(index.passages[at], scores[at]) for at in order[:k] if scores[at] > 0]
+    return [(index.passages[at], score) for at, score in index.best(question, k)]
 
 
-class _Index:
+def has_words(passage: str) -> bool:
+    """Say whether a passage has a word, without which it cannot be looked up."""
+    return re.search(WORD, passage) is not None
+
+
+class PassageIndex:
     """How much each word says of each passage."""
 
     def __init__(self, passages: Sequence[str], by: Fit) -> None:
@@ -56,6 +59,12 @@ class _Index:
             idf = np.log1p((len(passages) - frequencies + 0.5) / (frequencies + 0.5))
             self.weights = matrix.tocsr().multiply(idf).tocsr()
 
+    def best(self, question: str, k: int) -> list[tuple[int, float]]:
+        """Return the places of the best `k` passages, with scores, none without a shared word."""
+        scores = self.scores(question)
+        order = sorted(range(len(scores)), key=lambda at: -scores[at])
+        return [(at, scores[at]) for at in order[:k] if scores[at] > 0]
+
     def scores(self, question: str) -> list[float]:
         """Return the score of each passage; with BM25 a word of the question counts once."""
         terms = self.words.transform([question])
@@ -65,16 +74,16 @@ class _Index:
 
 
 @lru_cache(maxsize=16)
-def _index(path: str, by: Fit, stamp: tuple[int, int]) -> _Index:
+def _index(path: str, by: Fit, stamp: tuple[int, int]) -> PassageIndex:
     del stamp
     passages = _passages(Path(path))
-    if not any(re.search(WORD, passage) for passage in passages):
+    if not any(map(has_words, passages)):
         raise PartError(
             "E504",
             f"`{path}` has no passages with words in them",
             "write passages of text, with empty lines between them",
         )
-    return _Index(passages, by)
+    return PassageIndex(passages, by)
 
 
 def _passages(path: Path) -> list[str]:

@@ -146,6 +146,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "carry": {
         "answer": "carry.conversation.LastAnswer",
         "history": "carry.conversation.History",
+        "demonstrations": "carry.demonstrations.Demonstrations",
     },
     "policy": {
         "one": "policies.choosing.One",

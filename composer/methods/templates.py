@@ -288,6 +288,21 @@ Proposed answer:
 Is the proposed answer correct? Reply with yes or no.
 """
 
+_DEMONSTRATIONS = """
+{% for pair in fields.solved %}
+Question:
+{{ pair.query }}
+
+Answer:
+{{ pair.answer }}
+
+{% endfor %}
+Question:
+{{ query }}
+
+Answer:
+"""
+
 _EARLIER_ANSWER = """
 {{ query }}
 
@@ -302,6 +317,7 @@ TEMPLATES: dict[str, Template] = {
     "aggregate": Template(text=_AGGREGATE),
     "analyse": Template(text=_ANALYSE),
     "debate": Template(text=_DEBATE),
+    "demonstrations": Template(text=_DEMONSTRATIONS),
     "earlier_answer": Template(text=_EARLIER_ANSWER),
     "genfuser": Template(text=_GENFUSER),
     "judge_answer": Template(text=_JUDGE_ANSWER),
@@ -327,4 +343,5 @@ answer, `analyse` and `synthesis` of a panel of models, `judge_answer`, `judge_p
 `judge_score` after MT-Bench (arXiv:2306.05685), `peer_review` after LLM-PeerReview
 (arXiv:2512.23213), `subquestion` after least-to-most prompting (arXiv:2205.10625), `same_meaning`
 of two answers, `verify` after AutoMix (arXiv:2310.12963), `earlier_answer` after DER
-(arXiv:2412.07448), and `plain`, the question itself."""
+(arXiv:2412.07448), `demonstrations` after EcoAssistant (arXiv:2310.03046), and `plain`, the
+question itself."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from composer.backends import Declaration
@@ -12,7 +13,7 @@ from composer.specs.content import file_digest, json_digest
 from composer.specs.option_models import OptionModel
 from composer.values import Trainable
 from composer.values.flow import unique
-from composer.values.typed import Typed, file_of
+from composer.values.typed import Typed, file_of, written_file_of
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -131,5 +132,7 @@ def _rule(rule: Rule) -> object:
 
 
 def _field(options: BaseModel, name: str) -> object:
-    path = file_of(options, name)
+    path, written = file_of(options, name), written_file_of(options, name)
+    if written is not None:
+        return Path(written).name
     return _plain(getattr(options, name)) if path is None else file_digest(path)

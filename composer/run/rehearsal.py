@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from composer.methods import Acceptance, Rule, Standing, Stopping, Verdict
+from composer.methods import Acceptance, Carry, Rule, Standing, Stopping, Verdict
 from composer.methods.acceptances.base import in_order
 from composer.methods.post_hoc.base import AfterAnswers
 from composer.run.program import Program
@@ -155,6 +155,8 @@ def _assumed(value: object, assumption: Assumption) -> object:
             return AssumedRule(value.expression, accepts=not assumption.most)
         case Acceptance():
             return AssumedAcceptance(base=value, accepts=not assumption.most)
+        case Carry():
+            return value.reading()
         case Stopping():
             return AssumedStopping(base=value, most=assumption.most)
         case _:

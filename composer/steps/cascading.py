@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -82,7 +83,9 @@ async def cascade(
     else:
         choices = choices_of(stage_names or (), aliases, prices, recorded_costs)
         decider = Choosing(by, policy or One(), choices, ask)
-    return await Attempts(first, stages, stage_names or (), decider, ask, carry).answer()
+    attempts = Attempts(first, stages, stage_names or (), decider, ask, carry)
+    async with carry.turn() if carry is not None else nullcontext():
+        return await attempts.answer()
 
 
 @step(
@@ -103,8 +106,8 @@ async def every_stage(
 
     All of it is a fact of the answer.
     """
-    decider = AskingAll(signals, ask, last)
-    attempts = Attempts(first, stages, stage_names or (), decider, ask, carry)
+    decider, reading = AskingAll(signals, ask, last), None if carry is None else carry.reading()
+    attempts = Attempts(first, stages, stage_names or (), decider, ask, reading)
     text = await attempts.answer()
     return replace(text, facts=MappingProxyType({**text.facts, CASCADE: attempts.state}))
 
@@ -203,6 +206,16 @@ def _why_unknown(signal: Signal, model: Site) -> str:
         return "gives no log-probabilities"
     detail = signal.detail if signal.demands_detail else None
     return "" if detail is None else model.missing_detail(detail)
+
+
+@cascade.check
+def its_carry_learns_from_a_rule(site: Site) -> Iterator[Complaint]:
+    """What is kept of accepted answers needs something that accepts them."""
+    carry = site.get("carry")
+    if carry is not None and carry.needs_verdict and site.get("by") is not None:
+        text = f"`{carry.name}` keeps the answers that `accept` accepts, and here `by` decides"
+        help_ = "decide by `accept`, or only read the store: `learn = false`"
+        yield Complaint("E403", text, "accepts no answer", help_, "carry")
 
 
 @cascade.check

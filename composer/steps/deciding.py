@@ -47,9 +47,6 @@ class Decider(Protocol):
 _UNKNOWN: Mapping[str, object] = MappingProxyType({"accepted": None})
 """Facts of a move that was made because nothing could be decided."""
 
-_REFUSED: Mapping[str, object] = MappingProxyType({"accepted": False})
-"""Facts of a move to an answer that is taken only because no stage is left."""
-
 
 @dataclass(eq=False)
 class Accepting:
@@ -72,18 +69,18 @@ class Accepting:
         """Take the latest answer if it is accepted."""
         if isinstance(self.accept, Acceptance):
             state = await _with_signals(self.accept.signals, state, self.ask)
-            return self.accept.move(state), state
+            move = self.accept.move(state)
+            return replace(
+                move, facts={"accepted": move.stage in state.answers, **move.facts}
+            ), state
         latest = state.latest
         if latest is None or latest == self.judged:
             return in_order(state, accepted=False), state
         self.judged = latest
         verdict = await self.accept.holds(state.answers[latest].text, self.ask, state)
         state = state.with_answer(latest, state.answers[latest].measured(verdict.facts))
-        accepted = bool(verdict.holds)
-        if not (accepted or state.open):
-            return Move(latest, _REFUSED), state
-        move = in_order(state, accepted=accepted)
-        return (move if verdict.holds is not None else replace(move, facts=_UNKNOWN)), state
+        move = in_order(state, accepted=bool(verdict.holds) or not state.open)
+        return replace(move, facts={"accepted": verdict.holds}), state
 
     def takes_last(self, state: CascadeState) -> bool:
         """Accept whatever comes when no stage is left."""
@@ -168,8 +165,8 @@ class Attempts:
                 return self._taken(self.state.latest)
             move = await self._move()
             if move.stage in self.state.answers:
-                if self.carry is not None and move.facts.get("accepted", True):
-                    await self.carry.accepted(self.state, self.ask)
+                if self.carry is not None and move.facts.get("accepted") is True:
+                    await self.carry.accepted(self.state, move.stage, self.ask)
                 return self._taken(move.stage)
             await self._attempt(move.stage)
 

@@ -15,10 +15,14 @@ if TYPE_CHECKING:
 
 
 class Resolve:
-    """Marks an option whose text names a file, looked up from the recipe that says it."""
+    """Marks an option whose text names a file, looked up from the recipe that says it.
 
-    def __init__(self, *, must_exist: bool) -> None:
+    One that is `written` by the run lies in the recipe's own folder.
+    """
+
+    def __init__(self, *, must_exist: bool, written: bool = False) -> None:
         self.must_exist = must_exist
+        self.written = written
 
 
 FilePath = Annotated[str, Resolve(must_exist=True)]
@@ -26,6 +30,12 @@ FilePath = Annotated[str, Resolve(must_exist=True)]
 
 MaybeFile = Annotated[str | None, Resolve(must_exist=True)]
 """A path as above, or none."""
+
+WrittenFile = Annotated[str, Resolve(must_exist=False, written=True)]
+"""A file that a run writes: in the recipe's folder, of a shipped recipe in the working folder."""
+
+MaybeWritten = Annotated[str | None, Resolve(must_exist=False, written=True)]
+"""A file as above, or none."""
 
 ModelPath = Annotated[str, Resolve(must_exist=False)]
 """A folder, found like a file, or else the id of a model on a hub."""
@@ -79,6 +89,14 @@ def file_of(value: BaseModel, option: str) -> str | None:
     path = getattr(value, option)
     marks = type(value).model_fields[option].metadata
     named = any(isinstance(mark, Resolve) and mark.must_exist for mark in marks)
+    return path if named and isinstance(path, str) else None
+
+
+def written_file_of(value: BaseModel, option: str) -> str | None:
+    """Return the path in an option that names a file which a run writes; None for others."""
+    path = getattr(value, option)
+    marks = type(value).model_fields[option].metadata
+    named = any(isinstance(mark, Resolve) and mark.written for mark in marks)
     return path if named and isinstance(path, str) else None
 
 

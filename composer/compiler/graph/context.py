@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from composer import zoo
 from composer.compiler.graph.arguments import BadValueError
-from composer.compiler.graph.files import Loader, is_name, shipped
+from composer.compiler.graph.files import Loader, is_name, shipped, written_file
 from composer.compiler.graph.graph import Graph
 from composer.compiler.graph.values import Values
 from composer.diagnostics import Diagnostic
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from composer.diagnostics import Place
     from composer.syntax import tree
     from composer.trampoline import DeepCall
+    from composer.values.typed import Resolve
 
 ZOO_ITEMS: dict[str, Literal["validation", "test"]] = {
     "zoo:validation": "validation",
@@ -108,8 +109,10 @@ class Context:
         """Return the number of an occurrence of work that may be sampled, counted from 1."""
         return self.draws.setdefault((id(expr), id(scope)), len(self.draws) + 1)
 
-    def find(self, name: str, scope: Scope, place: Place, must_exist: bool) -> str:  # noqa: FBT001
+    def find(self, name: str, scope: Scope, place: Place, mark: Resolve) -> str:
         """Return the path of a file that a recipe names; `zoo:validation` is the zoo's own."""
+        if mark.written:
+            return str(written_file(scope.folder, name))
         if name in ZOO_ITEMS:
             return str(zoo.items(ZOO_ITEMS[name]))
         for base in (scope.folder, shipped()) if is_name(name) else ():
@@ -117,7 +120,7 @@ class Context:
             path = base / os.path.expanduser(name)  # noqa: PTH111
             if os.path.exists(path):  # noqa: PTH110
                 return str(path.resolve())
-        if must_exist:
+        if mark.must_exist:
             raise BadValueError(
                 Diagnostic(
                     "E501",

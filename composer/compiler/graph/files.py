@@ -29,6 +29,15 @@ def shipped() -> Path:
     return inside if inside.is_dir() else package.parent / "recipes"
 
 
+def written_file(folder: Path, name: str) -> Path:
+    """Return where a recipe of a folder writes a file; a shipped one writes to the working folder.
+
+    The package itself is never written to.
+    """
+    base = Path.cwd() if folder.is_relative_to(shipped()) else folder
+    return (base / Path(name).expanduser()).resolve()
+
+
 def root_of(folder: Path) -> Path:
     """Return the nearest parent that holds a project's marks, else the folder itself."""
     folder = folder.resolve()

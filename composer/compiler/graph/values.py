@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 
     from composer.diagnostics import Place
     from composer.methods.rule import Expression
+    from composer.values.typed import Resolve
 
 
 ARITHMETIC: dict[str, Callable[[float, float], float]] = {
@@ -88,7 +89,7 @@ class Values:
     are being worked out.
     """
 
-    find: Callable[[str, Scope, Place, bool], str]
+    find: Callable[[str, Scope, Place, Resolve], str]
     numbers: dict[tuple[int, int], tuple[tree.Expr, Scope, float]] = field(default_factory=dict)
     pending: set[tuple[int, int]] = field(default_factory=set)
 
@@ -115,7 +116,7 @@ class Values:
             return self._tuple(expr, hint, scope)
         value = self._plain(expr, hint, scope)
         if mark is not None and isinstance(value, str):
-            return self.find(value, scope, expr.place, mark.must_exist)
+            return self.find(value, scope, expr.place, mark)
         return value
 
     def typed(

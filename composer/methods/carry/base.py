@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.values import Candidates, Typed
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     from composer.methods.cascade_state import CascadeState
     from composer.values import Asker, Query
 
@@ -25,13 +28,21 @@ class Carry(Typed):
         """Whether it is told which answers were accepted."""
         return False
 
+    def reading(self) -> Carry:
+        """Return what carries the same, and keeps nothing."""
+        return self
+
+    def turn(self) -> AbstractAsyncContextManager[object]:
+        """Wait for the turn of a question, where what is carried depends on those before it."""
+        return nullcontext()
+
     @abstractmethod
     async def query(self, query: Query, state: CascadeState, ask: Asker) -> Query:
         """Return the query for the next stage, the same one where there is nothing to carry."""
 
-    async def accepted(self, state: CascadeState, ask: Asker) -> None:
-        """Learn that the latest answer was accepted."""
-        del state, ask
+    async def accepted(self, state: CascadeState, stage: int, ask: Asker) -> None:
+        """Learn that the answer of a stage was accepted."""
+        del state, stage, ask
 
 
 def with_answers(query: Query, state: CascadeState) -> Query:
