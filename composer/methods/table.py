@@ -128,6 +128,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "linucb": "estimators.bandits.LinUcb",
         "stateless_q": "estimators.bandits.StatelessQ",
         "automaton": "estimators.bandits.Automaton",
+        "post_hoc": "post_hoc.estimator.PostHoc",
     },
     "features": {
         "tfidf": "estimators.features.Tfidf",
@@ -163,6 +164,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "explore": "policies.exploring.Explore",
         "optimistic": "policies.exploring.Optimistic",
         "thompson": "policies.exploring.Thompson",
+        "expected_best": "policies.expecting.ExpectedBest",
     },
     "align": {
         "shared": "align.shared.Shared",
@@ -223,6 +225,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "verified": "signals.verified.Verified",
         "judged": "signals.judged.Judged",
         "rewarded": "signals.judged.RewardedSignal",
+        "right": "post_hoc.signals.Right",
+        "gain": "post_hoc.signals.Gain",
     },
     "grader": {
         "auto": "graders.comparing.Auto",

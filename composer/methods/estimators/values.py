@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from composer.heavy import np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -61,7 +62,9 @@ class Estimates:
 
     `spread` is each quality's standard deviation and `cost` what each answer would cost in
     dollars, empty where not known. `answered` are the places of the choices that have answered, in
-    a cascade: their answers cost nothing more. `typicality` says how typical the query is of what
+    a cascade: their answers cost nothing more. `expected_best` is how good the best answer of some
+    choices will be once all of them have answered, for sets with all that have and more; empty
+    where answers tell nothing of others. `typicality` says how typical the query is of what
     the estimator learnt from, None where it learnt nothing or keeps no such measure.
     """
 
@@ -71,6 +74,9 @@ class Estimates:
     cost: tuple[float, ...] = ()
     typicality: TypicalityRank | None = None
     answered: frozenset[int] = frozenset()
+    expected_best: Mapping[frozenset[int], float] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
 
 
 @dataclass(frozen=True, eq=False)
