@@ -143,6 +143,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "acceptance": {
         "certified": "acceptances.certified.Certified",
         "label_free": "acceptances.certified.LabelFree",
+        "pomdp": "acceptances.pomdp.Pomdp",
     },
     "carry": {
         "answer": "carry.conversation.LastAnswer",
