@@ -53,7 +53,8 @@ def _target(ctx: click.Context, param: click.Parameter, value: str | None) -> Ta
     "--target",
     callback=_target,
     metavar="WHAT=VALUE",
-    help="Calibrate the route: share=0.5 of strong calls, cost=0.001 dollars, or quality=0.8.",
+    help="Calibrate a route or a cascade: share=0.5 of strong calls, cost=0.001 dollars, or "
+    "quality=0.8.",
 )
 @click.option(
     "--folds",
@@ -126,7 +127,8 @@ def _lines(outcome: FitOutcome) -> list[str]:
         lines += [f"  {line}" for line in _report(entry.report)]
         if entry.calibrated is not None:
             calibration = entry.calibrated
-            name = (calibration.policy or {"name": "one"})["name"]
+            policy = calibration.policy or {"name": "one"}
+            name = (policy if calibration.of == "policy" else entry.part)["name"]
             setting = f"{calibration.option} = {number_text(calibration.value)}"
             lines.append(f"  {name}({setting}) for {calibration.target}")
             lines.append(reached_line(entry.report["reached"], calibration.target))

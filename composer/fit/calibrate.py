@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import random
+from abc import abstractmethod
 from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from composer.compiler.fits import CalibratedOption, specification
 from composer.diagnostics import Diagnostic, Mistakes
 from composer.diagnostics.amounts import counted, number_text
-from composer.fit.decisions import decide, outcomes, to_estimates
+from composer.fit.cascade_gains import cascade_gains
+from composer.fit.decisions import RoutedOutcomes, cascade_outcomes, decide, outcomes
 from composer.fit.gains import gains
 from composer.fit.settings import Target, not_trainable
 from composer.heavy import np
 from composer.methods import parts
+from composer.methods.cascade_replay import choosing
 from composer.methods.estimators.folds import halves
-from composer.methods.estimators.values import Predictions
+from composer.methods.estimators.values import Predictions, as_estimates
 from composer.methods.mistakes import PartError
 from composer.methods.policies.base import Policy, costs, expected_costs
 from composer.metrics import mean_interval
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-    from composer.fit.decisions import RoutedOutcomes
+    from composer.fit.cascade_gains import Baselines
+    from composer.methods.cascade_replay import EstimatesAfter, Order
+    from composer.methods.cascade_table import CascadeTable
     from composer.methods.estimators.values import Choice, Estimates, Floats, Labels
 
 STEPS = 24
@@ -32,33 +40,129 @@ STEPS = 24
 
 
 @dataclass(frozen=True, eq=False)
-class Route:
-    """A route as calibration sees it: policy, choices, labels, predictions of left-out rows."""
+class Decisions:
+    """What calibration sees: policy, choices, and labels of rows that are left out in turn."""
 
     policy: Policy
     choices: tuple[Choice, ...]
     labels: Labels
+
+    @abstractmethod
+    def outcomes(self, policy: Policy) -> RoutedOutcomes:
+        """Return what a policy's decisions come to on the rows."""
+
+    @abstractmethod
+    def take(self, rows: NDArray[np.intp]) -> Self:
+        """Return the decisions over some of the rows."""
+
+    @abstractmethod
+    def estimates(self) -> Sequence[Estimates]:
+        """Return the estimates by which is decided, as policies take them."""
+
+    @abstractmethod
+    def gains(
+        self, results: RoutedOutcomes, halves: Sequence[NDArray[np.intp]]
+    ) -> dict[str, list[float]]:
+        """Return what decisions are worth beside what knows less."""
+
+    @property
+    @abstractmethod
+    def seed(self) -> int:
+        """The seed of what is drawn."""
+
+
+@dataclass(frozen=True, eq=False)
+class Route(Decisions):
+    """A route: predictions of left-out rows decide once."""
+
     predictions: Predictions
-    seed: int
+    seed: int = 0
 
     @cached_property
-    def estimates(self) -> list[Estimates]:
-        """The predictions as policies take them."""
-        return to_estimates(self.predictions)
+    def _estimates(self) -> list[Estimates]:
+        return as_estimates(self.predictions)
+
+    def estimates(self) -> Sequence[Estimates]:
+        """Return the predictions as policies take them."""
+        return self._estimates
 
     def outcomes(self, policy: Policy) -> RoutedOutcomes:
         """Return what a policy's decisions come to on the route's rows."""
-        return outcomes(decide(policy, self.estimates, self.choices, self.seed), self.labels)
+        return outcomes(decide(policy, self._estimates, self.choices, self.seed), self.labels)
 
-    def take(self, rows: NDArray[np.intp]) -> Route:
+    def take(self, rows: NDArray[np.intp]) -> Self:
         """Return the route over some of the rows."""
         cost = None if self.predictions.cost is None else self.predictions.cost[rows]
         predictions = Predictions(self.predictions.mean[rows], self.predictions.spread[rows], cost)
         return replace(self, labels=self.labels.take(rows), predictions=predictions)
 
+    def gains(
+        self, results: RoutedOutcomes, halves: Sequence[NDArray[np.intp]]
+    ) -> dict[str, list[float]]:
+        """Return what decisions are worth beside what knows nothing of the query."""
+        return gains(self.labels, results.chosen, halves, self.seed)
+
+
+@dataclass(frozen=True, eq=False)
+class Cascade(Decisions):
+    """A cascade that decides by estimates, again after each answer.
+
+    `after` gives the estimates of all rows of the whole table; `rows` are those of this view.
+    """
+
+    table: CascadeTable
+    after: EstimatesAfter
+    baselines: Baselines
+    rows: NDArray[np.intp]
+    seed: int = 0
+
+    def _after(self, at: int, order: Order) -> Estimates:
+        return self.after(int(self.rows[at]), order)
+
+    def estimates(self) -> Sequence[Estimates]:
+        """Return the estimates before each stage, when the stages are asked in their order."""
+        orders = [tuple(range(at)) for at in range(len(self.table.begun), len(self.choices))]
+        return [
+            replace(self._after(at, order), answered=frozenset(order))
+            for order in orders
+            for at in range(len(self.rows))
+        ]
+
+    def outcomes(self, policy: Policy) -> RoutedOutcomes:
+        """Return what a policy's decisions come to on the cascade's rows."""
+        rng = random.Random(self.seed)
+        results = choosing(self.table, self._after, policy.begin(), self.choices, rng)
+        return cascade_outcomes(results, self.labels)
+
+    def take(self, rows: NDArray[np.intp]) -> Self:
+        """Return the cascade over some of the rows."""
+        return replace(
+            self,
+            labels=self.labels.take(rows),
+            table=self.table.taken(rows),
+            baselines=self.baselines.take(rows),
+            rows=self.rows[rows],
+        )
+
+    def gains(
+        self, results: RoutedOutcomes, halves: Sequence[NDArray[np.intp]]
+    ) -> dict[str, list[float]]:
+        """Return what decisions are worth beside cascades and routes that know less."""
+        del halves
+        return cascade_gains(results, self.baselines, self.seed)
+
+
+def calibrated_to(
+    decisions: Decisions, written: Policy | None, target: Target | None
+) -> tuple[CalibratedOption | None, dict[str, object]]:
+    """Calibrate decisions to a target, or say what they are worth as they are written."""
+    if target is None:
+        return None, as_written(decisions)
+    return calibrate(decisions, written, target)
+
 
 def calibrate(
-    route: Route, written: Policy | None, target: Target
+    route: Decisions, written: Policy | None, target: Target
 ) -> tuple[CalibratedOption, dict[str, object]]:
     """Set the policy's tunable option so that decisions on left-out predictions meet a target.
 
@@ -70,32 +174,31 @@ def calibrate(
     option = _tunable_option(route.policy)
     value = _setting(route, option, target)
     sides, rows = halves(route.labels.queries, route.seed), len(route.labels.queries)
-    checked, chosen = np.full(rows, np.nan), np.zeros(rows, dtype=np.intp)
+    results = RoutedOutcomes.unknown(rows)
     for training, held_out in (sides, sides[::-1]):
         half = _setting(route.take(training), option, target, strict=False)
-        outcomes = route.take(held_out).outcomes(_with_option(route.policy, option, half))
-        checked[held_out] = getattr(outcomes, target.what)
-        chosen[held_out] = outcomes.chosen
+        side = route.take(held_out)
+        results.put(held_out, side.outcomes(_with_option(route.policy, option, half)))
+    checked = getattr(results, target.what)
     reached = mean_interval(checked[~np.isnan(checked)].tolist(), seed=route.seed)
     specified = None if written is None else specification(written)
     calibrated = CalibratedOption(policy=specified, option=option, value=value, target=str(target))
-    at_target = gains(route.labels, chosen, sides, route.seed)
     report: dict[str, object] = {
         "reached": [reached.mean, reached.low, reached.high],
-        "at_target": at_target,
+        "at_target": route.gains(results, sides),
     }
     return calibrated, report
 
 
-def as_written(route: Route) -> dict[str, object]:
+def as_written(route: Decisions) -> dict[str, object]:
     """Return what the policy's decisions on left-out predictions are worth, without a target.
 
     Nothing is said of a policy that takes several choices at once.
     """
     if route.policy.many:
         return {}
-    chosen = route.outcomes(route.policy).chosen
-    return {"at_target": gains(route.labels, chosen, [np.arange(len(chosen))], route.seed)}
+    results = route.outcomes(route.policy)
+    return {"at_target": route.gains(results, [np.arange(len(results.chosen))])}
 
 
 def _tunable_option(policy: Policy) -> str:
@@ -108,7 +211,7 @@ def _tunable_option(policy: Policy) -> str:
     return policy.tunable
 
 
-def _setting(route: Route, option: str, target: Target, *, strict: bool = True) -> float:
+def _setting(route: Decisions, option: str, target: Target, *, strict: bool = True) -> float:
     """Return the best setting of an option, tried on a grid and again around the best."""
     ratings: dict[float, tuple[float, float]] = {}
     values = _settings(route)
@@ -123,7 +226,7 @@ def _setting(route: Route, option: str, target: Target, *, strict: bool = True) 
         middle = int(np.searchsorted(values, best))
         reach = max(1, len(values) // STEPS)
         places = np.linspace(max(0, middle - reach), min(len(values) - 1, middle + reach), STEPS)
-    if strict and ratings[best][0] > _allowed(target, len(route.predictions.mean)):
+    if strict and ratings[best][0] > _allowed(target, len(route.labels.queries)):
         raise _unreached(route, option, target, np.array([*ratings, values[0], values[-1]]))
     return float(best)
 
@@ -149,12 +252,13 @@ def _allowed(target: Target, rows: int) -> float:
     return 1 / rows + 0.01 if target.what == "share" else 1e-12
 
 
-def _settings(route: Route) -> Floats:
+def _settings(route: Decisions) -> Floats:
     """Return the settings to try, in order; raises Mistakes where none makes a difference."""
     of = costs if route.policy.tunable == "cost" else expected_costs
+    estimates = route.estimates()
     try:
-        dollars = np.array([of(each, route.choices) for each in route.estimates])
-        return route.policy.settings(route.predictions.mean, dollars)
+        dollars = np.array([of(each, route.choices) for each in estimates])
+        return route.policy.settings(np.array([each.quality for each in estimates]), dollars)
     except PartError as error:
         raise Mistakes([Diagnostic(error.code, error.message, help=error.help)]) from None
 
@@ -163,7 +267,7 @@ def _with_option(policy: Policy, option: str, value: float) -> Policy:
     return policy.model_copy(update={option: value})
 
 
-def _unreached(route: Route, option: str, target: Target, values: Floats) -> Mistakes:
+def _unreached(route: Decisions, option: str, target: Target, values: Floats) -> Mistakes:
     """Say what the settings that were tried reach, and where queries are too alike to part."""
     reached = [
         float(
@@ -177,8 +281,8 @@ def _unreached(route: Route, option: str, target: Target, values: Floats) -> Mis
     if min(reached) < target.value < max(reached):
         below = max(each for each in reached if each < target.value)
         above = min(each for each in reached if each > target.value)
-        alike = round((above - below) * len(route.predictions.mean))
-        rows = counted(len(route.predictions.mean), "row")
+        alike = round((above - below) * len(route.labels.queries))
+        rows = counted(len(route.labels.queries), "row")
         text += f": {alike} of {rows} have the same estimate, so they cannot be separated"
         aim = f"use {target.what}={number_text(below, 4)} or {number_text(above, 4)}"
         return not_trainable(

@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING
 from composer.compiler.graph.choices import stage_choices
 from composer.diagnostics.amounts import counted
 from composer.fit.answers import quality_of_answer
+from composer.fit.recorded import with_records
 from composer.fit.settings import not_trainable
+from composer.methods import Rule
+from composer.methods.acceptances.base import Acceptance
 from composer.methods.cascade_table import CascadeRow, CascadeTable
+from composer.methods.post_hoc.base import AfterAnswers
+from composer.methods.signals.learned import LearnedSignal, with_inner
 from composer.specs.content import file_digest
 from composer.steps.cascading import CASCADE
+from composer.values import Port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,21 +30,47 @@ if TYPE_CHECKING:
     from composer.recipe import Recipe
 
 
+def table_of(node: Node, settings: FitSettings, *, labelled: bool = True) -> CascadeTable:
+    """Return what every stage of a cascade answers, with all signals that its parts read.
+
+    The parts of one cascade share the table: stages are asked once in a fit.
+    """
+    key = (node.direct_inputs, labelled)
+    if key not in settings.tables:
+        signals = measured_signals(node)
+        settings.tables[key] = cascade_table(node, settings, signals, labelled=labelled)
+    table: CascadeTable = settings.tables[key]
+    return table
+
+
+def measured_signals(node: Node) -> tuple[Signal, ...]:
+    """Return the signals that what decides in a cascade reads, without the learned ones."""
+    signals: list[Signal] = []
+    for value in node.values().values():
+        match value:
+            case Rule():
+                signals += sorted(value.signals(), key=str)
+            case Acceptance() | AfterAnswers():
+                signals += value.signals
+    return tuple(each for each in with_inner(signals) if not isinstance(each, LearnedSignal))
+
+
 def cascade_table(
     node: Node, settings: FitSettings, signals: Sequence[Signal], *, labelled: bool = True
 ) -> CascadeTable:
     """Ask every stage of a cascade all questions of the data, and measure signals on the answers.
 
-    With `labelled`, answers are graded as `eval` grades them, and rows without any grade are left
-    out. Without, they are graded where the rows have references or judgements. Rows on which all
-    stages failed are left out too.
+    Where the data recorded the answers of its models, these are used, and nobody is asked. With
+    `labelled`, answers are graded as `eval` grades them, and rows without any grade are left out.
+    Without, they are graded where the rows have references or judgements. Rows on which all stages
+    failed are left out too.
     """
     from composer.evaluate import read_rows
     from composer.evaluate.grading import opened
     from composer.evaluate.recipes import data_names, declarations
 
     rows = read_rows(settings.data)
-    recipe = every_stage_recipe(settings.recipe, node, signals)
+    recipe = with_records(every_stage_recipe(settings.recipe, node, signals), settings.data)
     settings.tell(f"asking every stage of `{node.op}` {counted(len(rows), 'question')}")
     states = list(_states(recipe, rows))
     models = declarations(settings.recipe)
@@ -57,7 +89,8 @@ def cascade_table(
         text = f"no row of {settings.data} can be used to fit `{node.op}`"
         help_ = "give rows with a `reference`, or with recorded answers that are judged"
         raise not_trainable(text, help_ if labelled else "see what fails with `compose run`")
-    return CascadeTable(stage_names(node), tuple(table_rows), file_digest(settings.data))
+    begun = () if node.direct_inputs[0].port is Port.QUERY else (0,)
+    return CascadeTable(stage_names(node), tuple(table_rows), file_digest(settings.data), begun)
 
 
 def stage_names(node: Node) -> tuple[str, ...]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Self
 
 from composer.heavy import np
-from composer.methods.estimators.values import Estimates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from composer.methods.estimators.values import Choice, Floats, Labels, Predictions
+    from composer.methods.cascade_replay import Replayed
+    from composer.methods.estimators.values import Choice, Estimates, Floats, Labels
     from composer.methods.policies.base import Policy
 
 
@@ -30,13 +30,16 @@ class RoutedOutcomes:
     share: Floats
     chosen: NDArray[np.intp]
 
+    @classmethod
+    def unknown(cls, rows: int) -> Self:
+        """Return outcomes of so many rows, to be put in."""
+        quality, cost, share = np.full((3, rows), np.nan)
+        return cls(quality, cost, share, np.zeros(rows, dtype=np.intp))
 
-def to_estimates(predictions: Predictions) -> list[Estimates]:
-    """Return predictions as policies take them, a value a query."""
-    mean, spread = predictions.mean.tolist(), predictions.spread.tolist()
-    cost = [()] * len(mean) if predictions.cost is None else predictions.cost.tolist()
-    rows = zip(mean, spread, cost, strict=True)
-    return [Estimates(tuple(q), "", tuple(s), tuple(c)) for q, s, c in rows]
+    def put(self, rows: NDArray[np.intp], some: RoutedOutcomes) -> None:
+        """Put the outcomes of some rows in their places."""
+        for each in fields(self):
+            getattr(self, each.name)[rows] = getattr(some, each.name)
 
 
 def decide(
@@ -54,6 +57,12 @@ def outcomes(chosen: NDArray[np.intp], labels: Labels) -> RoutedOutcomes:
     rows = np.arange(len(chosen))
     strong = (chosen == strongest(labels)).astype(float)
     return RoutedOutcomes(labels.quality[rows, chosen], labels.cost[rows, chosen], strong, chosen)
+
+
+def cascade_outcomes(results: Replayed, labels: Labels) -> RoutedOutcomes:
+    """Return what a cascade's decisions came to; its share is that of rows that ask the strong."""
+    strong = results.asked[:, strongest(labels)].astype(float)
+    return RoutedOutcomes(results.quality, results.cost, strong, results.chosen)
 
 
 def strongest(labels: Labels) -> int:

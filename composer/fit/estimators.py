@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from composer.compiler.fits import choices_of
 from composer.compiler.plan.option_text import declared_text
 from composer.diagnostics.amounts import counted
-from composer.fit.calibrate import Route, as_written, calibrate
+from composer.fit.calibrate import Cascade, Decisions, Route, calibrated_to
+from composer.fit.cascade_gains import Baselines
+from composer.fit.cascades import table_of
 from composer.fit.costs import cost_notes, demand_route_costs, held_out_costs, priced_labels
 from composer.fit.embeddings import encode_once
 from composer.fit.gains import foreign_losses
@@ -19,16 +21,16 @@ from composer.fit.validation import facts, validate
 from composer.heavy import np
 from composer.methods.estimators.costs import cost_lines, known_means, with_costs
 from composer.methods.estimators.folds import by_tag, out_of_fold, shuffled
+from composer.methods.estimators.values import as_estimates
 from composer.values import Port
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from composer.compiler.fits import CalibratedOption
     from composer.compiler.graph import Node
     from composer.fit.settings import FitSettings
     from composer.methods.estimators.base import Learned
-    from composer.methods.estimators.values import Labels, Predictions
+    from composer.methods.estimators.values import Labels
 
 _SHOWN = 3
 LEAST_FOLDS = 2
@@ -36,11 +38,12 @@ LEAST_FOLDS = 2
 
 def train_estimator(part: Learned, node: Node, settings: FitSettings) -> TrainingResult:
     """Teach an estimator of a route's choices, say how well it does, and calibrate the route."""
-    if node.port is not Port.DECISION:
-        text = f"`{part.name}` can only be fitted inside of a `route`"
+    table = table_of(node, settings) if node.op == "cascade" else None
+    if table is None and node.port is not Port.DECISION:
+        text = f"`{part.name}` can only be fitted inside of a `route` or a `cascade`"
         raise not_trainable(text, "write `route(by = ...) -> [a, b]`")
-    labels = outcomes_of(node, settings)
-    notes = _examined(labels, settings.folds)
+    labels = outcomes_of(node, settings) if table is None else table.labels
+    notes = examined(labels, settings.folds)
     demand_route_costs(node, known_means(labels), settings)
     encode_once(part, labels.queries, settings)
     splits = shuffled(labels.queries, settings.folds, settings.seed)
@@ -61,24 +64,32 @@ def train_estimator(part: Learned, node: Node, settings: FitSettings) -> Trainin
         report |= guard.report
     notes += tuple(part.notes(states["state"], declared_text))
     predictions = with_costs(predictions, held_out_costs(labels, splits))
-    calibrated, reached = _calibrated(node, settings, labels, predictions)
+    choices = choices_of(node)
+    policy, priced = node.settled("policy"), priced_labels(labels, choices)
+    decisions: Decisions
+    if table is None:
+        decisions = Route(policy, choices, priced, predictions, settings.seed)
+    else:
+        baselines = Baselines.of(table, splits, settings.seed)
+        estimates = as_estimates(predictions)
+        every = np.arange(len(table.rows))
+        decisions = Cascade(
+            policy,
+            choices,
+            priced,
+            table,
+            lambda at, _: estimates[at],
+            baselines,
+            every,
+            settings.seed,
+        )
+    calibrated, reached = calibrated_to(decisions, node.get("policy"), settings.target)
     notes += (*foreign_losses(report), *alarm_note(report))
     rows = len(labels.queries)
     return TrainingResult(labels.names, rows, states, {**report, **reached}, calibrated, notes)
 
 
-def _calibrated(
-    node: Node, settings: FitSettings, labels: Labels, predictions: Predictions
-) -> tuple[CalibratedOption | None, dict[str, object]]:
-    written, choices = node.get("policy"), choices_of(node)
-    priced = priced_labels(labels, choices)
-    route = Route(node.settled("policy"), choices, priced, predictions, settings.seed)
-    if settings.target is None:
-        return None, as_written(route)
-    return calibrate(route, written, settings.target)
-
-
-def _examined(labels: Labels, folds: int) -> tuple[str, ...]:
+def examined(labels: Labels, folds: int) -> tuple[str, ...]:
     """Refuse labels that teach nothing of a choice; return what else a person should know."""
     different = len(set(labels.queries))
     if different < folds:

@@ -22,10 +22,14 @@ from composer.fit.estimators import train_estimator
 from composer.fit.fuses import train_mapping, train_part
 from composer.fit.selectors import train_selector
 from composer.fit.settings import FitSettings, TrainingResult, nearest, not_trainable
+from composer.fit.stages import train_acceptance, train_after_answers, train_signal
+from composer.methods.acceptances.base import LearnedAcceptance
 from composer.methods.align.mapped import Mapped
 from composer.methods.estimators.base import Learned
 from composer.methods.fitted import TrainablePart
+from composer.methods.post_hoc.base import AfterAnswers
 from composer.methods.selecting import LearnedSelector
+from composer.methods.signals.learned import LearnedSignal
 from composer.quiet import quiet
 from composer.specs.content import file_digest
 
@@ -45,6 +49,9 @@ TRAINERS: dict[type[Trainable], Trainer] = {
     LearnedSelector: train_selector,
     TrainablePart: train_part,
     Mapped: train_mapping,
+    AfterAnswers: train_after_answers,
+    LearnedAcceptance: train_acceptance,
+    LearnedSignal: train_signal,
 }
 """The trainer of each class of parts; a part is trained by that of its nearest class."""
 

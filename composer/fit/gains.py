@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 
 BASELINES = {
     "over_single": "the best single choice, {single}",
+    "over_last": "always the last stage",
     "over_length": "prompt length with the same shares",
     "over_zero": "the zero-router at the same mean cost",
+    "over_probability": "one threshold on the probability of the answer at the same mean cost",
+    "over_router": "a linear router of questions at the same mean cost",
 }
-"""What a route is compared with, and how it is called."""
+"""What a route or a cascade is compared with, and how it is called."""
 
 
 def gains(

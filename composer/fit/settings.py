@@ -67,7 +67,8 @@ class FitSettings:
 
     `how` grades the answers of choices that have to be asked; `shrink` lets estimates of foreign
     queries shrink towards a safe prior. With `cache`, what choices came to is kept, and not asked
-    again; `tell` is called with what is done, in words.
+    again; `tell` is called with what is done, in words. `tables` keeps what the stages of a cascade
+    answered during one fit.
     """
 
     recipe: Recipe
@@ -79,6 +80,7 @@ class FitSettings:
     shrink: bool = True
     cache: bool = False
     tell: Callable[[str], None] = _silent
+    tables: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

@@ -141,6 +141,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "pretrained": "estimators.pretrained.Pretrained",
     },
     "acceptance": {
+        "thresholds": "acceptances.thresholds.Thresholds",
         "certified": "acceptances.certified.Certified",
         "label_free": "acceptances.certified.LabelFree",
         "pomdp": "acceptances.pomdp.Pomdp",

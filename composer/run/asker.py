@@ -87,10 +87,12 @@ class RunAsker:
         """Run slow arithmetic in a thread."""
         return await asyncio.to_thread(_call, function)
 
-    async def together(self, work: Callable[[Sequence[Item]], Sequence[T]], item: Item) -> T:
+    async def together(
+        self, work: Callable[[Sequence[Item]], Sequence[T]], item: Item, part: str = ""
+    ) -> T:
         """Run slow arithmetic on an item, together with those of other queries at this step."""
-        gatherings = self.context.gatherings
-        gathering: Gathering[Item, T] = gatherings.setdefault(self.event.id, Gathering(work))
+        gatherings, key = self.context.gatherings, (self.event.id, part)
+        gathering: Gathering[Item, T] = gatherings.setdefault(key, Gathering(work))
         return await gathering.outcome(item)
 
     async def ask(self, request: Request[T]) -> T:

@@ -65,8 +65,8 @@ CANNOT = "E302"
 class RunContext:
     """What all requests of a run share: clients, prices by model, the cache and the budget.
 
-    `gatherings` are, by step, the queries whose arithmetic is done together; `draws` are the
-    requests that have several draws.
+    `gatherings` are, by step and part, the queries whose arithmetic is done together; `draws` are
+    the requests that have several draws.
     """
 
     clients: ModelClients
@@ -74,7 +74,7 @@ class RunContext:
     cache: AnswerCache | None = None
     budget: RunBudget | None = None
     digests: ModelDigests = field(default_factory=ModelDigests)
-    gatherings: dict[str, Gathering[Any, Any]] = field(default_factory=dict)
+    gatherings: dict[tuple[str, str], Gathering[Any, Any]] = field(default_factory=dict)
     draws: SharedDraws = field(default_factory=SharedDraws)
 
 

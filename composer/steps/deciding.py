@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from composer.methods import Acceptance, Choice, Rule
 from composer.methods.acceptances.base import in_order
+from composer.methods.cascade_replay import chosen_stage
 from composer.methods.cascade_state import CascadeState, Move, StageAnswer
 from composer.methods.post_hoc.base import AfterAnswers
-from composer.methods.signals.base import measured
+from composer.methods.signals.learned import LearnedSignal, with_signals
 from composer.values import MissingAnswer, Query, Text, Usage
 from composer.values.finite import require_finite
 from composer.values.flow import unique
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from composer.methods import Carry, Estimator, Policy
-    from composer.methods.estimators.values import Estimates
     from composer.methods.signals.base import Signal
     from composer.values import Asker, LazyBranch, MaybeMissing
     from composer.values.card import Price
@@ -68,7 +68,7 @@ class Accepting:
     async def move(self, state: CascadeState) -> tuple[Move, CascadeState]:
         """Take the latest answer if it is accepted."""
         if isinstance(self.accept, Acceptance):
-            state = await _with_signals(self.accept.signals, state, self.ask)
+            state = await with_signals(self.accept.signals, state, self.ask)
             move = self.accept.move(state)
             return replace(
                 move, facts={"accepted": move.stage in state.answers, **move.facts}
@@ -77,6 +77,9 @@ class Accepting:
         if latest is None or latest == self.judged:
             return in_order(state, accepted=False), state
         self.judged = latest
+        learned = [each for each in self.accept.signals() if isinstance(each, LearnedSignal)]
+        inner = [signal for each in learned for signal in each.signals]
+        state = await with_signals(inner, state, self.ask)
         verdict = await self.accept.holds(state.answers[latest].text, self.ask, state)
         state = state.with_answer(latest, state.answers[latest].measured(verdict.facts))
         move = in_order(state, accepted=bool(verdict.holds) or not state.open)
@@ -105,12 +108,12 @@ class Choosing:
     async def move(self, state: CascadeState) -> tuple[Move, CascadeState]:
         """Choose the stage that the policy gives most weight."""
         if isinstance(self.by, AfterAnswers):
-            state = await _with_signals(self.by.signals, state, self.ask)
+            state = await with_signals(self.by.signals, state, self.ask)
         estimates = await self.by.estimate_after(state, self.choices, self.ask)
         quality = dict(zip(state.names, estimates.quality, strict=True))
         require_finite(quality, f"the estimate by `{self.by.name}` of")
         facts = {"estimates": quality, "because": estimates.because}
-        stage = chosen_stage(self.policy, estimates, self.choices, state, self.ask)
+        stage = chosen_stage(self.policy, estimates, self.choices, state, self.ask.rng)
         return Move(stage, facts), state
 
     def takes_last(self, state: CascadeState) -> bool:
@@ -130,7 +133,7 @@ class AskingAll:
     async def move(self, state: CascadeState) -> tuple[Move, CascadeState]:
         """Ask the next stage; a signal that fails is not known."""
         for signal in self.signals:
-            measuring = await attempt(str(signal), _with_signals((signal,), state, self.ask))
+            measuring = await attempt(str(signal), with_signals((signal,), state, self.ask))
             state = measuring if isinstance(measuring, CascadeState) else state
         return in_order(state, accepted=not state.open), state
 
@@ -272,33 +275,6 @@ def choices_of(
         Choice(name, alias, None, price, cost)
         for name, alias, price, cost in zip(names, aliases, prices, recorded_costs, strict=True)
     )
-
-
-def chosen_stage(
-    policy: Policy,
-    estimates: Estimates,
-    choices: tuple[Choice, ...],
-    state: CascadeState,
-    ask: Asker,
-) -> int:
-    """Return the stage with most weight; one that failed has no quality."""
-    quality = [-math.inf if at in state.failed else q for at, q in enumerate(estimates.quality)]
-    known = replace(estimates, quality=tuple(quality), answered=state.answered)
-    weights = policy.weigh(known, choices, ask.rng)
-    live = [at for at in range(len(choices)) if at not in state.failed]
-    return max(live, key=lambda at: weights[at])
-
-
-async def _with_signals(
-    signals: tuple[Signal, ...], state: CascadeState, ask: Asker
-) -> CascadeState:
-    """Return the state with signals measured on the latest answer."""
-    latest = state.latest
-    if latest is None:
-        return state
-    known = state.answers[latest].signals
-    more = await measured(tuple(s for s in signals if str(s) not in known), state, ask)
-    return state.with_answer(latest, state.answers[latest].measured(more))
 
 
 def _stage_answer(text: Text, before: Usage, began: float, ask: Asker) -> StageAnswer:

@@ -98,11 +98,12 @@ class Asker(Protocol):
         ...
 
     async def together(
-        self, work: Callable[[Sequence[Item]], Sequence[Result]], item: Item
+        self, work: Callable[[Sequence[Item]], Sequence[Result]], item: Item, part: str = ""
     ) -> Result:
         """Run slow arithmetic on an item, in one go with the items of other queries at this step.
 
-        `work` returns a result for each of several items. It is the same for all queries.
+        `work` returns a result for each of several items. It is the same for all queries, and for
+        all calls of one `part` at this step.
         """
         ...
 

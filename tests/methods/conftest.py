@@ -33,7 +33,8 @@ class Script:
     def note(self, **facts):
         self.notes |= facts
 
-    async def together(self, work, item):
+    async def together(self, work, item, part=""):
+        del part
         self.computed += 1
         return work([item])[0]
 

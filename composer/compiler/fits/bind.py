@@ -80,7 +80,10 @@ def _bound(
 
         def fitted_part(part: Trainable, option: str = option) -> Trainable:
             key = Learner(node, option, part).key
-            if (calibrated := entries[key].calibrated) is not None:
+            calibrated = entries[key].calibrated
+            if calibrated is not None and calibrated.of == "part":
+                part = part.model_copy(update={calibrated.option: calibrated.value})
+            elif calibrated is not None:
                 updates["policy"] = _calibrated(node, calibrated)
             return part.bound(fits[key])
 
@@ -154,7 +157,7 @@ def _policy(
     learner: Learner, entry: ManifestEntry, manifest: FitManifest, recipe: Path
 ) -> Iterator[Diagnostic]:
     calibrated = entry.calibrated
-    if calibrated is None:
+    if calibrated is None or calibrated.of == "part":
         return
     policy = learner.node.values().get("policy")
     now = None if policy is None else specification(policy)

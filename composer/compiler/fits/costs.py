@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from composer.compiler.graph import Node
 
 
-def choices_of(route: Node) -> tuple[Choice, ...]:
-    """Return the choices of a route's node, without their models."""
-    columns = (route.get(each) for each in ("names", "aliases", "prices", "recorded_costs"))
+def choices_of(node: Node) -> tuple[Choice, ...]:
+    """Return the choices of a route, or the stages of a cascade, without their models."""
+    names = "stage_names" if node.op == "cascade" else "names"
+    columns = (node.get(each) for each in (names, "aliases", "prices", "recorded_costs"))
     return tuple(
         Choice(name, aliases, None, price, cost)
         for name, aliases, price, cost in zip(*columns, strict=True)

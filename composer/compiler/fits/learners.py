@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from composer.compiler.graph import topological
 from composer.diagnostics import Diagnostic, Mistakes
 from composer.methods import Rule, Signal
+from composer.methods.signals.learned import LearnedSignal
 from composer.specs.content import file_digest, json_digest
 from composer.values import ANSWER_PORTS, Trainable
 from composer.values.typed import Typed, file_of
@@ -96,14 +97,13 @@ def replace_trainable(value: object, change: Callable[[Trainable], Trainable]) -
     """Return an option's value with every trainable part in it changed."""
     match value:
         case Trainable() if value.open:
-            return change(value)
+
+            def change_signal(part: Trainable) -> Trainable:
+                return change(part) if isinstance(part, LearnedSignal) else part
+
+            return change(_with_fields(value, change_signal))
         case Typed():
-            fields = {name: getattr(value, name) for name in type(value).model_fields}
-            new_fields = {name: replace_trainable(field, change) for name, field in fields.items()}
-            changed_fields = {
-                name: field for name, field in new_fields.items() if field is not fields[name]
-            }
-            return value.model_copy(update=changed_fields) if changed_fields else value
+            return _with_fields(value, change)
         case Rule():
             return value.with_signals(lambda signal: _changed_signal(signal, change))
         case tuple():
@@ -111,6 +111,19 @@ def replace_trainable(value: object, change: Callable[[Trainable], Trainable]) -
             return items if any(a is not b for a, b in zip(items, value, strict=True)) else value
         case _:
             return value
+
+
+Part = TypeVar("Part", bound=Typed)
+
+
+def _with_fields(part: Part, change: Callable[[Trainable], Trainable]) -> Part:
+    """Return a part with every trainable part in its options changed."""
+    fields = {name: getattr(part, name) for name in type(part).model_fields}
+    new_fields = {name: replace_trainable(field, change) for name, field in fields.items()}
+    changed_fields = {
+        name: field for name, field in new_fields.items() if field is not fields[name]
+    }
+    return part.model_copy(update=changed_fields) if changed_fields else part
 
 
 def _changed_signal(signal: Signal, change: Callable[[Trainable], Trainable]) -> Signal:
@@ -126,19 +139,27 @@ def specification(part: Typed) -> dict[str, object]:
 
 
 def _parts(value: object) -> Iterator[Trainable]:
-    """Yield the trainable parts in an option's value; those inside of one are its own business."""
+    """Yield the trainable parts in an option's value.
+
+    Those inside of one are its own business, but for learned signals: they come before it.
+    """
     match value:
         case Trainable() if value.open:
+            yield from (part for part in _field_parts(value) if isinstance(part, LearnedSignal))
             yield value
         case Typed():
-            for name in type(value).model_fields:
-                yield from _parts(getattr(value, name))
+            yield from _field_parts(value)
         case Rule():
             for signal in sorted(value.signals(), key=str):
                 yield from _parts(signal)
         case tuple():
             for item in value:
                 yield from _parts(item)
+
+
+def _field_parts(part: Typed) -> Iterator[Trainable]:
+    for name in type(part).model_fields:
+        yield from _parts(getattr(part, name))
 
 
 def _plain(part: Typed, name: str) -> object:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import shlex
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -39,15 +39,16 @@ class FitData(_FrozenRecord):
 
 
 class CalibratedOption(_FrozenRecord):
-    """An option of a route's policy that was set to reach a target.
+    """An option that was set to reach a target: of the policy, or of the fitted part itself.
 
     `policy` is the one that the recipe names, None where it names none.
     """
 
-    policy: dict[str, object] | None
+    policy: dict[str, object] | None = None
     option: str
     value: float
     target: str
+    of: Literal["policy", "part"] = "policy"
 
 
 class ManifestEntry(_FrozenRecord):

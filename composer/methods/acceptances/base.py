@@ -37,10 +37,11 @@ class Acceptance(Typed):
 class LearnedAcceptance(Acceptance, FittedPart):
     """An acceptance that `compose fit` fits on what every stage answers.
 
-    `tunable` names the option that `--target` sets, if it has one.
+    `targets` are the kinds of `--target` that it can be fitted to: `share`, `cost`, `quality`. For
+    each it has an option of that name, which `compose fit --target` sets before it fits.
     """
 
-    tunable: ClassVar[str] = ""
+    targets: ClassVar[tuple[str, ...]] = ()
 
     @property
     def labelled(self) -> bool:

@@ -133,3 +133,11 @@ class Predictions:
     def of(cls, mean: Floats, spread: Floats | None = None, cost: Floats | None = None) -> Self:
         """Return predictions whose spread may be unknown."""
         return cls(mean, np.full_like(mean, np.nan) if spread is None else spread, cost)
+
+
+def as_estimates(predictions: Predictions, because: str = "") -> list[Estimates]:
+    """Return predictions as policies take them, a value a query."""
+    mean, spread = predictions.mean.tolist(), predictions.spread.tolist()
+    cost = [()] * len(mean) if predictions.cost is None else predictions.cost.tolist()
+    rows = zip(mean, spread, cost, strict=True)
+    return [Estimates(tuple(q), because, tuple(s), tuple(c)) for q, s, c in rows]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
-from composer.methods.estimators.base import Estimator
-from composer.methods.estimators.values import Estimates
+from composer.methods.estimators.base import Estimator, asked_of
+from composer.methods.estimators.costs import line_costs, with_costs
+from composer.methods.estimators.values import as_estimates
 from composer.methods.fitted import FittedPart
 from composer.methods.mistakes import PartError
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from composer.methods.cascade_state import CascadeState
     from composer.methods.cascade_table import CascadeTable
-    from composer.methods.estimators.values import Choice, Predictions
+    from composer.methods.estimators.values import Choice, Estimates, Predictions
     from composer.methods.signals.base import Signal
     from composer.values import Asker, Query, State
 
@@ -54,14 +55,25 @@ class AfterAnswers(Estimator, FittedPart):
     ) -> Estimates:
         """Estimate the quality of every stage by the answers so far."""
         del choices
+        return await ask.together(self.judge, cascade)
 
-        def judge(many: Sequence[CascadeState]) -> list[Estimates]:
-            found = self.predict(self.state(), many)
-            cost = [()] * len(many) if found.cost is None else found.cost.tolist()
-            rows = zip(found.mean.tolist(), found.spread.tolist(), cost, strict=True)
-            return [Estimates(tuple(q), f"`{self.name}`", tuple(s), tuple(c)) for q, s, c in rows]
+    def judge(self, cascades: Sequence[CascadeState]) -> list[Estimates]:
+        """Return the estimates of many states, at once."""
+        costs = None if self.fitted is None else self.fitted.costs
+        return self.estimates(self.state(), cascades, costs)
 
-        return await ask.together(judge, cascade)
+    def estimates(
+        self, state: State, cascades: Sequence[CascadeState], costs: State | None = None
+    ) -> list[Estimates]:
+        """Return what a state says of many states of cascades, as policies take it.
+
+        A cost that it does not predict is that of the data that it learnt from, in `costs`.
+        """
+        predictions = self.predict(state, cascades)
+        if costs is not None:
+            asked = [asked_of(cascade.query) for cascade in cascades]
+            predictions = with_costs(predictions, line_costs(costs, asked))
+        return as_estimates(predictions, f"`{self.name}`")
 
     async def estimate(self, query: Query, choices: tuple[Choice, ...], ask: Asker) -> Estimates:
         """Refuse: a route decides before there are answers."""

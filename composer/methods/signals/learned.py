@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import partial
 from typing import TYPE_CHECKING
 
 from composer.methods.fitted import FittedPart
 from composer.methods.signals.base import Signal, measured
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from composer.methods.cascade_state import CascadeState
     from composer.methods.cascade_table import CascadeTable
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class LearnedSignal(Signal, FittedPart):
-    """A signal that `compose fit` fits on what every stage of a cascade answers."""
+    """A signal that `compose fit` fits on what every stage of a cascade answers.
+
+    It is fitted by itself, also where it stands in an option of another part.
+    """
 
     @property
     def signals(self) -> tuple[Signal, ...]:
@@ -42,14 +46,34 @@ class LearnedSignal(Signal, FittedPart):
 
     async def in_cascade(self, state: CascadeState, ask: Asker) -> float | None:
         """Return the value of the latest answer, from the signals that were measured on it."""
-        latest = state.latest
-        if latest is None:
+        if state.latest is None:
             return None
-        more = await measured(self.signals, state, ask)
-        known = state.with_answer(latest, state.answers[latest].measured(more))
-        return await ask.together(lambda many: self.values(self.state(), many), known)
+        known = await with_signals(self.signals, state, ask)
+        values = partial(self.values, self.state())
+        return await ask.together(values, known, str(self))
 
     def notes(self, state: State) -> Iterator[str]:
         """Yield what a person should read of what was learnt."""
         del state
         yield from ()
+
+
+def with_inner(signals: Iterable[Signal]) -> tuple[Signal, ...]:
+    """Return signals, each after those that it reads itself; each once."""
+    ordered: dict[Signal, None] = {}
+    for signal in signals:
+        inner = with_inner(signal.signals) if isinstance(signal, LearnedSignal) else ()
+        ordered |= dict.fromkeys((*inner, signal))
+    return tuple(ordered)
+
+
+async def with_signals(signals: Iterable[Signal], state: CascadeState, ask: Asker) -> CascadeState:
+    """Return the state with signals of the latest answer; what was measured before stays."""
+    latest = state.latest
+    if latest is None:
+        return state
+    for signal in with_inner(signals):
+        known = state.answers[latest]
+        if str(signal) not in known.signals:
+            state = state.with_answer(latest, known.measured(await measured((signal,), state, ask)))
+    return state

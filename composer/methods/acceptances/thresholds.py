@@ -1,0 +1,96 @@
+"""Thresholds on a signal, one a stage, searched together on recorded answers."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from pydantic import Field
+
+from composer.diagnostics.amounts import number_text
+from composer.heavy import np
+from composer.methods.acceptances.base import LearnedAcceptance
+from composer.methods.acceptances.search import Aim, search
+from composer.methods.cascade_state import CascadeState, Move
+from composer.methods.cascade_table import CascadeTable
+from composer.methods.fitted import named, shaped
+from composer.methods.signals.base import Signal
+from composer.methods.signals.measured import Confidence
+from composer.values import State
+
+
+class Thresholds(LearnedAcceptance):
+    """One threshold a stage on a signal: an answer that reaches it is taken.
+
+    `compose fit` searches all thresholds together. With `reorder` it also searches the order of the
+    stages and which of them are used, at most `longest` (FrugalGPT). It looks for the best quality
+    at a mean cost of at most `cost` dollars an answer, for the least cost at a quality of at least
+    `quality`, or for a `share` of questions that reach the best stage. Where none is set, the cost
+    must not exceed that of always asking the best stage. Before it is fitted, `at` is the threshold
+    of every stage. An answer whose signal is unknown is not taken.
+    """
+
+    name: ClassVar[str] = "thresholds"
+    paper: ClassVar[str] = "arXiv:2305.05176"
+    targets: ClassVar[tuple[str, ...]] = ("cost", "quality", "share")
+
+    of: Signal = Confidence()
+    at: float | None = None
+    reorder: bool = False
+    longest: int = Field(default=3, ge=1, le=5)
+    cost: float | None = Field(default=None, ge=0)
+    quality: float | None = Field(default=None, ge=0, le=1)
+    share: float | None = Field(default=None, ge=0, le=1)
+
+    @property
+    def signals(self) -> tuple[Signal, ...]:
+        """The signal that is compared."""
+        return (self.of,)
+
+    @property
+    def unfitted(self) -> bool:
+        """Whether it has neither been fitted nor names a threshold."""
+        return super().unfitted and self.at is None
+
+    def move(self, state: CascadeState) -> Move:
+        """Take the latest answer if it reaches its threshold, else ask the next stage in order."""
+        order, thresholds = self._setting(state)
+        left = [stage for stage in order if stage not in state.failed]
+        latest = state.latest
+        place = left.index(latest) if latest in left else -1
+        ahead = left[place + 1 :]
+        if latest is None or latest not in left:
+            return Move(next(iter(ahead), state.open[0]))
+        value = state.answers[latest].signals.get(str(self.of))
+        least = thresholds[order.index(latest)] if ahead else None
+        facts = {} if least is None else {"threshold": least}
+        if least is None or (isinstance(value, int | float) and value >= least):
+            return Move(latest, facts)
+        return Move(ahead[0], facts)
+
+    def fit(self, table: CascadeTable, seed: int) -> State:
+        """Search the thresholds, and with `reorder` the stages and their order."""
+        del seed
+        aim = Aim(self.cost, self.quality, self.share)
+        setting = search(table, str(self.of), aim, self.longest if self.reorder else None)
+        facts = {"part": self.name, "names": list(table.names)}
+        order = np.array(setting.order, dtype=np.int64)
+        return State({"order": order, "thresholds": np.array(setting.thresholds)}, facts)
+
+    def notes(self, state: State) -> Iterator[str]:
+        """Say the thresholds in the order of the stages."""
+        order, thresholds = state.arrays["order"].tolist(), state.arrays["thresholds"].tolist()
+        names = [state.facts["names"][at] for at in order]
+        steps = [
+            f"{name} if {self.of} >= {number_text(least, 4)}"
+            for name, least in zip(names, thresholds, strict=False)
+        ]
+        yield ", else ".join([*steps, names[-1]])
+
+    def _setting(self, state: CascadeState) -> tuple[list[int], list[float]]:
+        """Return the order of the stages, and a threshold for each but the last."""
+        if self.open and self.fitted is None and self.at is not None:
+            return list(range(len(state.names))), [self.at] * len(state.names)
+        fitted = self.state()
+        rows = named(fitted, state.names, self.name)
+        order: list[int] = [rows.index(at) for at in shaped(fitted, "order", None).tolist()]
+        thresholds: list[float] = shaped(fitted, "thresholds", len(order) - 1).tolist()
+        return order, thresholds

@@ -1,0 +1,192 @@
+"""What decides in a cascade is fitted on what every stage answers, and used from then on."""
+
+import json
+import math
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from composer.cli import main
+from composer.diagnostics import Mistakes
+from composer.fit.fitting import fit
+from composer.fit.settings import FitSettings, Target
+from composer.methods import parts
+from composer.methods.estimators.values import Predictions
+from composer.methods.post_hoc.base import AfterAnswers
+from composer.methods.signals.base import Signal
+from composer.methods.signals.learned import LearnedSignal
+from composer.methods.signals.measured import Confidence
+from composer.recipe import Recipe
+from composer.values import State
+
+MODELS = """\
+model Small = endpoint("small", url = "http://localhost:9/v1")
+model Mid = endpoint("mid", url = "http://localhost:9/v1")
+model Big = endpoint("big", url = "http://localhost:9/v1")
+"""
+STAGES = {"small": (0.5, 0.001), "mid": (0.7, 0.003), "big": (0.9, 0.01)}
+
+
+class Bins(LearnedSignal):
+    """How often answers of such a probability were right: above one half or not."""
+
+    name: ClassVar[str] = "bins"
+    limits: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
+    @property
+    def signals(self):
+        return (Confidence(),)
+
+    def fit(self, table, seed):
+        del seed
+        high = table.signal("confidence") >= 0.5
+        means = [table.quality[high].mean(), table.quality[~high].mean()]
+        return State({"means": np.array(means)}, {"part": self.name, "names": list(table.names)})
+
+    def values(self, state, cascades):
+        high, low = state.arrays["means"].tolist()
+        latest = [each.answers[each.latest].signals["confidence"] for each in cascades]
+        return [high if value >= 0.5 else low for value in latest]
+
+
+class Probable(AfterAnswers):
+    """An answer is as good as it is probable; a stage without one as good as in the mean."""
+
+    name: ClassVar[str] = "probable"
+    of: Signal = Bins()
+
+    @property
+    def signals(self):
+        return (self.of,)
+
+    def fit(self, table, seed):
+        del seed
+        facts = {"part": self.name, "names": list(table.names)}
+        return State({"mean": table.quality.mean(0)}, facts)
+
+    def predict(self, state, cascades):
+        mean = np.tile(state.arrays["mean"], (len(cascades), 1))
+        for at, each in enumerate(cascades):
+            for stage, answer in each.answers.items():
+                mean[at, stage] = answer.signals["bins"]
+        return Predictions.of(mean)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Rows of three models that are right in so many of a hundred cases, and mostly know when."""
+    monkeypatch.setitem(parts()["signal"], "bins", Bins)
+    monkeypatch.setitem(parts()["estimator"], "probable", Probable)
+    rng = np.random.default_rng(0)
+    rows = []
+    for at in range(120):
+        recorded = {}
+        for name, (share, cost) in STAGES.items():
+            right = bool(rng.random() < share)
+            sure = (0.6 if right == (rng.random() < 0.9) else 0.1) + 0.3 * rng.random()
+            text = f"{name} {at}"
+            recorded[name] = {"text": text, "correct": right, "logprob": math.log(sure)}
+            recorded[name]["cost"] = cost
+        rows.append({"id": f"q{at}", "query": f"question {at}", "recorded": recorded})
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return tmp_path
+
+
+def fitted(folder, cascade, target=None):
+    """Fit a cascade and return its outcome, with the recipe as it is loaded afterwards."""
+    path = folder / "r.ens"
+    path.write_text(f"{MODELS}{cascade}\n")
+    aim = None if target is None else Target.read(target)
+    outcome = fit(FitSettings(Recipe.load(path), folder / "rows.jsonl", target=aim))
+    return outcome, Recipe.load(path)
+
+
+def replayed(recipe, folder):
+    """Return the recipe whose models answer as they were recorded, and ask the first question."""
+    path = folder / "s.ens"
+    text = recipe.path.read_text()
+    for name in STAGES:
+        text = text.replace(
+            f'endpoint("{name}", url = "http://localhost:9/v1")',
+            f'recorded("rows.jsonl", "{name}")',
+        )
+    path.write_text(text)
+    for end in (".fit.json", ".fit.safetensors"):
+        written = (folder / f"r.ens{end}").read_bytes().replace(b'"r.ens"', b'"s.ens"')
+        (folder / f"s.ens{end}").write_bytes(written)
+    with Recipe.load(path).ready() as ensemble:
+        results = [ensemble(f"question {at}") for at in range(8)]
+    return [step["stages"] for result in results for step in noted(result)]
+
+
+def noted(result):
+    return [event.notes for event in result.trace.events if "stages" in event.notes]
+
+
+@pytest.mark.parametrize(
+    ("cascade", "parts_fitted"),
+    [
+        ("cascade(Small, Mid, Big, accept = thresholds())", ["thresholds"]),
+        ("cascade(Small, Mid, Big, accept = thresholds(of = bins()))", ["bins", "thresholds"]),
+        ("cascade(Small, Mid, Big, accept = bins() >= 0.5 and length < 400)", ["bins"]),
+        ("cascade(Small, Mid, Big, by = probable())", ["bins", "probable"]),
+        ("cascade(Small, Mid, Big, by = knn())", ["knn"]),
+        ("Small -> cascade(Mid, Big, accept = thresholds(of = bins()))", ["bins", "thresholds"]),
+    ],
+)
+def test_what_decides_is_fitted_on_recorded_rows_and_used(folder, cascade, parts_fitted):
+    outcome, recipe = fitted(folder, cascade)
+    assert [entry.part["name"] for entry in outcome.manifest.entries] == parts_fitted
+    assert all(entry.names == ("Small", "Mid", "Big") for entry in outcome.manifest.entries)
+    stages = replayed(recipe, folder)
+    assert stages
+    assert all(each[0]["accepted"] in (True, False) for each in stages)
+
+
+@pytest.mark.parametrize(
+    ("decides", "target", "reached"),
+    [
+        ("accept = thresholds()", "cost=0.005", (0, 0.0055)),
+        ("accept = thresholds()", "quality=0.85", (0.8, 1)),
+        ("accept = thresholds(of = bins())", "share=0.3", (0.2, 0.4)),
+        ("by = probable()", "cost=0.005", (0, 0.0055)),
+        ("by = probable(), policy = threshold()", "quality=0.8", (0.75, 1)),
+        ("by = linear()", "quality=0.6", (0.5, 1)),
+    ],
+)
+def test_a_target_is_reached_on_rows_that_were_left_out(folder, decides, target, reached):
+    outcome, _ = fitted(folder, f"cascade(Small, Mid, Big, {decides})", target)
+    entry = outcome.manifest.entries[-1]
+    low, high = reached
+    assert low <= entry.report["reached"][0] <= high
+    assert entry.calibrated.target == target
+    assert {"over_single", "over_zero", "over_probability", "over_router"} <= set(
+        entry.report["at_target"]
+    )
+
+
+def test_the_command_says_what_a_cascade_is_worth(folder, capsys):
+    path = folder / "r.ens"
+    path.write_text(f"{MODELS}cascade(Small, Mid, Big, accept = thresholds(reorder = true))\n")
+    with pytest.raises(SystemExit) as left:
+        main(["fit", str(path), "--data", str(folder / "rows.jsonl"), "--target", "cost=0.006"])
+    printed = capsys.readouterr().out
+    assert left.value.code in (0, None)
+    assert "thresholds(cost = 0.006) for cost=0.006" in printed
+    assert "one threshold on the probability of the answer" in printed.replace("\n    ", " ")
+    assert "if confidence >= " in printed
+
+
+@pytest.mark.parametrize(
+    ("cascade", "target", "message"),
+    [
+        ("cascade(Small, Big, accept = thresholds())", "cost=0.0001", "no thresholds .* reach"),
+        ("cascade(Small, Big, accept = thresholds(of = agreement))", None, "not known of any"),
+        ("cascade(Small, Big, by = probable())", "quality=1", "no setting"),
+        ("cascade(Small, Big, accept = bins() >= 0.5)", "cost=0.001", "has no target"),
+    ],
+)
+def test_what_cannot_be_fitted_says_why(folder, cascade, target, message):
+    with pytest.raises(Mistakes, match=message):
+        fitted(folder, cascade, target)
