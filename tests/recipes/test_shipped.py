@@ -57,6 +57,7 @@ ANSWERS = {
     "after/winrate.ens": "yes",
     "cascade/automix.ens": "yes",
     "cascade/confidence.ens": "42",
+    "cascade/eco_assistant.ens": "def double(n): return 2 * n",
     "cascade/quantiles.ens": "CCLXXVIII",
     "cascade/thoughts.ens": "17",
     "endpoint.ens": "54",
@@ -120,8 +121,20 @@ ANSWERS = {
     "token/unite.ens": "red",
 }
 
-SANDBOXED = {"after/diverse.ens", "after/program_of_thought.ens", "after/tests_decide.ens"}
+SANDBOXED = {
+    "after/diverse.ens",
+    "after/program_of_thought.ens",
+    "after/tests_decide.ens",
+    "cascade/eco_assistant.ens",
+}
 """Recipes that run programs; where the system cannot hold the sandbox, they refuse to."""
+
+
+@pytest.fixture(autouse=True)
+def _working_folder(tmp_path, monkeypatch):
+    """Some recipes write beside whoever runs them."""
+    monkeypatch.chdir(tmp_path)
+
 
 every_recipe = pytest.mark.parametrize("name", sorted(ANSWERS))
 

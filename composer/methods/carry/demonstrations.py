@@ -86,5 +86,5 @@ class Demonstrations(Carry):
         """Add the answer to the store; one that abstains is no solution."""
         text, store = state.answers[stage].text, solved_store(self.store)
         if self.learn and text.answer is not None:
-            solved = Solved(state.query.root.text, text.text, state.names[stage])
+            solved = Solved(state.query.root.text, text.text, text.source)
             await ask.compute(lambda: store.add(solved))

@@ -1,0 +1,48 @@
+"""Cascades that carry something to their next stage, on answers worked by hand."""
+
+import json
+
+import pytest
+
+import composer
+from composer.sandbox.process import missing_walls
+
+in_sandbox = pytest.mark.skipif(
+    bool(missing_walls()), reason=f"this system cannot hold {sorted(missing_walls())}"
+)
+TRIPLE = "Write a Python function triple(n), for which triple(3) == 9."
+
+
+@pytest.fixture(autouse=True)
+def _working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def asked(result):
+    return [call.model for event in result.trace.events for call in event.asked]
+
+
+@in_sandbox
+def test_a_solved_question_lets_the_cheap_assistant_solve_the_next(tmp_path):
+    recipe = composer.load("cascade/eco_assistant")
+    with recipe.ready() as ensemble:
+        first, second = ensemble(recipe.example), ensemble(TRIPLE)
+    # The program of `cheap` fails its example, so the user is not asked about it.
+    assert asked(first) == ["user", "cheap", "dear"]
+    assert asked(second) == ["user", "cheap"]
+    assert second.answer == "def triple(n): return 3 * n"
+    lines = (tmp_path / "solved.jsonl").read_text().splitlines()
+    assert [json.loads(line)["by"] for line in lines] == ["dear", "cheap"]
+
+
+@in_sandbox
+def test_without_the_store_the_dear_assistant_is_asked():
+    with composer.load("cascade/eco_assistant", store="other.jsonl").ready() as ensemble:
+        assert asked(ensemble(TRIPLE))[-1] == "dear"
+
+
+@in_sandbox
+def test_the_user_may_say_no(tmp_path):
+    with composer.load("cascade/eco_assistant", content=1.01).ready() as ensemble:
+        assert ensemble(TRIPLE).answer == "def triple(n): return 3 * n"
+    assert not (tmp_path / "solved.jsonl").exists()
