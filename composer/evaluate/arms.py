@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from composer.compiler.graph import GENERATE, topological
 from composer.evaluate.graded import is_refused
 from composer.evaluate.judge import judge
-from composer.evaluate.stages import with_answer
+from composer.evaluate.measured_answers import with_answer
 from composer.evaluate.syntheses import synthesis_of
 from composer.methods.scorers.placebo import Placebo
 from composer.metrics import difference_interval, mean_interval

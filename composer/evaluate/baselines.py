@@ -65,7 +65,7 @@ def baselines(outcomes: Outcomes) -> dict[str, tuple[Floats, Floats]]:
 def zero_mixture(outcomes: Outcomes) -> Floats:
     """How often the zero-router asks each column, [m], at the mean cost of what was decided."""
     assert outcomes.cost is not None
-    spent = float(outcomes.through(outcomes.chosen)[1].mean())
+    spent = float(outcomes.decided()[1].mean())
     return mixture(outcomes.cost.mean(axis=0), outcomes.quality.mean(axis=0), spent)
 
 

@@ -12,8 +12,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from composer.evaluate.measured_answers import measured_answers, with_answer
 from composer.evaluate.recipes import asking_options, declarations, model_node, steps_of
-from composer.evaluate.stages import measured_answers, with_answer
 from composer.evaluate.syntheses import synthesis_of
 from composer.methods import Consensus
 from composer.methods.selecting import LearnedSelector

@@ -26,6 +26,7 @@ from composer.evaluate.graded import (
     ungraded,
 )
 from composer.evaluate.grading import opened
+from composer.evaluate.measured_answers import cost_of
 from composer.evaluate.member_answers import member_answers
 from composer.evaluate.members import Members, grade_of
 from composer.evaluate.outcomes import outcomes_of, route_decision_of, routed_bank_of
@@ -33,8 +34,10 @@ from composer.evaluate.overlap import training_overlap
 from composer.evaluate.recipes import declarations, steps_of
 from composer.evaluate.report import Report
 from composer.evaluate.router import DRAWS, study, with_stages
+from composer.evaluate.settings import settings_of
 from composer.evaluate.slices import tagged
-from composer.evaluate.stages import MeasuredAnswer, calls_of, cascade_of, cost_of, replayed
+from composer.evaluate.stage_answers import stage_answers
+from composer.evaluate.stages import cascade_of
 from composer.evaluate.ties import expected_grade, ties_of
 from composer.evaluate.worth import worth_beside
 from composer.metrics import difference_interval, mean_interval
@@ -50,7 +53,8 @@ if TYPE_CHECKING:
     from composer.evaluate.router import Router
     from composer.evaluate.row_log import RowLog
     from composer.evaluate.rows import EvaluationRow
-    from composer.evaluate.stages import Cascade, Replay
+    from composer.evaluate.stage_answers import StageAnswers
+    from composer.evaluate.stages import Cascade
     from composer.metrics import Interval
     from composer.recipe import Recipe
     from composer.run import Result
@@ -111,15 +115,17 @@ def _measured(  # noqa: PLR0913 - what is measured, and how
                 log.write_result(recipe, by_id[one.result.id], one, how)
         seconds = max(times[-1] - begun - ensemble.loading_seconds, 0.0)
         bank = routed_bank_of(ensemble)
-        overlap = training_overlap(recipe, ensemble.routes.values(), rows)
         reworded = robustness_choices(ensemble, bank, rows)
-        cascade = cascade_of(recipe, ensemble) if cache is not None else None
+        cascade = cascade_of(recipe, ensemble)
+        deciding = [*ensemble.routes.values(), *([] if cascade is None else [cascade.node])]
+        overlap = training_overlap(recipe, deciding, rows)
+    cascade = cascade if cache is not None else None
     all_graded = {name: one for name, (one, _) in before.items()} | new
     graded = [all_graded[row.id] for row in rows]
     results = [each.result for each in graded]
     judged = {one.result.id: one.grade.score for one in graded if one.grade.score is not None}
     alone = Members({})
-    replays, others = _replays(recipe, cascade, rows, results, judged, how)
+    stages, others = _stages(recipe, cascade, rows, results, judged, how)
     if cache is not None:
         answered = member_answers(by_id, [*results, *others])
         for name, (_, lone) in before.items():
@@ -135,7 +141,7 @@ def _measured(  # noqa: PLR0913 - what is measured, and how
         seconds=seconds,
         overlap=overlap,
         router=_router(bank, rows, results, alone, how) if cache is not None and bank else None,
-        cascade=_cascade(cascade, rows, replays, alone) if cascade else None,
+        cascade=_cascade(cascade, rows, stages, alone) if cascade and stages else None,
         worth=worth_beside(judged, {one.id: cost_of(one) for one in results}, alone),
         published=as_published(run),
         cached=cached_calls(results),
@@ -215,23 +221,19 @@ def _router(
     return None if outcomes is None else without_foreign_figures(study(outcomes), rows)
 
 
-def _replays(  # noqa: PLR0913 - a run, and what is known of it
+def _stages(  # noqa: PLR0913 - a run, and what is known of it
     recipe: Recipe,
     cascade: Cascade | None,
     rows: Sequence[EvaluationRow],
     results: Iterable[Result],
     judged: Mapping[str, float],
     how: Grading,
-) -> tuple[dict[str, Replay], list[Result]]:
+) -> tuple[StageAnswers | None, list[Result]]:
     """Ask the stages that the run of a cascade did not reach."""
     if cascade is None:
-        return {}, []
-    run = {
-        one.id: MeasuredAnswer(one, judged[one.id], cost_of(one), calls_of(one))
-        for one in results
-        if one.id in judged
-    }
-    return replayed(recipe, cascade, rows, run, how)
+        return None, []
+    run = {one.id: (one, judged[one.id]) for one in results if one.id in judged}
+    return stage_answers(recipe, cascade, rows, run, how)
 
 
 FEW = 2
@@ -254,17 +256,15 @@ def _equal(
 
 
 def _cascade(
-    cascade: Cascade,
-    rows: Sequence[EvaluationRow],
-    replays: Mapping[str, Replay],
-    alone: Members,
+    cascade: Cascade, rows: Sequence[EvaluationRow], answers: StageAnswers, alone: Members
 ) -> Router | None:
-    outcomes = cascade_outcomes(cascade, rows, replays, alone)
+    settings = settings_of(cascade, answers) if answers.ids else None
+    outcomes = cascade_outcomes(cascade, rows, answers, settings, alone)
     if outcomes is None:
         return None
     points = threshold_points(cascade, outcomes, draws=DRAWS)
     studied = without_foreign_figures(study(outcomes), rows)
-    return with_stages(studied, stage_uses(outcomes, replays), points)
+    return with_stages(studied, stage_uses(outcomes, answers), points)
 
 
 def _watched(

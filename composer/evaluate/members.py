@@ -17,7 +17,7 @@ from composer.methods import Grade
 from composer.metrics import mean_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from composer.backends import Declaration
     from composer.evaluate.grading import Grading
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from composer.metrics import Interval
     from composer.recipe import Recipe
     from composer.run import Result
+    from composer.values import Text
     from composer.values.card import Price
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Members",
     "best_of",
     "grade_of",
+    "grade_of_text",
     "recorded_cost",
 ]
 
@@ -153,19 +155,31 @@ def grade_of(
         return Grade(None, reason="not asked, since the budget was spent")
     if result.error is not None or result.answer is None:
         return Grade(0.0, reason="there is no answer")
-    names = [name for name in result.members if name in models]
-    if result.text is not None and result.text.source in names:
-        names = [result.text.source]
+    return grade_of_text(models, row, result.answer, result.text, result.members, how)
+
+
+def grade_of_text(  # noqa: PLR0913 - an answer, and who may have written it
+    models: Mapping[str, Declaration],
+    row: EvaluationRow,
+    answer: str | None,
+    text: Text | None,
+    members: Iterable[str],
+    how: Grading,
+) -> Grade:
+    """Grade an answer that some of these members have written."""
+    names = [name for name in members if name in models]
+    if text is not None and text.source in names:
+        names = [text.source]
     writers = [alias for name in names for alias in data_names(name, models[name])]
     replayed = all(models[name].replays for name in names)
-    grade = judge(row, result.answer, writers, how, replayed=replayed)
-    carried = None if how.regrade else _carried(result)
+    grade = judge(row, answer, writers, how, replayed=replayed)
+    carried = None if how.regrade else _carried(text)
     return carried if grade.score is None and carried is not None else grade
 
 
-def _carried(result: Result) -> Grade | None:
+def _carried(text: Text | None) -> Grade | None:
     """The judgement that a replayed answer brings along, where the data has none."""
-    correct = result.text.facts.get("correct") if result.text is not None else None
+    correct = text.facts.get("correct") if text is not None else None
     return Grade(float(correct), grader=RECORDED) if isinstance(correct, bool) else None
 
 

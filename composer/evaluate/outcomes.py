@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from composer.evaluate.grading import Grading
     from composer.evaluate.members import Members
     from composer.evaluate.rows import EvaluationRow
+    from composer.evaluate.settings import Settings
     from composer.run import Ensemble, Result
     from composer.values import Decision
 
@@ -71,8 +72,11 @@ class Outcomes:
     the choices that kept dollars from being used: those of others are known.
 
     The last `beside` columns are single models that cannot be chosen. The choices of a `ladder` are
-    the stages of a cascade: `estimates` are the margins of its rule, 0 of the last stage, and
-    `paid` is what stopping at each costs, with all stages before it; `cost` is of each alone.
+    the stages of a cascade that a rule decides: `estimates` are its margins, 0 of the last stage,
+    and `paid` is what stopping at each costs, with all stages before it; `cost` is of each alone.
+    Of any cascade `asked` [n, stages] says which stages were asked, and `spent` what each costs
+    there, after those before it; `settings` has what one that is decided by a part would do at
+    other settings.
     """
 
     ids: tuple[str, ...]
@@ -87,6 +91,9 @@ class Outcomes:
     paid: Floats | None = None
     beside: int = 0
     ladder: bool = False
+    asked: NDArray[np.bool_] | None = None
+    spent: Floats | None = None
+    settings: Settings | None = None
     unpriced: tuple[str, ...] = ()
     filled: int = 0
 
@@ -107,6 +114,19 @@ class Outcomes:
     def through(self, picks: NDArray[np.integer]) -> tuple[Floats, Floats]:
         """The same where the recipe picks them: a cascade pays for the stages before, too."""
         return self._of(picks, self.cost if self.paid is None else self.paid)
+
+    def decided(self) -> tuple[Floats, Floats]:
+        """The qualities and costs of what was decided, [n] each."""
+        if self.ladder or self.asked is None:
+            return self.through(self.chosen)
+        return self.after(self.chosen, self.asked)
+
+    def after(self, picks: NDArray[np.integer], asked: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        """The same of picks [..., n] that are made after some stages were asked, [..., n, m]."""
+        quality, cost = self.of(picks)
+        if self.spent is not None:
+            cost = (self.spent[:, : self.choices] * asked).sum(axis=-1)
+        return quality, cost
 
     def _of(self, picks: NDArray[np.integer], cost: Floats | None) -> tuple[Floats, Floats]:
         at = np.arange(len(self.ids))

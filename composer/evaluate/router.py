@@ -67,7 +67,8 @@ class Router:
 
     `shares` says how often each choice was made, or each stage of a cascade answered. `singles` is
     what each reaches if it is always asked, `baselines` what needs no look at the query, `worth`
-    the verdict. A cascade has its `stages`, and `thresholds` beside its own. `figures` are those
+    the verdict. A cascade has its `stages`, and `thresholds` beside its own; `moved` says what is
+    moved in these. `figures` are those
     of the curve: APGR, CPT and AIQ, where they are defined. `drawn` holds figures and accuracy
     over the resampled rows of `ids`.
     `unpriced` and `filled` are about unknown costs, as in `Outcomes`.
@@ -90,6 +91,7 @@ class Router:
     kind: Kind = "route"
     stages: tuple[StageUse, ...] = ()
     thresholds: tuple[ThresholdPoint, ...] = ()
+    moved: str = "thresholds"
     unpriced: tuple[str, ...] = ()
     filled: int = 0
 
@@ -147,7 +149,7 @@ def study(outcomes: Outcomes, *, seed: int = 0) -> Router:
     names, best = outcomes.names, best_single(outcomes)
     held = {name: outcomes.of(np.full(len(outcomes.ids), at)) for at, name in enumerate(names)}
     others = baselines(outcomes)
-    decided = outcomes.through(outcomes.chosen)
+    decided = outcomes.decided()
     table = [decided, *held.values(), *others.values()]
     qualities = resampled_means(np.stack([each for each, _ in table], 1), draws=DRAWS, seed=seed)
     costs = [float(each.mean()) for _, each in table]
@@ -180,7 +182,8 @@ def study(outcomes: Outcomes, *, seed: int = 0) -> Router:
         curve=curve,
         ids=outcomes.ids,
         drawn=drawn | {"accuracy": qualities[:, 0]},
-        kind="cascade" if outcomes.ladder else "route",
+        moved="thresholds" if outcomes.settings is None else outcomes.settings.moved,
+        kind="route" if outcomes.asked is None else "cascade",
         unpriced=outcomes.unpriced,
         filled=outcomes.filled,
     )

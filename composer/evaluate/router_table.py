@@ -91,16 +91,18 @@ def _cost(cost: float, unit: str) -> str:
 def _stages(router: Router) -> Sheet:
     """Draw how often each stage was asked, and what it took in the mean of all rows."""
     dollars = ["cost a row"] * (router.unit == "$")
-    drawn = Sheet("stage", "asked", "answered", "calls a row", *dollars)
+    latency = ["seconds a row"] * all(one.seconds is not None for one in router.stages)
+    drawn = Sheet("stage", "asked", "answered", "calls a row", *dollars, *latency)
     for one in router.stages:
         cost = [_cost(one.cost, router.unit)] * len(dollars)
         asked, answered = percent(one.asked), percent(one.answered)
-        drawn.add_row(f"  {one.name}", asked, answered, f"{one.calls:.2f}", *cost)
+        seconds = [f"{one.seconds or 0.0:.3f}"] * len(latency)
+        drawn.add_row(f"  {one.name}", asked, answered, f"{one.calls:.2f}", *cost, *seconds)
     return drawn
 
 
 def _thresholds(router: Router, quality: str, cost: str) -> Sheet:
-    drawn = Sheet("at other thresholds", "go on", quality, "95%", cost)
+    drawn = Sheet(f"at other {router.moved}", "go on", quality, "95%", cost)
     for one in router.thresholds:
         accuracy = percent(one.accuracy.mean), interval_text(one.accuracy)
         style = None if one.shift else "bold"

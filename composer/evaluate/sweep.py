@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from composer.evaluate.outcomes import Outcomes
+    from composer.evaluate.settings import Settings
     from composer.metrics import Switches
     from composer.values import JSON
 
@@ -85,6 +86,8 @@ def sweep(
     more than two choices have no curve. The first of a figure's values is that of the rows as they
     are; thresholds stay as they are.
     """
+    if outcomes.settings is not None:
+        return _replayed(outcomes, outcomes.settings, draws, seed)
     if outcomes.choices == PAIR:
         return _pair(outcomes, draws, seed)
     if outcomes.cost is None:
@@ -95,8 +98,46 @@ def sweep(
     else:
         switches = tradeoff_switches(outcomes.estimates, outcomes.cost.mean(axis=0))
         picks, spread = _thinned(outcomes, switches)
-    means = _means(outcomes, picks, draws, seed)
+    means = _means(outcomes, outcomes.through(picks), draws, seed)
     return Curve(*_at(means[0]), None, _members(outcomes)), dict(_hulls(means, spread))
+
+
+def _replayed(
+    outcomes: Outcomes, settings: Settings, draws: int, seed: int
+) -> tuple[Curve | None, dict[str, Floats]]:
+    """The curve of a cascade over settings that were replayed, between its ends where it has two.
+
+    The ends are always taking the weaker stage, and always the stronger one.
+    """
+    if len(settings.labels) == 1 or (outcomes.cost is None and outcomes.choices != PAIR):
+        return None, {}
+    quality, cost = outcomes.after(settings.chosen, settings.asked)
+    order = np.argsort(cost.mean(axis=1), kind="stable")
+    found: dict[str, Floats] = {}
+    share = None
+    if outcomes.choices == PAIR:
+        weak, strong = _ends(outcomes)
+        taken = settings.chosen[order] == strong
+        shares = taken.mean(axis=1)
+        share = shares
+        rising = np.argsort(shares, kind="stable")
+        never = np.zeros((1, taken.shape[1]), dtype=bool)
+        picked = np.concatenate([never, taken[rising], ~never])
+        ends = outcomes.quality[:, [weak, strong]]
+        through = outcomes.of(np.where(picked, strong, weak))[0]
+        found |= _recovered(picked, through, ends, draws, seed)
+        found |= _by_length(outcomes, (weak, strong), draws, seed)
+    if outcomes.cost is None:
+        return None, found
+    means = _means(outcomes, (quality[order], cost[order]), draws, seed)
+    curve = Curve(*_at(means[0]), share, _members(outcomes))
+    return curve, dict(_hulls(means, np.ones(len(order), dtype=bool))) | found
+
+
+def _ends(outcomes: Outcomes) -> tuple[int, int]:
+    """The weaker and the stronger of two choices."""
+    weak, strong = (int(at) for at in ranked(outcomes) if at < PAIR)
+    return weak, strong
 
 
 def _thinned(outcomes: Outcomes, switches: Switches) -> tuple[Picks, NDArray[np.bool_]]:
@@ -112,12 +153,12 @@ def _thinned(outcomes: Outcomes, switches: Switches) -> tuple[Picks, NDArray[np.
 
 
 def _pair(outcomes: Outcomes, draws: int, seed: int) -> tuple[Curve, dict[str, Floats]]:
-    weak, strong = (at for at in ranked(outcomes) if at < PAIR)
+    weak, strong = _ends(outcomes)
     scores = outcomes.estimates[:, strong] - outcomes.estimates[:, weak]
     fine, spread = _thinned(outcomes, threshold_switches(scores, weak, strong))
     coarse = np.where(threshold_picks(scores), strong, weak)
     length = np.where(threshold_picks(outcomes.lengths), strong, weak)
-    means = _means(outcomes, fine, draws, seed)
+    means = _means(outcomes, outcomes.through(fine), draws, seed)
     whole = full_apgr(scores, outcomes.quality[:, weak], outcomes.quality[:, strong])
     share = (fine == strong).mean(axis=1)
     by_length = outcomes.of(length)
@@ -126,20 +167,30 @@ def _pair(outcomes: Outcomes, draws: int, seed: int) -> tuple[Curve, dict[str, F
     found = dict(_hulls(means, spread))
     ends = outcomes.quality[:, [weak, strong]]
     found |= _recovered(coarse == strong, outcomes.of(coarse)[0], ends, draws, seed)
-    recovered = _recovered(length == strong, by_length[0], ends, draws, seed)
-    return curve, found | {LENGTH_APGR: recovered[APGR]}
+    return curve, found | _by_length(outcomes, (weak, strong), draws, seed)
+
+
+def _by_length(
+    outcomes: Outcomes, pair: tuple[int, int], draws: int, seed: int
+) -> dict[str, Floats]:
+    """The APGR of the length of the prompt, between a weak and a strong choice."""
+    weak, strong = pair
+    length = np.where(threshold_picks(outcomes.lengths), strong, weak)
+    ends = outcomes.quality[:, [weak, strong]]
+    recovered = _recovered(length == strong, outcomes.of(length)[0], ends, draws, seed)
+    return {LENGTH_APGR: recovered[APGR]}
 
 
 Means = tuple["Floats", "Floats", "Floats", "Floats"]
 """The costs and qualities of a curve's points, and of the single choices."""
 
 
-def _means(outcomes: Outcomes, picks: Picks, draws: int, seed: int) -> list[Means]:
-    """Those of the rows as they are, then of resampled rows."""
-    quality, cost = outcomes.through(picks)
+def _means(outcomes: Outcomes, points: tuple[Floats, Floats], draws: int, seed: int) -> list[Means]:
+    """Those of the rows as they are, then of resampled rows, from qualities and costs [p, n]."""
+    quality, cost = points
     alone = _costs(outcomes)
     columns = np.concatenate([cost.T, quality.T, alone, outcomes.quality], axis=1)
-    cuts = np.cumsum([len(picks), len(picks), alone.shape[1]])
+    cuts = np.cumsum([len(cost), len(quality), alone.shape[1]])
     drawn = resampled_means(columns, draws=draws, seed=seed)
     return [_four(row, cuts) for row in drawn]
 

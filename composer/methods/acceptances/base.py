@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
+from composer.heavy import np
 from composer.methods.cascade_state import Move
 from composer.methods.fitted import FittedPart
-from composer.values import Typed
+from composer.values import State, Typed
+from composer.values.fitted import Fitted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     from composer.methods.cascade_state import CascadeState
     from composer.methods.cascade_table import CascadeTable
     from composer.methods.signals.base import Signal
-    from composer.values import State
 
 
 class Acceptance(Typed):
@@ -65,6 +66,19 @@ class LearnedAcceptance(Acceptance, FittedPart):
         """Yield what a person should read of what was learnt."""
         del state
         yield from ()
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """The thresholds of the state, for a report to move; none where it has none."""
+        values = self.state().arrays.get("thresholds", np.zeros(0)).ravel()
+        return tuple(values[np.isfinite(values)].tolist())
+
+    def shifted(self, by: float) -> Self:
+        """Return the part with all its thresholds moved by so much."""
+        state = self.state()
+        arrays = {**state.arrays, "thresholds": state.arrays["thresholds"] + by}
+        fitted = Fitted.of((), 0, state=State(arrays, state.facts))
+        return self.model_copy(update={"file": None}).bound(fitted)
 
 
 def in_order(state: CascadeState, *, accepted: bool, **facts: object) -> Move:
