@@ -211,6 +211,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "agreement": "signals.measured.Agreed",
         "margin": "signals.measured.Margin",
         "entropy": "signals.measured.Entropy",
+        "support": "signals.likeness.Support",
         "likeness": "signals.likeness.Likeness",
         "consensus_entropy": "signals.likeness.ConsensusEntropy",
         "length": "signals.measured.Characters",

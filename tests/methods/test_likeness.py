@@ -7,7 +7,7 @@ import pytest
 
 from composer.methods import F1, Exact
 from composer.methods.agreements.base import COMPARISON, Comparison
-from composer.methods.signals.likeness import ConsensusEntropy, Likeness
+from composer.methods.signals.likeness import ConsensusEntropy, Likeness, Support
 from composer.values import Query, Text
 
 
@@ -40,3 +40,9 @@ def test_likeness_by_degrees_lies_between():
 def test_an_answer_without_a_vote_has_neither():
     assert Likeness().measure(Text(Query.of("?"), "x")) is None
     assert ConsensusEntropy().measure(Text(Query.of("?"), "x")) is None
+
+
+def test_the_support_counts_those_that_abstain():
+    assert Support().measure(winner(Exact(), "x", "X.", "y", None)) == 0.5
+    assert Support().measure(winner(Exact(), "x")) == 1
+    assert Support().measure(Text(Query.of("?"), "x")) is None

@@ -15,7 +15,6 @@ SMALL = sorted((HERE / "recipes").glob("*.ens"))
 DRAWS = [each for each in SMALL if each.name.startswith("draws") and "bytes" not in each.name]
 SHIPPED = (
     "after/best_of_n",
-    "cascade/thoughts",
     "mission",
     "nested",
     "span/cool_fusion",

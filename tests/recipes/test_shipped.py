@@ -126,6 +126,7 @@ SANDBOXED = {
     "after/program_of_thought.ens",
     "after/tests_decide.ens",
     "cascade/eco_assistant.ens",
+    "cascade/thoughts.ens",
 }
 """Recipes that run programs; where the system cannot hold the sandbox, they refuse to."""
 

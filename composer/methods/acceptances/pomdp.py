@@ -92,8 +92,8 @@ class Pomdp(LearnedAcceptance):
         )
         arrays = {
             "edges": edges,
-            "bins": rows.bins,
-            "quality": rows.quality,
+            "bins": rows.bins.astype(np.int8),
+            "quality": rows.quality.astype(np.float32),
             "cost": rows.cost,
             "rates": np.array([rows.rate_of_most_benefit(form) for form in FORMS]),
         }
@@ -145,7 +145,7 @@ class Pomdp(LearnedAcceptance):
         quality = shaped(fitted, "quality", len(bins), bins.shape[1] + 1)
         cost = shaped(fitted, "cost", bins.shape[1] + 1)
         edges = shaped(fitted, "edges", bins.shape[1], None)
-        return BinnedRows(bins, quality, cost, edges.shape[1] + 2)
+        return BinnedRows(bins.astype(np.intp), quality, cost, edges.shape[1] + 2)
 
     def _edges(self, signal: Floats) -> Floats:
         """Return the values at which bins begin: quantiles, or midway between few values."""

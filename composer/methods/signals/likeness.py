@@ -1,4 +1,4 @@
-"""Signals of how alike the answers of a vote were, where no two are equal."""
+"""Signals of how alike the answers of a vote were, and of how many supported the winner."""
 
 from __future__ import annotations
 
@@ -11,7 +11,29 @@ from composer.methods.signals.base import SHARE, Signal
 from composer.values import Text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from composer.values import Candidates
+
+
+class Support(Signal):
+    """Share of all answers of the vote that gave the winning one; those that abstain count too.
+
+    So a vote in which most abstain has little support (mixture of thoughts). Weights do not count.
+    """
+
+    name: ClassVar[str] = "support"
+    paper: ClassVar[str] = "arXiv:2310.03094"
+    limits: ClassVar[tuple[float, float]] = SHARE
+    votes: ClassVar[bool] = True
+
+    def measure(self, answer: Text | Candidates) -> float | None:
+        """Return the share of the winner's group."""
+        comparison = _comparison(answer)
+        if comparison is None or not isinstance(answer, Text):
+            return None
+        voices = (group for group in comparison.groups if _gave(comparison, group, answer.answer))
+        return max(map(len, voices), default=0) / len(comparison.answers)
 
 
 class Likeness(Signal):
@@ -60,6 +82,10 @@ class ConsensusEntropy(Signal):
         shares = np.linalg.eigvalsh((alike + alike.T) / (2 * len(voters))).clip(0.0)
         shares = shares[shares > 0] / shares.sum()
         return max(0.0, -float(shares @ np.log(shares)))
+
+
+def _gave(comparison: Comparison, group: Sequence[int], answer: str | None) -> bool:
+    return any(comparison.answers[at] == answer for at in group)
 
 
 def _comparison(answer: Text | Candidates) -> Comparison | None:
