@@ -214,6 +214,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "support": "signals.likeness.Support",
         "likeness": "signals.likeness.Likeness",
         "consensus_entropy": "signals.likeness.ConsensusEntropy",
+        "stage_agreement": "signals.stage_agreement.StageAgreement",
         "length": "signals.measured.Characters",
         "mean_logprob": "signals.logprobs.MeanLogprob",
         "min_logprob": "signals.logprobs.MinLogprob",

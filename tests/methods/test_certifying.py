@@ -13,6 +13,7 @@ from composer.methods.acceptances.replay import Replay
 from composer.methods.cascade_state import CascadeState, StageAnswer
 from composer.methods.cascade_table import CascadeRow, CascadeTable
 from composer.methods.mistakes import PartError
+from composer.methods.signals.stage_agreement import StageAgreement
 from composer.metrics import loss_p_values, rows_needed
 from composer.values import Fitted, Query, Text
 
@@ -192,3 +193,40 @@ def test_a_budget_that_only_the_weak_stage_keeps_takes_its_answers():
 def test_where_nothing_is_said_a_tenth_may_differ():
     assert LabelFree().promises == (Promise("differs_from_last", 0.1),)
     assert LabelFree(budget=1.0).promises == (Promise("over_budget", 0.1, 1.0),)
+
+
+def test_a_stage_is_only_left_out_where_a_signal_reads_one_answer():
+    with pytest.raises(ValueError, match="would lack answers that it reads"):
+        LabelFree(of=StageAgreement(), skip=True)
+
+
+def test_a_stage_that_is_no_use_is_left_out():
+    answers = [("a", "b", "a"), ("b", "b", "a")]
+    rows = [
+        CascadeRow(
+            CascadeState(
+                Query.of(f"{at}"),
+                ("weak", "useless", "strong"),
+                {
+                    stage: StageAnswer(
+                        Text(Query.of(f"{at}"), text), {"confidence": [at % 2, 0.5, 1][stage]}, cost
+                    )
+                    for stage, (text, cost) in enumerate(
+                        zip(answers[(at + 1) % 2], (1.0, 5.0, 9.0), strict=True)
+                    )
+                },
+            ),
+            tuple(float(text == "a") for text in answers[(at + 1) % 2]),
+        )
+        for at in range(200)
+    ]
+    data = CascadeTable(("weak", "useless", "strong"), tuple(rows))
+    part = bound(Certified(risk=0.1, skip=True), data)
+    assert part.move(rows[0].before([0])).stage == 2
+    assert part.move(rows[1].before([0])).stage == 0
+
+
+def test_a_signal_that_no_answer_has_is_refused():
+    data = table([(None, "a", "a", "a")] * 200)
+    with pytest.raises(PartError, match="not known of any answer"):
+        Certified(risk=0.1).fit(data, 0)

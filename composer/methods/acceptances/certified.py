@@ -6,9 +6,9 @@ Both search thresholds on some rows and certify them on the others; see `certify
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from composer.diagnostics.amounts import counted
 from composer.heavy import np
@@ -54,6 +54,12 @@ class Guaranteed(LearnedAcceptance):
     search: float = Field(default=0.33, gt=0, lt=1)
     skip: bool = False
 
+    @model_validator(mode="after")
+    def _skips_by_one_answer(self) -> Self:
+        if self.skip and self.of.reads_earlier:
+            raise ValueError(f"with `skip`, `{self.of}` would lack answers that it reads")
+        return self
+
     @property
     def signals(self) -> tuple[Signal, ...]:
         """The signal that is compared."""
@@ -78,6 +84,9 @@ class Guaranteed(LearnedAcceptance):
     def fit(self, table: CascadeTable, seed: int) -> State:
         """Search thresholds on some rows, and certify them on the others."""
         replay, quality = self.replay(table)
+        if not np.isfinite(replay.signal[:, :-1]).any():
+            text = f"`{self.of}` is not known of any answer, so no threshold can be searched"
+            raise PartError("E509", text, "use a signal that the models of this cascade give")
         if self.budget is not None:
             _demand_costs(self.name, table, replay)
         search = Search(self.name, self.promises, self.sure, self.aim, self.search, seed)

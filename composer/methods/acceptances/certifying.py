@@ -161,6 +161,9 @@ class Search:
         needed = rows_needed(mean, promise.limit, 1 - self.sure, binary=binary)
         text = f"`{self.part}` cannot promise with {percent(self.sure)} certainty that {promise}"
         seen = f"with the safest thresholds it is {percent(mean)} of {counted(rows, 'row')}"
+        if not rows:
+            help_ = "give more rows, or a signal that says more of the answers"
+            return PartError("E509", f"{text}: the safest thresholds accept none of them", help_)
         if needed is None:
             return PartError(
                 "E509", f"{text}: {seen}", f"promise more than that: `{promise.option} = ...`"

@@ -27,8 +27,9 @@ class Signal(Typed):
     One that asks nobody has a `measure`, any other a `value`. `needs` names capabilities of the
     models that wrote the answer, `ports` says where it can be known, `votes` that one answer has
     this signal only where a `vote` chose it, and `ranked` that only where `best` did. `limits` are
-    the least and the greatest value. `demands_detail` says that it is not known of a model that
-    cannot tell the `detail`.
+    the least and the greatest value. `reads_earlier` says that in a cascade it depends on the
+    answers of earlier stages too. `demands_detail` says that it is not known of a model that cannot
+    tell the `detail`.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
@@ -36,6 +37,7 @@ class Signal(Typed):
     votes: ClassVar[bool] = False
     ranked: ClassVar[bool] = False
     limits: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
+    reads_earlier: ClassVar[bool] = False
     demands_detail: ClassVar[bool] = True
 
     @property
@@ -59,8 +61,7 @@ class Signal(Typed):
 
     def __str__(self) -> str:
         """Write it as a rule does: a bare name, or with the options that are set."""
-        named = [name for name in type(self).model_fields if name in self.model_fields_set]
-        options = ", ".join(f"{name} = {_written(getattr(self, name))}" for name in named)
+        options = _options(self)
         return f"{self.name}({options})" if options else self.name
 
 
@@ -71,8 +72,16 @@ async def measured(
     return {str(signal): finite(await signal.in_cascade(state, ask)) for signal in signals}
 
 
+def _options(part: Typed) -> str:
+    named = [name for name in type(part).model_fields if name in part.model_fields_set]
+    return ", ".join(f"{name} = {_written(getattr(part, name))}" for name in named)
+
+
 def _written(value: object) -> str:
     match value:
+        case Typed():
+            bare = isinstance(value, Signal) and not value.model_fields_set
+            return value.name if bare else f"{value.name}({_options(value)})"
         case Model(name=name):
             return name
         case Template(text=text) | str(text):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from composer.methods.fitted import FittedPart
 from composer.methods.signals.base import Signal, measured
@@ -22,6 +22,8 @@ class LearnedSignal(Signal, FittedPart):
 
     It is fitted by itself, also where it stands in an option of another part.
     """
+
+    reads_earlier: ClassVar[bool] = True
 
     @property
     def signals(self) -> tuple[Signal, ...]:
