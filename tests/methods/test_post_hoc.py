@@ -1,5 +1,6 @@
 """Post-hoc deferral: how likely each stage of a cascade is right, after some have answered."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -7,12 +8,15 @@ import pytest
 from cascade_rows import answered, drawn
 from sklearn.linear_model import LogisticRegression
 
+from composer.methods import Confidence, Exact
 from composer.methods.estimators.values import Predictions
 from composer.methods.mistakes import PartError
 from composer.methods.post_hoc.estimator import PostHoc
+from composer.methods.post_hoc.features import Columns
 from composer.methods.post_hoc.models import _logistic
 from composer.methods.post_hoc.outlook import changes, expected_best, pairs_of
 from composer.methods.post_hoc.signals import Gain, Right
+from composer.methods.signals.logprobs import MeanLogprob
 from composer.metrics import full_apgr
 from composer.values import Fitted, ModelError, State
 
@@ -53,6 +57,21 @@ def test_an_unknown_signal_is_neither_sure_nor_unsure(state):
     assert values == sorted(values)
     infinite = chances(state, "x", None, None, confidence=(float("-inf"), 0, 0))[0]
     assert infinite == values[1]
+
+
+def test_differences_between_very_sure_answers_count(state):
+    values = [1 - 1e-8, 1 - 1e-6, 1 - 1e-4]
+    sure = [chances(state, "x", None, None, confidence=(c, 0, 0))[0] for c in values]
+    assert sure == sorted(sure, reverse=True)
+
+
+def test_a_log_probability_counts_as_the_probability_it_is_of():
+    query = answered(NAMES, ["x", None, None])
+    answer = query.answers[0]
+    signals = {"confidence": 0.25, "mean_logprob": math.log(0.25)}
+    columns = Columns(3, (Confidence(), MeanLogprob()), Exact())
+    row = columns.of_answers([query.with_answer(0, answer.measured(signals))])[0]
+    assert row[0] == pytest.approx(row[1]) == pytest.approx(math.log(1 / 3))
 
 
 def test_a_good_signal_is_hardly_made_worse():
@@ -103,12 +122,11 @@ def test_a_fit_with_shares_is_that_of_scikit_learn_on_rows_that_are_right_and_wr
 
 def test_more_answers_are_expected_to_be_no_worse(state, table):
     cascades = [row.before([0]) for row in table.rows[:20]]
-    predictions = PostHoc().predict(state, cascades)
-    bests = PostHoc().expected_bests(state, cascades, predictions)
-    assert set(bests[0]) == {frozenset(s) for s in ((0, 1), (0, 2), (0, 1, 2))}
-    for mean, best in zip(predictions.mean, bests, strict=True):
-        assert best[frozenset({0, 1})] >= max(mean[:2])
-        assert best[frozenset({0, 1, 2})] >= max(mean)
+    for each in PostHoc().estimates(state, cascades):
+        best = each.expected_best
+        assert set(best) == {frozenset(s) for s in ((0, 1), (0, 2), (0, 1, 2))}
+        assert best[frozenset({0, 1})] >= max(each.quality[:2])
+        assert best[frozenset({0, 1, 2})] >= max(each.quality)
 
 
 def test_the_expected_best_is_that_of_its_distribution():

@@ -14,7 +14,6 @@ from composer.methods.estimators.folds import out_of_fold, shuffled
 from composer.methods.estimators.learned import Linear
 from composer.methods.estimators.shapes import Shape
 from composer.methods.estimators.soundness import check
-from composer.methods.estimators.values import Labels
 from composer.methods.fitted import FittedPart, shaped
 from composer.methods.mistakes import PartError
 from composer.methods.post_hoc.features import LEAST, Columns
@@ -27,7 +26,6 @@ from composer.methods.post_hoc.models import (
 )
 from composer.methods.signals.base import Signal
 from composer.methods.signals.measured import Confidence
-from composer.specs.content import json_digest
 from composer.values import Fitted, ModelError, State
 
 if TYPE_CHECKING:
@@ -36,7 +34,7 @@ if TYPE_CHECKING:
     from composer.methods.cascade_state import CascadeState
     from composer.methods.cascade_table import CascadeTable
     from composer.methods.estimators.folds import Split
-    from composer.methods.estimators.values import Floats
+    from composer.methods.estimators.values import Floats, Labels
 
 FOLDS = 5
 """Folds in which predictions for rows are made that a fit did not see."""
@@ -73,10 +71,7 @@ class Deferral(FittedPart):
         router = self.router.fit(labels, seed)
         columns = self._columns([row.state for row in table.rows], expected)
         scale = standard(columns)
-        answers = np.array(
-            [[at in row.state.answers for at in range(len(table.names))] for row in table.rows]
-        )
-        examples = Examples(standardised(scale, columns), table.quality, answers)
+        examples = Examples(standardised(scale, columns), table.quality, table.has_answer)
         models = fit_models(self.columns(len(table.names)), examples, self.c)
         return State.join(router=router, scale=scale, models=models), examples, splits
 
@@ -99,7 +94,7 @@ class Deferral(FittedPart):
         if stages > MOST_STAGES:
             text = f"`{self.name}` can be fitted for {MOST_STAGES} stages at most, not {stages}"
             raise PartError("E509", text, "leave out stages, or split the cascade in two")
-        labels = labels_of(table)
+        labels = table.labels
         different = len(set(labels.queries))
         if different < 2:  # noqa: PLR2004
             text = f"`{self.name}` cannot be fitted on one question"
@@ -136,19 +131,3 @@ def of_part(part: Deferral, table: CascadeTable, state: State) -> State:
     """Return a state that names the part and the stages."""
     facts = {**state.facts, "part": part.name, "names": list(table.names)}
     return State(state.arrays, facts)
-
-
-def labels_of(table: CascadeTable) -> Labels:
-    """Return what a table says of its stages, as estimators of questions learn from it."""
-    asked = [asked_of(row.state.query) for row in table.rows]
-    known = table.quality[np.isfinite(table.quality)]
-    return Labels(
-        tuple(text for text, _ in asked),
-        tuple(tags for _, tags in asked),
-        table.names,
-        table.quality,
-        table.cost,
-        np.full_like(table.cost, np.nan),
-        frozenset() if np.isin(known, (0, 1)).all() else frozenset(table.names),
-        json_digest([table.digest, [text for text, _ in asked]]),
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from composer.heavy import np
@@ -9,14 +10,16 @@ from composer.methods.estimators.values import Predictions
 from composer.methods.fitted import shaped
 from composer.methods.post_hoc.base import AfterAnswers
 from composer.methods.post_hoc.deferral import Deferral, answered_set, of_part
+from composer.methods.post_hoc.models import members_of
 from composer.methods.post_hoc.outlook import changes, expected_best, held_out, pairs_of
 from composer.values import State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from composer.methods.cascade_state import CascadeState
     from composer.methods.cascade_table import CascadeTable
+    from composer.methods.estimators.values import Estimates
 
 
 class PostHoc(Deferral, AfterAnswers):
@@ -50,22 +53,29 @@ class PostHoc(Deferral, AfterAnswers):
         spread = shaped(state.part("changes"), "spread", 2**stages, stages)
         return Predictions(mean, spread[[answered_set(each) for each in cascades]])
 
-    def expected_bests(
-        self, state: State, cascades: Sequence[CascadeState], predictions: Predictions
-    ) -> list[Mapping[frozenset[int], float]]:
-        """Return how good the best answer of each set of stages will be, for each state.
+    def estimates(
+        self, state: State, cascades: Sequence[CascadeState], costs: State | None = None
+    ) -> list[Estimates]:
+        """Return what a state says of many cascades, and how good the best answers will be."""
+        estimates = super().estimates(state, cascades, costs)
+        bests = self._expected_bests(state, cascades, estimates)
+        pairs = zip(estimates, bests, strict=True)
+        return [replace(each, expected_best=best) for each, best in pairs]
 
-        The sets are those with all stages that have answered and at least one more.
-        """
+    def _expected_bests(
+        self, state: State, cascades: Sequence[CascadeState], estimates: Sequence[Estimates]
+    ) -> list[dict[frozenset[int], float]]:
+        """Return the expected best of each set with all stages that have answered, and more."""
         stages = len(state.facts["names"])
         shaped(state.part("changes"), "roots", len(list(pairs_of(stages))), stages, stages)
-        sets = np.array([answered_set(each) for each in cascades])
+        sets = np.array([answered_set(each) for each in cascades], dtype=np.intp)
+        mean = np.array([each.quality for each in estimates]).reshape(len(cascades), stages)
         bests: list[dict[frozenset[int], float]] = [{} for _ in cascades]
         for answered in np.unique(sets).tolist():
             rows = np.flatnonzero(sets == answered)
-            mean = predictions.mean[rows]
-            for more, values in expected_best(state.part("changes"), answered, mean).items():
-                members = frozenset(at for at in range(stages) if more >> at & 1)
-                for row, value in zip(rows, values.tolist(), strict=True):
+            best = expected_best(state.part("changes"), answered, mean[rows])
+            for more, values in best.items():
+                members = frozenset(members_of(more, stages))
+                for row, value in zip(rows.tolist(), values.tolist(), strict=True):
                     bests[row][members] = value
-        return list(bests)
+        return bests

@@ -38,7 +38,10 @@ DISTANT = 0.2
 
 SHAPE = 4
 LEAST = 1e-4
-"""Chances nearer to 0 or 1 than this count as this."""
+"""Estimated chances nearer to 0 or 1 than this count as this."""
+
+_EDGE = 1e-9
+"""The same for signals: strong models are often surer than 0.9999, and differences there count."""
 _WORDS = re.compile(r"\w+")
 
 
@@ -123,15 +126,15 @@ def _scaled(signal: Signal, answer: StageAnswer) -> float:
         return math.nan
     low, high = signal.limits
     if (low, high) == (0.0, 1.0):
-        return log_odds(value)
+        return _log_odds(value)
     if high == 0.0:
-        return log_odds(math.exp(min(0.0, value)))
+        inside = min(value, -_EDGE)
+        return inside - math.log(-math.expm1(inside))
     return math.copysign(math.log1p(abs(value)), value) if math.isinf(high) else value
 
 
-def log_odds(chance: float) -> float:
-    """Return ln p / (1 - p), of no chance nearer to 0 or 1 than 0.0001."""
-    inside = min(max(chance, LEAST), 1 - LEAST)
+def _log_odds(chance: float) -> float:
+    inside = min(max(chance, _EDGE), 1 - _EDGE)
     return math.log(inside / (1 - inside))
 
 
