@@ -151,6 +151,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "history": "carry.conversation.History",
         "demonstrations": "carry.demonstrations.Demonstrations",
     },
+    "student": {"logistic": "students.Logistic"},
     "policy": {
         "one": "policies.choosing.One",
         "several": "policies.choosing.Several",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from composer.methods import Acceptance, Carry, Rule, Standing, Stopping, Verdict
 from composer.methods.acceptances.base import in_order
 from composer.methods.post_hoc.base import AfterAnswers
+from composer.methods.students import Learner
 from composer.run.program import Program
 from composer.run.queries import asked_text
 from composer.run.result import Failure
@@ -112,7 +113,8 @@ class Rehearsal:
     async def _one(
         self, program: Program, number: int, query: Query, assumption: Assumption
     ) -> Tally:
-        tally = Tally()
+        learns = any(isinstance(e, Learner) for o in program.options.values() for e in o.values())
+        tally = Tally(unsure=learns)
         tally_token, unsure_token = current.set(tally), unsure.set([])
         try:
             walk = RehearsalWalk(program, query, Trace(query.id, asked_text(query)))
@@ -157,6 +159,8 @@ def _assumed(value: object, assumption: Assumption) -> object:
             return AssumedAcceptance(base=value, accepts=not assumption.most)
         case Carry():
             return value.reading()
+        case Learner():
+            return value.assuming(asks=assumption.most)
         case Stopping():
             return AssumedStopping(base=value, most=assumption.most)
         case _:

@@ -20,6 +20,7 @@ WHERE = {
     "asking": ("model", "generate", "sample"),
     "prompting": ("prompt", "prompted"),
     "branching": ("bank", "choose", "choose_many", "fallback", "hold"),
+    "caching": ("neural_cache",),
     "cascading": ("cascade", "every_stage"),
     "fusing": ("token_fuse", "byte_fuse", "span_fuse", "handoff", "weigh", "merge"),
     "panels": ("shuffle", "analyse"),

@@ -41,7 +41,14 @@ from composer.values.flow import (
 )
 from composer.values.gather import MaybeMissing, MissingAnswer, Quorum
 from composer.values.processing import Processing
-from composer.values.typed import FilePath, MaybeFile, ModelPath, Typed
+from composer.values.typed import (
+    FilePath,
+    MaybeFile,
+    MaybeWritten,
+    ModelPath,
+    Typed,
+    WrittenFile,
+)
 
 if TYPE_CHECKING:
     from composer.values.requests import (
@@ -88,6 +95,7 @@ __all__ = [
     "LazyBranch",
     "MaybeFile",
     "MaybeMissing",
+    "MaybeWritten",
     "Message",
     "MissingAnswer",
     "Model",
@@ -115,6 +123,7 @@ __all__ = [
     "TypicalityRank",
     "Usage",
     "Value",
+    "WrittenFile",
     "port_of",
     "widen",
 ]

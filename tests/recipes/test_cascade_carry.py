@@ -46,3 +46,25 @@ def test_the_user_may_say_no(tmp_path):
     with composer.load("cascade/eco_assistant", content=1.01).ready() as ensemble:
         assert ensemble(TRIPLE).answer == "def triple(n): return 3 * n"
     assert not (tmp_path / "solved.jsonl").exists()
+
+
+LOGIC = [
+    "From left to right: true or false?",
+    "From left to right: false and true?",
+    "From left to right: true or true?",
+    "From left to right: false and false?",
+    "From left to right: false or true?",
+]
+
+
+@pytest.mark.parametrize(
+    ("doubt", "student_answers"), [("margin", True), ("entropy", True), ("consistency", False)]
+)
+def test_the_student_of_a_neural_cache_answers_once_it_is_trained(doubt, student_answers):
+    """Where four students must agree, one student is not enough."""
+    settings = {"doubt": doubt, "first": 4, "every": 4, "store": f"{doubt}.jsonl"}
+    with composer.load("cascade/neural_cache", **settings).ready() as ensemble:
+        results = list(ensemble.map([*LOGIC[:4], "Is it true or true?"]))
+    assert [each.answer for each in results[:4]] == ["yes", "no", "yes", "no"]
+    assert [asked(each) for each in results[:4]] == [["large"]] * 4
+    assert asked(results[4]) == ([] if student_answers else ["large"])

@@ -58,6 +58,7 @@ ANSWERS = {
     "cascade/automix.ens": "yes",
     "cascade/confidence.ens": "42",
     "cascade/eco_assistant.ens": "def double(n): return 2 * n",
+    "cascade/neural_cache.ens": "yes",
     "cascade/quantiles.ens": "CCLXXVIII",
     "cascade/thoughts.ens": "17",
     "endpoint.ens": "54",

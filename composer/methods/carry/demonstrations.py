@@ -14,8 +14,7 @@ from composer.methods.retrieval import Fit
 from composer.methods.solved import Solved, readable_store, solved_store
 from composer.methods.template import Template
 from composer.methods.templates import TEMPLATES
-from composer.values import Asker, Query
-from composer.values.typed import WrittenFile
+from composer.values import Asker, Query, WrittenFile
 
 
 class Demonstrations(Carry):
