@@ -150,6 +150,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "answer": "carry.conversation.LastAnswer",
         "history": "carry.conversation.History",
         "demonstrations": "carry.demonstrations.Demonstrations",
+        "draft": "carry.draft.LastDraft",
     },
     "student": {"logistic": "students.Logistic"},
     "policy": {

@@ -74,7 +74,8 @@ async def cascade(
     none is left, an answer from before is taken.
 
     A stage is asked the same query as the stages before it. With `carry` it also reads the last
-    answer, all answers so far, or demonstrations from a store of solved questions.
+    answer, all answers so far, or demonstrations from a store of solved questions; or a local model
+    checks the last answer as a draft.
     """
     decider: Decider
     if by is None:
@@ -216,6 +217,25 @@ def its_carry_learns_from_a_rule(site: Site) -> Iterator[Complaint]:
         text = f"`{carry.name}` keeps the answers that `accept` accepts, and here `by` decides"
         help_ = "decide by `accept`, or only read the store: `learn = false`"
         yield Complaint("E403", text, "accepts no answer", help_, "carry")
+
+
+@cascade.check
+def a_later_stage_uses_what_it_carries(site: Site) -> Iterator[Complaint]:
+    """What only models of this process use needs such a model behind the first stage."""
+    carry = site.get("carry")
+    if carry is None or not carry.local:
+        return
+    later = site.inputs[int(site.inputs[0].port is Port.QUERY) + 1 :]
+    leaves = [leaf for stage in later for model in stage.writers for leaf in model.leaves]
+    if leaves and not any(leaf.local for leaf in leaves):
+        yield Complaint(
+            "W304",
+            f"`carry = {carry.name}()` changes nothing: no stage behind the first is a model of "
+            "this process",
+            "changes nothing",
+            "leave `carry` out, or ask a local model",
+            "carry",
+        )
 
 
 @cascade.check

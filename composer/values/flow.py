@@ -44,7 +44,8 @@ class Query:
     is one user message, whose text each model reads as it is, without its chat template; `ids` are
     then its tokens, where they were given as such, of the tokenizer with the fingerprint
     `vocabulary`; `special` are those that are no text, each by its place in the text, its name, and
-    whether it ends an answer.
+    whether it ends an answer. `draft` is a text that the answer may repeat: a model of this process
+    checks it, where it writes greedily, instead of writing every token anew.
     """
 
     messages: tuple[Message, ...]
@@ -57,6 +58,7 @@ class Query:
     ids: tuple[int, ...] = ()
     vocabulary: str = ""
     special: tuple[tuple[int, str, bool], ...] = ()
+    draft: str = field(default="", compare=False)
 
     @classmethod
     def of(cls, text: str, *, id: str = "0", **fields: object) -> Query:

@@ -140,3 +140,22 @@ def test_a_raw_query_stays_raw(part, text):
     carried = asyncio.run(part.query(query, state_of(query, "a"), None))
     assert (carried.raw, carried.text) == (True, text)
     assert carried.root is query
+
+
+def test_a_local_stage_checks_the_last_answer_as_a_draft(ready):
+    text = (
+        'use "zoo.ens" (general, large)\n'
+        "default generate(max_tokens = 32)\n"
+        "general -> cascade(large, accept = false{})"
+    )
+    question = "Add 17 and 25."
+    plain, made = (ready(text.format(more))(question) for more in ("", ", carry = draft()"))
+    assert made.answer == plain.answer
+    assert made.text.logprobs == pytest.approx(plain.text.logprobs, abs=1e-3)
+    assert made.text.facts["from_draft"] > 0
+
+
+def test_a_draft_for_models_behind_servers_changes_nothing(load):
+    found = load("cascade(A, B, accept = false, carry = draft())").check()
+    warning = next(each for each in found if each.code == "W304")
+    assert "no stage behind the first is a model of this process" in warning.message

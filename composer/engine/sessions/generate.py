@@ -10,6 +10,7 @@ from composer.engine.fuse_tree import FuseNode
 from composer.engine.generation import GenerationState
 from composer.engine.requests.draw import Draw
 from composer.engine.sequence import SequenceState, prompt_tokens
+from composer.engine.sessions.drafted import repeats_draft, write_with_draft
 from composer.engine.sessions.prompt_weights import prompt_weights_of, set_prompt_weights
 from composer.specs import leaves
 
@@ -45,17 +46,21 @@ async def generate(
     answer = GenerationState.of(job, on_text)
     rng = random.Random(job.sampling.seed)  # noqa: S311  # not for secrets
     sequence = open_sequence(group, job, group.weights(model))
+    checked: dict[str, object] = {}
     try:
         await set_prompt_weights(sequence, job.query)
         weights = prompt_weights_of(sequence)
-        await draw_until_end(sequence, answer, rng)
+        if repeats_draft(group, job):
+            checked = {"from_draft": await write_with_draft(sequence, answer, job.query.draft)}
+        else:
+            await draw_until_end(sequence, answer, rng)
         usage = total_usage(sequence, answer)
     finally:
         sequence.close()
     if len(group.slots) == 1 and not isinstance(group.root, FuseNode):
         usage = {next(leaves(model)).name: u for u in usage.values()}
     completion = answer.close(usage)
-    facts = {**completion.facts, **sequence.facts}
+    facts = {**completion.facts, **sequence.facts, **checked}
     return replace(completion, left=sequence.dropped, weights=weights, facts=facts)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from composer.values import Candidates, Typed
 
@@ -20,8 +20,11 @@ class Carry(Typed):
     """Rewrites the query of each stage of a cascade before it is asked.
 
     `needs_verdict` says that it keeps answers which the cascade's rule accepted, so that the answer
-    of the last stage is judged too.
+    of the last stage is judged too. `local` says that only models of this process use what it
+    carries.
     """
+
+    local: ClassVar[bool] = False
 
     @property
     def needs_verdict(self) -> bool:

@@ -19,6 +19,7 @@ from composer.engine.generation import GenerationState
 from composer.engine.requests.base import Phase
 from composer.engine.requests.read_logits import Prefill
 from composer.engine.requests.speculative import DraftingMembers, SpeculativeStep
+from composer.engine.sessions.drafted import DraftedAnswer
 from composer.engine.sessions.generate import generate, open_sequence, total_usage
 from composer.methods.draft import Draft
 from composer.values.errors import ModelError
@@ -27,9 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from composer.engine.group import Group
-    from composer.engine.requests.draw import Drawn
-    from composer.engine.requests.speculative import Proposal, StepResult
-    from composer.engine.sequence import SequenceState
+    from composer.engine.requests.speculative import StepResult
     from composer.specs import TokenFuse
     from composer.values.requests import Generate
     from composer.values.results import Completion
@@ -70,7 +69,8 @@ class Speculative(Draft):
             return await generate(group, fuse, job, on_text)
         answer = GenerationState.of(job, on_text)
         count = self.tokens or _fitting(group, sides)
-        drafting = _Drafting(open_sequence(group, job, weights), answer, sides, count)
+        sequence = open_sequence(group, job, weights)
+        drafting = _Drafting(sequence, answer, sides=sides, tokens=count)
         try:
             await drafting.run()
             usage = total_usage(drafting.sequence, drafting.answer)
@@ -116,16 +116,12 @@ def _side(root: FuseNode, weights: Sequence[float], members: tuple[int, ...]) ->
     return DraftingMembers(members, slots, tuple(own))
 
 
-@dataclass(eq=False)
-class _Drafting:
-    """An answer on its way, with proposals `pending` behind the `written` entries."""
+@dataclass(eq=False, kw_only=True)
+class _Drafting(DraftedAnswer):
+    """An answer that the sides write in turns of `tokens`; `owner` proposed what is pending."""
 
-    sequence: SequenceState
-    answer: GenerationState
     sides: tuple[DraftingMembers, ...]
     tokens: int
-    written: int = 0
-    pending: list[Proposal] = field(default_factory=list)
     owner: DraftingMembers | None = None
     rng: random.Random = field(init=False)
 
@@ -154,7 +150,7 @@ class _Drafting:
     def _prepare(self, side: DraftingMembers, phase: int) -> SpeculativeStep | None:
         """Prepare what a side can do now: judge the other's proposals, and propose."""
         judged = self.pending if self.owner != side else []
-        more = self._open()
+        more = self.room() > 0
         if not judged and not more:
             return None
         uniforms = tuple(self.rng.random() for _ in range(len(judged) + 2))
@@ -164,39 +160,14 @@ class _Drafting:
         judge = tuple(judged), more, uniforms, at, ahead, self.answer.detail
         return SpeculativeStep(self.sequence, how, side, self.written, *judge)
 
-    def _open(self) -> bool:
-        """Whether an entry can follow the last that is pending."""
-        ends = self.pending and self.pending[-1].entry in self.sequence.group.space.ends
-        left = max(1, self.answer.sampling.max_tokens) - len(self.answer.tokens) - len(self.pending)
-        return not ends and left > 0 and self.sequence.remaining_context >= 0
-
     def _take(self, step: SpeculativeStep, result: StepResult) -> None:
         """Write what was accepted and what stands instead; keep the proposal."""
         if step.proposals:
-            self.pending = []
-        for drawn in result.accepted:
-            self._write(drawn)
-        if result.replacement is not None and self.answer.finish is None:
-            self.sequence.truncate(self.written)
-            if result.replacement.entry not in self.sequence.group.space.ends:
-                self.sequence.append(result.replacement.entry)
-            self._write(result.replacement)
+            self.take(result)
         if result.proposal is not None:
-            self._propose(step.drafters, result.proposal)
+            self.owner = step.drafters
+            self.propose(result.proposal)
         elif (
             not self.pending and self.answer.finish is None and self.sequence.remaining_context < 0
         ):
             self.answer.finish = "context"
-
-    def _write(self, drawn: Drawn) -> None:
-        if self.answer.finish is None:
-            group = self.sequence.group
-            ends, piece = drawn.entry in group.space.ends, group.piece(drawn.entry)
-            self.written += not ends
-            self.answer.add(piece, drawn.logprob, ends=ends, choice=drawn.choice)
-
-    def _propose(self, side: DraftingMembers, proposal: Proposal) -> None:
-        self.owner = side
-        self.pending.append(proposal)
-        if proposal.entry not in self.sequence.group.space.ends:
-            self.sequence.append(proposal.entry)
