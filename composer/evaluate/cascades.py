@@ -240,10 +240,11 @@ def threshold_points(
 def _points_of_settings(
     outcomes: Outcomes, settings: Settings, draws: int, seed: int
 ) -> tuple[ThresholdPoint, ...]:
-    """Choose some settings, with the one as it is, in the order of their use of later stages."""
+    """Choose some settings, with the one as it is, the cheapest first."""
     if len(settings.labels) == 1:
         return ()
-    order = np.argsort(settings.asked.sum(axis=(1, 2)), kind="stable")
+    spent = outcomes.after(settings.chosen, settings.asked)[1].mean(axis=1)
+    order = np.argsort(spent if spent.any() else settings.asked.sum(axis=(1, 2)), kind="stable")
     shown = {0, *(int(order[int(share * (len(order) - 1))]) for share in SHARES)}
     places = [int(at) for at in order if at in shown]
     chosen, asked = settings.chosen[places], settings.asked[places]

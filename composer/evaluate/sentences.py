@@ -117,12 +117,17 @@ def _origin(one: Report | Decided) -> Iterator[str]:
     """Say that a route is measured on rows that it was fitted on, or far from all of them."""
     if one.overlap:
         yield (
-            f"The route was fitted on {one.overlap:,} of these rows, so its figures here are too "
-            "good. Evaluate it on other rows, or use the cross-validation of `compose fit`."
+            f"The {_fitted(one)} was fitted on {one.overlap:,} of these rows, so its figures here "
+            "are too good. Evaluate it on other rows, or use the cross-validation of `compose fit`."
         )
     if one.foreign is not None and one.foreign.steps:
         for words in (one.foreign.sentence, one.foreign.advice):
             yield f"{words[0].upper()}{words[1:]}."
+
+
+def _fitted(one: Report | Decided) -> str:
+    """Name what decides: a cascade, or a route."""
+    return "route" if one.chooser is None else one.chooser.kind
 
 
 def router_remarks(router: Router, overlap: int = 0) -> Iterator[str]:
@@ -136,7 +141,7 @@ def router_remarks(router: Router, overlap: int = 0) -> Iterator[str]:
         yield f"It chooses {chosen} for every query, so with this setting it decides nothing."
         of_all = of_all[:1] if chosen != router.best else []
     else:
-        yield verdict(router.worth, overlap)
+        yield verdict(router.worth, overlap, router.kind)
     if router.unpriced:
         yield (
             f"The cost of {', '.join(router.unpriced)} is not known, so dollars are not compared. "
@@ -159,7 +164,7 @@ def router_remarks(router: Router, overlap: int = 0) -> Iterator[str]:
             yield _of_curve(one)
 
 
-def verdict(worth: Worth, overlap: int = 0) -> str:
+def verdict(worth: Worth, overlap: int = 0, kind: str = "route") -> str:
     """Say in one sentence or two whether a recipe is worth its cost.
 
     Figures on rows of the fit, `overlap` of them, are too good. They can only speak against it.
@@ -172,7 +177,7 @@ def verdict(worth: Worth, overlap: int = 0) -> str:
             f"{-100 * rival.difference.mean:.1f} points and costs no more."
         )
     if overlap:
-        return "Verdict: none. A route cannot be judged on rows that it was fitted on."
+        return f"Verdict: none. A {kind} cannot be judged on rows that it was fitted on."
     if worth.place == "unknown":
         return f"Verdict: it is {beside}. Not all costs are known, so they do not count in this."
     if list(worth.mixture) == [best.name]:  # no mixture is as dear

@@ -63,9 +63,8 @@ def settings_of(cascade: Cascade, answers: StageAnswers) -> Settings | None:
 def _thresholds(acceptance: Acceptance, answers: StageAnswers) -> Settings:
     table = answers.table
     shifts, variants = [0.0], [acceptance]
-    if isinstance(acceptance, LearnedAcceptance) and (thresholds := acceptance.thresholds):
-        signal = table.signal(str(acceptance.signals[0]))
-        shifts += _spread(signal[:, :-1] - float(np.median(thresholds)))
+    if isinstance(acceptance, LearnedAcceptance):
+        shifts += _spread(acceptance.distances(table)[:, :-1])
         variants += [acceptance.shifted(shift) for shift in shifts[1:]]
     labels = [f"all thresholds {shift:+.3g}" for shift in shifts[1:]]
     replays = [accepting(table, each) for each in variants]
@@ -121,11 +120,16 @@ def _estimates(cascade: Cascade, answers: StageAnswers) -> Callable[[int, Order]
             return after[order][at]
 
         return judged
-    first = [next((note.get("estimates") for note in each), None) for each in answers.notes]
-    known = [each for each in first if isinstance(each, dict)]
-    if len(known) < len(first):
+    first = [next(iter(each), {}) for each in answers.notes]
+    if not all("estimates" in note for note in first):
         return None
-    by_row = [Estimates(tuple(each[name] for name in table.names), "") for each in known]
+    by_row = [
+        Estimates(
+            tuple(note["estimates"][name] for name in table.names),
+            cost=tuple(note["costs"][name] for name in table.names) if "costs" in note else (),
+        )
+        for note in first
+    ]
     return lambda at, _: by_row[at]
 
 

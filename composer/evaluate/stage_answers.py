@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from composer.evaluate.members import grade_of_text
 from composer.evaluate.recipes import declarations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["StageAnswers", "stage_answers"]
 
-Notes = tuple["Mapping[str, object]", ...]
+Notes = tuple["Mapping[str, Any]", ...]
 """What a trace says of each decision of a cascade."""
 
 
@@ -136,7 +136,7 @@ def _state(cascade: Cascade, result: Result) -> CascadeState | None:
     return replace(state, names=cascade.names) if isinstance(state, CascadeState) else None
 
 
-def _notes(cascade: Cascade, result: Result) -> Iterator[Mapping[str, object]]:
+def _notes(cascade: Cascade, result: Result) -> Iterator[Mapping[str, Any]]:
     events = result.trace.events if result.trace is not None else ()
     for event in events:
         if event.id == cascade.id:

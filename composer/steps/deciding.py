@@ -112,7 +112,9 @@ class Choosing:
         estimates = await self.by.estimate_after(state, self.choices, self.ask)
         quality = dict(zip(state.names, estimates.quality, strict=True))
         require_finite(quality, f"the estimate by `{self.by.name}` of")
-        facts = {"estimates": quality, "because": estimates.because}
+        facts: dict[str, object] = {"estimates": quality, "because": estimates.because}
+        if estimates.cost and all(map(math.isfinite, estimates.cost)):
+            facts["costs"] = dict(zip(state.names, estimates.cost, strict=True))
         stage = chosen_stage(self.policy, estimates, self.choices, state, self.ask.rng)
         return Move(stage, facts), state
 

@@ -113,6 +113,32 @@ def test_other_thresholds_give_what_a_run_with_them_gives(data, answer):
         assert point.cost == pytest.approx(then.cost / 8)
 
 
+DECIDED = [
+    ("A -> cascade(B, C, accept = thresholds(at = {}))", 0.55, "thresholds"),
+    ('cascade(A, B, C, by = knn("{path}", k = 3), policy = one(cost = {}))', 1e-5, "settings"),
+]
+
+
+@pytest.mark.parametrize(("answer", "value", "moved"), DECIDED)
+def test_a_cascade_that_a_part_decides_is_replayed_at_other_settings(data, answer, value, moved):
+    def at(setting, *, members=False):
+        text = answer.replace("{path}", str(data)).replace("{}", repr(setting))
+        return evaluate(recipe(data, text), read_rows(data), members=members)
+
+    now = at(value, members=True)
+    cascade = now.cascade
+
+    assert cascade.moved == moved
+    assert cascade.decided.accuracy.mean == pytest.approx(now.accuracy)
+    assert cascade.decided.cost == pytest.approx(now.cost / 8)
+    assert sum(one.cost for one in cascade.stages) == pytest.approx(now.cost / 8)
+    assert len(cascade.thresholds) > 1
+    for point in cascade.thresholds[::3]:
+        then = at(value + point.shift - 1e-9 * (point.shift != 0 and moved == "thresholds"))
+        assert point.accuracy.mean == pytest.approx(then.accuracy)
+        assert point.cost == pytest.approx(then.cost / 8)
+
+
 def test_members_of_a_first_stage_that_votes_stand_beside(data):
     cascade = report(data, MORE[2].replace("{0.5}", "0.5")).cascade
 

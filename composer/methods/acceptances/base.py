@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from composer.methods.cascade_state import CascadeState
     from composer.methods.cascade_table import CascadeTable
+    from composer.methods.estimators.values import Floats
     from composer.methods.signals.base import Signal
 
 
@@ -67,11 +68,17 @@ class LearnedAcceptance(Acceptance, FittedPart):
         del state
         yield from ()
 
-    @property
-    def thresholds(self) -> tuple[float, ...]:
-        """The thresholds of the state, for a report to move; none where it has none."""
-        values = self.state().arrays.get("thresholds", np.zeros(0)).ravel()
-        return tuple(values[np.isfinite(values)].tolist())
+    def distances(self, table: CascadeTable) -> Floats:
+        """Return how far the signal of each answer is above its threshold [n, m], or nothing.
+
+        All thresholds count as the one in the middle. An acceptance without thresholds has nothing.
+        """
+        arrays = self.state().arrays
+        if "thresholds" not in arrays or not self.signals:
+            return np.zeros((0, 0))
+        sign = float(arrays["sign"][0]) if "sign" in arrays else 1.0
+        signal = sign * table.signal(str(self.signals[0]))
+        return signal - float(np.median(arrays["thresholds"]))
 
     def shifted(self, by: float) -> Self:
         """Return the part with all its thresholds moved by so much."""

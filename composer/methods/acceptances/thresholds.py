@@ -1,7 +1,7 @@
 """Thresholds on a signal, one a stage, searched together on recorded answers."""
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import Field
 
@@ -15,6 +15,9 @@ from composer.methods.fitted import named, shaped
 from composer.methods.signals.base import Signal
 from composer.methods.signals.measured import Confidence
 from composer.values import State
+
+if TYPE_CHECKING:
+    from composer.methods.estimators.values import Floats
 
 
 class Thresholds(LearnedAcceptance):
@@ -85,9 +88,26 @@ class Thresholds(LearnedAcceptance):
         ]
         yield ", else ".join([*steps, names[-1]])
 
+    def distances(self, table: CascadeTable) -> "Floats":
+        """Return how far the signal of each answer is above its threshold [n, m]."""
+        if self.at is not None and self._by_hand:
+            return table.signal(str(self.of)) - self.at
+        return super().distances(table)
+
+    def shifted(self, by: float) -> Self:
+        """Return the part with all its thresholds moved by so much."""
+        if self.at is not None and self._by_hand:
+            return self.model_copy(update={"at": self.at + by})
+        return super().shifted(by)
+
+    @property
+    def _by_hand(self) -> bool:
+        """Whether `at` is the threshold, as nothing is fitted."""
+        return self.open and self.fitted is None and self.at is not None
+
     def _setting(self, state: CascadeState) -> tuple[list[int], list[float]]:
         """Return the order of the stages, and a threshold for each but the last."""
-        if self.open and self.fitted is None and self.at is not None:
+        if self.at is not None and self._by_hand:
             return list(range(len(state.names))), [self.at] * len(state.names)
         fitted = self.state()
         rows = named(fitted, state.names, self.name)
