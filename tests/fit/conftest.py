@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from composer.fit import typicality, validation
 from composer.fit.fitting import fit
 from composer.fit.settings import FitSettings
 from composer.recipe import Recipe
@@ -36,6 +37,15 @@ def rows_of(count=60):
             }
         )
     return rows
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _few_draws():
+    """Draw less often: a fit takes most of its time for how sure its report is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(validation, "DRAWS", 20)
+        patch.setattr(typicality, "BATCHES", 20)
+        yield
 
 
 class Desk:
