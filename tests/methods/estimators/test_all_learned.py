@@ -19,16 +19,25 @@ OPTIONS = {
     "recommend": {"cold": 5.0},
     "pool": {"keep": 2},
     "elo": {"nearest": 10},
-    "encoder": {"buckets": 1024, "steps": 150},
-    "contrastive": {"steps": 150},
-    "meta": {"steps": 200},
-    "irt": {"steps": 200},
+    "encoder": {"buckets": 1024, "steps": 60},
+    "contrastive": {"steps": 60},
+    "factors": {"steps": 150},
+    "head": {"steps": 150},
+    "hybrid": {"steps": 150},
+    "meta": {"steps": 100},
+    "irt": {"steps": 100},
 }
 LEARNED = {
     name: part(**OPTIONS.get(name, {}))
     for name, part in PARTS["estimator"].items()
     if issubclass(part, Learned)
 }
+BRIEF = {
+    name: part.model_copy(update={"steps": 20}) if hasattr(part, "steps") else part
+    for name, part in LEARNED.items()
+}
+"""Those of a few steps: enough for what does not depend on how well they have learnt."""
+
 BLIND = {"constant", "stateless_q", "automaton"}
 """Those that do not look at the query: they can only be as good as the best single choice."""
 
@@ -37,12 +46,12 @@ seeing = pytest.mark.parametrize("name", sorted(set(LEARNED) - BLIND))
 
 
 @cache
-def learnt(name, table, rows):
-    return LEARNED[name].fit(table.take(range(rows)), 0)
+def learnt(name, table):
+    return LEARNED[name].fit(table.take(range(400)), 0)
 
 
-def predicted(name, table, queries, rows=400):
-    return LEARNED[name].predict(learnt(name, table, rows), queries)
+def predicted(name, table, queries):
+    return LEARNED[name].predict(learnt(name, table), queries)
 
 
 @seeing
@@ -76,7 +85,7 @@ def test_ties_everywhere_prefer_nobody(name, labels):
     rng = random.Random(0)
     rows = [(value, value) for value in (rng.random() < 0.5 for _ in range(60))]
     table = labels([f"query {n}" for n in range(60)], rows)
-    part = LEARNED[name]
+    part = BRIEF[name]
     first, second = part.predict(part.fit(table, 0), table.asked).mean.mean(0)
     if name in {"automaton", "hybrid"}:
         pytest.skip("it moves by what is drawn, or prefers the small model where both do as well")
@@ -90,7 +99,7 @@ def test_missing_outcomes_are_passed_over(name, two_fields):
     quality = np.where(rng.random(some.quality.shape) < 0.3, np.nan, some.quality)
     quality[0] = np.nan
     table = replace(some, quality=quality)
-    found = LEARNED[name].predict(LEARNED[name].fit(table, 0), two_fields.asked)
+    found = BRIEF[name].predict(BRIEF[name].fit(table, 0), two_fields.asked)
     assert np.isfinite(found.mean).all()
 
 
@@ -102,7 +111,7 @@ def test_an_empty_query_has_an_estimate(name, two_fields):
 
 @every_one
 def test_the_same_labels_and_seed_give_the_same_state(name, two_fields):
-    first, second = learnt(name, two_fields, 80), LEARNED[name].fit(two_fields.take(range(80)), 0)
+    first, second = (BRIEF[name].fit(two_fields.take(range(80)), 0) for _ in range(2))
     assert first.arrays.keys() == second.arrays.keys()
     for key, array in first.arrays.items():
         assert array.tobytes() == second.arrays[key].tobytes(), key
@@ -111,7 +120,8 @@ def test_the_same_labels_and_seed_give_the_same_state(name, two_fields):
 
 @every_one
 def test_a_state_can_be_kept_without_pickles(name, two_fields, tmp_path):
-    part, table, state = LEARNED[name], two_fields.take(range(80)), learnt(name, two_fields, 80)
+    part, table = BRIEF[name], two_fields.take(range(80))
+    state = part.fit(table, 0)
     save_file({key: np.ascontiguousarray(a) for key, a in state.arrays.items()}, tmp_path / "s")
     again = State(load_file(tmp_path / "s"), json.loads(json.dumps(state.facts)))
     there = part.predict(state, table.asked).mean
