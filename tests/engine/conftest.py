@@ -1,10 +1,12 @@
 """Real tiny models, one engine, and a plain uncached loop to compare with."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
 from fusing import Job, checkpoint
+from shallow import shallow
 
 from composer.engine.engine import Engine
 from composer.engine.weights.local import load
@@ -28,16 +30,31 @@ def data():
     return DATA
 
 
+FOLDERS = {
+    "stories": "stories260K",
+    "shakespeare": "stories260K-ft-shakespeare",
+    "maths": "stories260K-ft-gsm8k",
+    "rwkv": "rwkv4-660K-bytes",
+}
+
+
 @pytest.fixture(scope="session")
-def model(data):
+def whole(data):
     """Name a checkpoint: `stories`, `shakespeare`, `maths` or `rwkv`."""
-    folders = {
-        "stories": "stories260K",
-        "shakespeare": "stories260K-ft-shakespeare",
-        "maths": "stories260K-ft-gsm8k",
-        "rwkv": "rwkv4-660K-bytes",
-    }
-    return lambda name: checkpoint(name, data / "models" / folders[name])
+    return lambda name: checkpoint(name, data / "models" / FOLDERS[name])
+
+
+@pytest.fixture(scope="session")
+def model(data, tmp_path_factory):
+    """Name a checkpoint, which has a few of its layers: most tests need no more."""
+    folder = tmp_path_factory.mktemp("shallow")
+
+    @cache
+    def find(name):
+        layers = (0, 3) if name == "rwkv" else (0, 3, 4)
+        return checkpoint(name, shallow(data / "models" / FOLDERS[name], folder / name, layers))
+
+    return find
 
 
 @pytest.fixture(scope="session")

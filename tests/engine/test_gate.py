@@ -198,8 +198,8 @@ def test_batch_equals_single_and_streamed_equals_whole(  # noqa: PLR0913
         assert made[2 * n + 1].text == write(plain, text, max_tokens=12).text
 
 
-def test_a_recurrent_lead_can_be_routed(model, write):
-    lead, other = model("rwkv"), model("stories")
+def test_a_recurrent_lead_can_be_routed(whole, write):
+    lead, other = whole("rwkv"), whole("stories")
     arrays = network((lead_size(lead), 8, 1), seed=1)
     part = gate("routed", taught("routed", arrays), below=0.5)
     fuse = TokenFuse((lead, other), NAMES, gate=part, lazy=True)

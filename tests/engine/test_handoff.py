@@ -16,8 +16,8 @@ def doubt(**options):
 
 
 @pytest.fixture(scope="module")
-def pair(model):
-    return model("stories"), model("shakespeare")
+def pair(whole):
+    return whole("stories"), whole("shakespeare")
 
 
 def test_without_doubt_the_first_member_writes_all(pair, write):
@@ -39,9 +39,9 @@ def test_in_doubt_the_expert_goes_on_from_the_text(pair, write):
     assert made.text == first.text + rest.text
 
 
-def test_over_unlike_tokenizers_and_streamed(model, write):
+def test_over_unlike_tokenizers_and_streamed(whole, write):
     pieces = []
-    fuse = Handoff((model("stories"), model("rwkv")), ("a", "b"), doubt(below=0.5, window=3))
+    fuse = Handoff((whole("stories"), whole("rwkv")), ("a", "b"), doubt(below=0.5, window=3))
     made = write(fuse, TEXT, max_tokens=48, on_text=pieces.append)
     assert "".join(pieces) == made.text
     assert [span.winner for span in made.spans] == ["a", "b"]
@@ -79,9 +79,9 @@ def handing_over_by(token):
     return Part("handover.expert_tokens", (("tokens", (token,)),))
 
 
-def test_a_fuse_that_writes_first_hands_over_at_the_entry_its_token_means(model, plain, write):
-    stories = model("stories")
-    first = TokenFuse((stories, model("rwkv")), ("x", "y"), align=UNION)
+def test_a_fuse_that_writes_first_hands_over_at_the_entry_its_token_means(whole, plain, write):
+    stories = whole("stories")
+    first = TokenFuse((stories, whole("rwkv")), ("x", "y"), align=UNION)
     alone = write(first, TEXT)
     vocabulary = plain(stories).local.vocabulary
     names = {i: name for name, i in plain(stories).local.tokenizer.get_vocab().items()}
@@ -92,9 +92,9 @@ def test_a_fuse_that_writes_first_hands_over_at_the_entry_its_token_means(model,
     assert made.spans[1].winner == "b"
 
 
-def test_a_token_that_a_fuse_never_writes_is_an_error(model, write):
-    first = TokenFuse((model("stories"), model("rwkv")), ("x", "y"), align=UNION)
-    fuse = Handoff((first, model("stories")), ("a", "b"), handing_over_by("<unk>"))
+def test_a_token_that_a_fuse_never_writes_is_an_error(whole, write):
+    first = TokenFuse((whole("stories"), whole("rwkv")), ("x", "y"), align=UNION)
+    fuse = Handoff((first, whole("stories")), ("a", "b"), handing_over_by("<unk>"))
     with pytest.raises(ModelError, match="cannot write the token `<unk>` of x") as error:
         write(fuse, TEXT)
     assert error.value.code == "E402"
@@ -116,8 +116,8 @@ def spelt(monkeypatch):
     return spell
 
 
-def test_half_a_character_is_not_handed_over(engine, model, write, spelt):
-    pair = model("rwkv"), model("stories")
+def test_half_a_character_is_not_handed_over(engine, whole, write, spelt):
+    pair = whole("rwkv"), whole("stories")
     spelt(engine._group(pair[0]), "aé!".encode())
     fuse = Handoff(pair, ("a", "b"), doubt(below=1.0, window=3))  # in doubt inside of é
     made = write(fuse, TEXT, max_tokens=12)
@@ -126,8 +126,8 @@ def test_half_a_character_is_not_handed_over(engine, model, write, spelt):
     assert made.spans[1].text == write(pair[1], TEXT, prefix="aé", max_tokens=9).text
 
 
-def test_an_answer_that_ends_inside_a_character_has_no_second_span(engine, model, write, spelt):
-    pair = model("rwkv"), model("stories")
+def test_an_answer_that_ends_inside_a_character_has_no_second_span(engine, whole, write, spelt):
+    pair = whole("rwkv"), whole("stories")
     spelt(engine._group(pair[0]), "é".encode())
     made = write(Handoff(pair, ("a", "b"), doubt(below=1.0, window=2)), TEXT, max_tokens=2)
     assert len(made.spans) == 1

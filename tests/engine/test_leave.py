@@ -98,15 +98,16 @@ def test_the_last_member_cannot_leave(three, write, broken):
         write(TokenFuse(three, NAMES, leave=True), TEXT)
 
 
-def test_a_lead_cannot_leave_and_its_follower_can(three, write, broken):
+def test_a_lead_cannot_leave_and_its_follower_can(whole, write, broken):
+    pair = whole("stories"), whole("shakespeare")
     gate = Part("gate.unsure", (("below", 0.9),))
-    fuse = TokenFuse(three[:2], NAMES[:2], (0.0, 1.0), gate=gate, lazy=True, leave=True)
-    alone = write(three[0], TEXT)
-    broken(three[1], 0)
+    fuse = TokenFuse(pair, NAMES[:2], (0.0, 1.0), gate=gate, lazy=True, leave=True)
+    alone = write(pair[0], TEXT)
+    broken(pair[1], 0)
     made = write(fuse, TEXT)
     assert made.text == alone.text
     assert set(made.left) == {"b"}
-    broken(three[0], 12)
+    broken(pair[0], 12)
     with pytest.raises(ModelError, match="a gave logits that are not numbers"):
         write(fuse, TEXT)
 
@@ -248,7 +249,8 @@ TEXTUAL = {
 
 @pytest.mark.parametrize("context", [3, 20])
 @pytest.mark.parametrize("kind", TEXTUAL)
-def test_who_left_a_fuse_within_is_told(engine, three, write, monkeypatch, kind, context):  # noqa: PLR0913
+def test_who_left_a_fuse_within_is_told(engine, whole, write, monkeypatch, kind, context):  # noqa: PLR0913
+    three = whole("stories"), whole("shakespeare"), whole("maths")
     inner = TokenFuse(three[:2], ("x", "y"), leave=True)
     narrow(engine, monkeypatch, three[1], context)
     made = write(TEXTUAL[kind]((inner, three[2])), TEXT)

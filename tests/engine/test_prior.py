@@ -149,7 +149,8 @@ def test_a_cost_that_jumps_at_its_end_is_searched_to_the_end():
     assert found == {0: 1.0, 1: 0.0}
 
 
-def test_what_search_gives_nothing_is_not_run_afterwards(three, engine):
+def test_what_search_gives_nothing_is_not_run_afterwards(whole, engine):
+    three = whole("stories"), whole("shakespeare"), whole("maths")
     prompt = ((("user", TEXT),),)
     made = engine.generate(
         Job(TokenFuse(three, NAMES, prior=SEARCH), prompt, Sampling(max_tokens=6))
@@ -177,8 +178,8 @@ def test_settled_weights_write_what_fixed_ones_do(three, write, weights):
 
 
 @pytest.mark.parametrize("prior", [PERPLEXITY, SEARCH])
-def test_unlike_vocabularies(model, weights, prior):
-    fuse = TokenFuse((model("stories"), model("rwkv")), ("a", "b"), align=UNION, prior=prior)
+def test_unlike_vocabularies(whole, weights, prior):
+    fuse = TokenFuse((whole("stories"), whole("rwkv")), ("a", "b"), align=UNION, prior=prior)
     found = weights(fuse, TEXT)
     assert sum(found) == pytest.approx(1)
     assert found[0] > found[1]

@@ -236,7 +236,8 @@ def test_a_safe_draft_ends_no_sooner_either(zoo, answer):
     assert len(answer(fuse, how, "What is 12 plus 30?").tokens) > 20
 
 
-def test_forbidden_tokens_are_written_by_no_fuse(pair, answer):
+def test_forbidden_tokens_are_written_by_no_fuse(whole, answer):
+    pair = whole("stories"), whole("shakespeare")
     local = Processing(logit_bias=(("e", -100.0), (" the", -100.0), (" a", -100.0)))
     how = Sampling(max_tokens=LONG, processing=local)
     for fuse in (TokenFuse(pair, ("a", "b")), *(alone(k, pair) for k in (SpanFuse, ByteFuse))):

@@ -33,8 +33,8 @@ def bits(engine, member, texts):
         (["stories", "shakespeare", "maths"], LOGS, 2.224),
     ],
 )
-def test_bits_per_byte_of_questions(engine, model, questions, names, combine, expected):  # noqa: PLR0913
-    members = tuple(model(name) for name in names)
+def test_bits_per_byte_of_questions(engine, whole, questions, names, combine, expected):  # noqa: PLR0913
+    members = tuple(whole(name) for name in names)
     member = members[0] if combine is None else TokenFuse(members, tuple(names), combine=combine)
     assert bits(engine, member, questions) == pytest.approx(expected, abs=1e-3)
 

@@ -55,8 +55,8 @@ def rounds_by_hand(plain, members, weights, how_many, words=1):
         pytest.param(("stories", "rwkv"), (1.0, 2.0), 1, marks=pytest.mark.slow),
     ],
 )
-def test_winners_and_scores_equal_by_hand(model, plain, write, names, weights, words):  # noqa: PLR0913
-    members = tuple(model(name) for name in names)
+def test_winners_and_scores_equal_by_hand(whole, plain, write, names, weights, words):  # noqa: PLR0913
+    members = tuple(whole(name) for name in names)
     made = write(SpanFuse(members, names, weights, words=words), TEXT, max_tokens=30)
     expected = rounds_by_hand(plain, members, weights, 3, words)
     assert [span.text for span in made.spans[:3]] == [text for text, _ in expected]

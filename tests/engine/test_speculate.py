@@ -89,8 +89,8 @@ def test_writes_exactly_as_many_tokens_as_it_may(pair, write, limit):
 
 
 @pytest.mark.parametrize("stop", ["girl", "tle g", "park"])
-def test_stops_where_the_fuse_stops_and_streams_the_whole(pair, write, stop):
-    pieces = []
+def test_stops_where_the_fuse_stops_and_streams_the_whole(whole, write, stop):
+    pair, pieces = (whole("stories"), whole("shakespeare")), []
     plain = write(fused(pair), TEXT, stop=(stop,), max_tokens=48)
     made = write(fused(pair, drafted()), TEXT, stop=(stop,), max_tokens=48, on_text=pieces.append)
     assert (made.text, made.tokens, made.finish) == (plain.text, plain.tokens, plain.finish)

@@ -184,8 +184,8 @@ COMBINE = {"none": mean, "geometric": geometric, "prefixes": prefixes}
         (("stories", "shakespeare", "maths"), "geometric"),
     ],
 )
-def test_equals_by_hand(model, plain, write, names, sharpen):
-    members = tuple(map(model, names))
+def test_equals_by_hand(whole, plain, write, names, sharpen):
+    members = tuple(map(whole, names))
     loop = ByHand(plain, members, 5, COMBINE[sharpen])
     loop.run(44)
     made = write(fused(members, drafted(5, sharpen)), TEXT, max_tokens=44)
