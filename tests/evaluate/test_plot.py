@@ -3,6 +3,7 @@
 import logging
 import warnings
 from dataclasses import replace
+from functools import cache
 from xml.etree import ElementTree as ET
 
 import matplotlib as mpl
@@ -19,6 +20,11 @@ ROWS = [EvaluationRow("0", "q <&> 1", ("1",)), EvaluationRow("1", "q", ("2",))]
 
 def routed(by, costs, name="recipe"):
     """Decisions among as many models as there are costs, on sixteen judged rows."""
+    return replace(_routed(by, tuple(costs)), recipe=name)
+
+
+@cache
+def _routed(by, costs):
     names = [f"M{at}" for at in range(len(costs))]
     rows = [
         EvaluationRow(
@@ -32,16 +38,15 @@ def routed(by, costs, name="recipe"):
         for i in range(1, 17)
     ]
     models = "".join(f'model {each} = fake("1")\n' for each in names)
-    decided = decide_only(load(f"{models}route(by = {by}) -> [{', '.join(names)}]"), rows)
-    return replace(decided, recipe=name)
+    return decide_only(load(f"{models}route(by = {by}) -> [{', '.join(names)}]"), rows)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def report():
     return evaluate(load(PRICED + "[A, B] -> vote()"), ROWS)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def decided():
     return routed("length(threshold = 4)", (0, 0))
 
