@@ -22,6 +22,7 @@ WHERE = {
     "branching": ("bank", "choose", "choose_many", "fallback", "hold"),
     "caching": ("neural_cache",),
     "cascading": ("cascade", "every_stage"),
+    "classifying": ("classify",),
     "fusing": ("token_fuse", "byte_fuse", "span_fuse", "handoff", "weigh", "merge"),
     "panels": ("shuffle", "analyse"),
     "searching": ("process_fuse",),
