@@ -62,9 +62,9 @@ def cascade_gains(
     `over_single` is the paired gain over always asking the best single stage, `over_last` over the
     last one. The others are at the same mean cost: `over_zero` over the random mixture of stages,
     `over_probability` over a threshold on the probability of the answer, `over_router` over a
-    linear router of questions, fitted on the same rows. Their settings are chosen on the rows that
-    are compared, which favours them. Each value comes with its 95% interval; rows without the
-    quality of some stage are passed over.
+    linear router of questions, fitted on the same rows. Their settings are chosen on one half of
+    the rows and compared on the other, both ways. Each value comes with its 95% interval; rows
+    without the quality of some stage are passed over.
     """
     quality = baselines.table.quality
     rows = np.flatnonzero(np.isfinite(quality).all(1) & np.isfinite(results.quality))
@@ -77,8 +77,7 @@ def cascade_gains(
     if strong != last:
         others["over_last"] = quality[rows, last]
     for name, (curve, cost) in baselines.curves.items():
-        weights = mixture(cost[:, rows].mean(1), curve[:, rows].mean(1), spent)
-        others[name] = weights @ curve[:, rows]
+        others[name] = _at_cost(curve[:, rows], cost[:, rows], spent)
     figures = {"quality": mean_interval(ours, seed=seed)} | {
         name: difference_interval(ours, each.tolist(), seed=seed) for name, each in others.items()
     }
@@ -97,6 +96,17 @@ def comparable_costs(table: CascadeTable) -> Floats:
         cost[:, strongest(table.labels)] = 1.0
         return cost
     return np.where(unknown, np.nanmean(table.cost, 0), table.cost)
+
+
+def _at_cost(quality: Floats, cost: Floats, spent: float) -> Floats:
+    """Return the expected quality [n] of the mixture of settings [settings, n] at a mean cost."""
+    expected = np.full(quality.shape[1], np.nan)
+    halves = np.arange(len(expected)) % 2 == 0
+    for held_out in (halves, ~halves):
+        chosen_on = ~held_out if (~held_out).any() else held_out
+        weights = mixture(cost[:, chosen_on].mean(1), quality[:, chosen_on].mean(1), spent)
+        expected[held_out] = weights @ quality[:, held_out]
+    return expected
 
 
 def _spent(results: RoutedOutcomes, baselines: Baselines) -> Floats:

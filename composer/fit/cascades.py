@@ -72,7 +72,7 @@ def cascade_table(
     rows = read_rows(settings.data)
     recipe = with_records(every_stage_recipe(settings.recipe, node, signals), settings.data)
     settings.tell(f"asking every stage of `{node.op}` {counted(len(rows), 'question')}")
-    states = list(_states(recipe, rows))
+    states = list(_states(recipe, rows, cache=settings.cache))
     models = declarations(settings.recipe)
     aliases = {name: data_names(name, model) for name, model in models.items()}
     with opened(settings.how) as how:
@@ -112,8 +112,10 @@ def every_stage_recipe(recipe: Recipe, node: Node, signals: Sequence[Signal]) ->
     return replace(recipe, compiled=replace(compiled, answer=answer))
 
 
-def _states(recipe: Recipe, rows: Sequence[EvaluationRow]) -> Iterator[CascadeState | None]:
-    with recipe.ready() as ensemble:
+def _states(
+    recipe: Recipe, rows: Sequence[EvaluationRow], *, cache: bool
+) -> Iterator[CascadeState | None]:
+    with recipe.ready(cache=cache) as ensemble:
         for result in ensemble.in_order(row.question() for row in rows):
             yield None if result.text is None else result.text.facts[CASCADE]
 

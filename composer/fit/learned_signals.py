@@ -9,47 +9,42 @@ from composer.methods.estimators.folds import shuffled
 from composer.methods.signals.learned import LearnedSignal, with_inner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
+    from composer.fit.settings import FitSettings
     from composer.methods.cascade_table import CascadeTable
     from composer.methods.estimators.values import Floats
     from composer.methods.signals.base import Signal
     from composer.values import State
 
-FittedSignals = list[tuple[LearnedSignal, "State"]]
 
+def with_learned(
+    table: CascadeTable, signals: Iterable[Signal], settings: FitSettings
+) -> CascadeTable:
+    """Return a table with the values of the learned ones among signals, inner ones first.
 
-def learned(signals: Iterable[Signal]) -> tuple[LearnedSignal, ...]:
-    """Return the learned ones among signals and those that they read, inner ones first."""
-    return tuple(each for each in with_inner(signals) if isinstance(each, LearnedSignal))
-
-
-def fit_signals(
-    signals: Sequence[LearnedSignal], table: CascadeTable, folds: int, seed: int
-) -> tuple[CascadeTable, FittedSignals]:
-    """Fit signals on a table, and return it with their values, each by a fit of the other folds."""
-    fitted: FittedSignals = []
-    if not signals:
-        return table, fitted
-    splits = shuffled(table.queries, min(folds, len(set(table.queries))), seed)
-    for signal in signals:
-        values = np.full((len(table.rows), len(table.names)), np.nan)
-        for training, held_out in splits if signal.open else ():
-            state = signal.fit(table.taken(training), seed)
-            values[held_out] = signal_values(signal, state, table.taken(held_out))
-        state = signal.fit(table, seed) if signal.open else signal.state()
-        if not signal.open:
-            values = signal_values(signal, state, table)
-        fitted.append((signal, state))
-        table = table.with_signal(str(signal), values)
-    return table, fitted
-
-
-def with_fitted(table: CascadeTable, fitted: FittedSignals) -> CascadeTable:
-    """Return a table with the values of signals that were fitted on other rows."""
-    for signal, state in fitted:
-        table = table.with_signal(str(signal), signal_values(signal, state, table))
+    Each value is by a fit of the other folds, so what is fitted on the table sees values as new
+    questions have them.
+    """
+    for signal in with_inner(signals):
+        if isinstance(signal, LearnedSignal):
+            table = _with_values(table, signal, settings)
     return table
+
+
+def _with_values(table: CascadeTable, signal: LearnedSignal, settings: FitSettings) -> CascadeTable:
+    """Return a table with the values of one signal; parts of one fit share them."""
+    key = (table.digest, len(table.rows), table.names, signal)
+    if key not in settings.tables:
+        values = np.full((len(table.rows), len(table.names)), np.nan)
+        if signal.open:
+            for training, held_out in shuffled(table.queries, settings.folds, settings.seed):
+                state = signal.fit(table.taken(training), settings.seed)
+                values[held_out] = signal_values(signal, state, table.taken(held_out))
+        else:
+            values = signal_values(signal, signal.state(), table)
+        settings.tables[key] = values
+    return table.with_signal(str(signal), settings.tables[key])
 
 
 def signal_values(signal: LearnedSignal, state: State, table: CascadeTable) -> Floats:

@@ -13,7 +13,7 @@ from composer.fit.cascades import table_of
 from composer.fit.costs import demand_route_costs, priced_labels
 from composer.fit.decisions import cascade_outcomes
 from composer.fit.estimators import examined
-from composer.fit.learned_signals import fit_signals, learned, with_fitted
+from composer.fit.learned_signals import with_learned
 from composer.fit.settings import TrainingResult, not_trainable
 from composer.fit.validation import facts, triple
 from composer.heavy import np
@@ -42,15 +42,14 @@ if TYPE_CHECKING:
 
 def train_after_answers(part: AfterAnswers, node: Node, settings: FitSettings) -> TrainingResult:
     """Fit an estimator on the answers of a cascade, say how well it does, and calibrate it."""
-    table = _table(node, settings)
+    table = with_learned(_table(node, settings), part.signals, settings)
     labels = table.labels
     notes = examined(labels, settings.folds)
     demand_route_costs(node, known_means(labels), settings)
     splits = shuffled(table.queries, settings.folds, settings.seed)
-    estimates = _LeftOutEstimates(part, table, splits, settings)
+    estimates = _LeftOutEstimates(part, table, splits, settings.seed)
     costs = cost_lines(labels)
-    whole, _ = fit_signals(learned(part.signals), table, settings.folds, settings.seed)
-    state = _fitted(part, whole, settings.seed)
+    state = _fitted(part, table, settings.seed)
     choices = choices_of(node)
     priced = priced_labels(labels, choices)
     baselines = Baselines.of(table, splits, settings.seed)
@@ -67,14 +66,14 @@ def train_after_answers(part: AfterAnswers, node: Node, settings: FitSettings) -
 def train_acceptance(part: LearnedAcceptance, node: Node, settings: FitSettings) -> TrainingResult:
     """Fit an acceptance on the answers of a cascade, and say how well it does on held-out rows."""
     table = _table(node, settings, labelled=part.labelled)
+    table = with_learned(table, part.signals, settings)
     labels = table.labels
     notes = examined(labels, settings.folds) if part.labelled else ()
     aimed = part if settings.target is None else _aimed(part, settings.target)
-    signals, seed = learned(part.signals), settings.seed
+    seed = settings.seed
     splits = shuffled(table.queries, settings.folds, seed)
-    held_out = _held_out(aimed, table, splits, settings)
-    whole, _ = fit_signals(signals, table, settings.folds, seed)
-    state = _fitted(aimed, whole, seed)
+    held_out = _held_out(aimed, table, splits, seed)
+    state = _fitted(aimed, table, seed)
     report: dict[str, Any] = {"rows": len(table.rows), **facts(labels)}
     report["costs"] = known_means(labels)
     if part.labelled or bool(np.isfinite(labels.quality).all()):
@@ -97,10 +96,9 @@ def train_signal(part: LearnedSignal, node: Node, settings: FitSettings) -> Trai
     if settings.target is not None and isinstance(rule, Rule) and part in rule.signals():
         text = f"a rule with numbers of its own has no target: `{rule}`"
         raise not_trainable(text, f"let the fit choose: `accept = thresholds(of = {part})`")
-    table = _table(node, settings)
+    table = with_learned(_table(node, settings), part.signals, settings)
     notes = examined(table.labels, settings.folds)
-    inner, _ = fit_signals(learned(part.signals), table, settings.folds, settings.seed)
-    state = _fitted(part, inner, settings.seed)
+    state = _fitted(part, table, settings.seed)
     report = {"rows": len(table.rows), **facts(table.labels)}
     notes += tuple(part.notes(state))
     return TrainingResult(table.names, len(table.rows), {"state": state}, report, notes=notes)
@@ -113,25 +111,22 @@ class _LeftOutEstimates:
     part: AfterAnswers
     table: CascadeTable
     splits: Sequence[Split]
-    settings: FitSettings
-    _fits: list[tuple[CascadeTable, State, State]] = field(default_factory=list)
+    seed: int
+    _fits: list[tuple[State, State]] = field(default_factory=list)
     _after: dict[Order, list[Estimates]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Fit the part on all folds but one, for each."""
-        folds, seed = self.settings.folds, self.settings.seed
-        for training, rows in self.splits:
-            signals = learned(self.part.signals)
-            inner, fitted = fit_signals(signals, self.table.taken(training), folds, seed)
-            state, costs = _fitted(self.part, inner, seed), cost_lines(inner.labels)
-            self._fits.append((with_fitted(self.table.taken(rows), fitted), state, costs))
+        for training, _ in self.splits:
+            table = self.table.taken(training)
+            self._fits.append((_fitted(self.part, table, self.seed), cost_lines(table.labels)))
 
     def __call__(self, at: int, order: Order) -> Estimates:
         """Estimate a row, after these stages were asked in this order; all rows at once."""
         if order not in self._after:
             after: dict[int, Estimates] = {}
-            for (_, rows), (held_out, state, costs) in zip(self.splits, self._fits, strict=True):
-                cascades = [row.before(order) for row in held_out.rows]
+            for (_, rows), (state, costs) in zip(self.splits, self._fits, strict=True):
+                cascades = [self.table.rows[row].before(order) for row in rows]
                 of_fold = self.part.estimates(state, cascades, costs)
                 after |= dict(zip(rows.tolist(), of_fold, strict=True))
             self._after[order] = [after[at] for at in range(len(after))]
@@ -159,17 +154,15 @@ def _fitted(
 
 
 def _held_out(
-    part: LearnedAcceptance, table: CascadeTable, splits: Sequence[Split], settings: FitSettings
+    part: LearnedAcceptance, table: CascadeTable, splits: Sequence[Split], seed: int
 ) -> Replayed:
     """Return what a part decides on each row, fitted on the folds that lack the row."""
     chosen = np.full(len(table.rows), -1, dtype=np.intp)
     asked = np.zeros((len(table.rows), len(table.names)), dtype=bool)
-    signals, folds, seed = learned(part.signals), settings.folds, settings.seed
     for training, rows in splits:
-        inner, fitted = fit_signals(signals, table.taken(training), folds, seed)
-        state = _fitted(part, inner, seed)
+        state = _fitted(part, table.taken(training), seed)
         bound = part.bound(Fitted.of(table.names, len(training), state=state))
-        results = accepting(with_fitted(table.taken(rows), fitted), bound)
+        results = accepting(table.taken(rows), bound)
         chosen[rows], asked[rows] = results.chosen, results.asked
     return replayed_outcomes(table, chosen, asked)
 
