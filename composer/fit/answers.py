@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from composer.compiler.fits.learners import names_of
 from composer.data import quality_of
 from composer.diagnostics.amounts import counted
+from composer.fit.recorded import with_records
 from composer.fit.settings import not_trainable
 from composer.methods.answer_table import AnswerRow, AnswerTable
 from composer.specs.content import file_digest
@@ -39,7 +40,7 @@ def answers_of(node: Node, settings: FitSettings, *, labelled: bool) -> AnswerTa
     from composer.evaluate.recipes import data_names, declarations
 
     rows = read_rows(settings.data)
-    recipe = candidates_recipe(settings.recipe, node)
+    recipe = with_records(candidates_recipe(settings.recipe, node), settings)
     settings.tell(f"asking the candidates of `{node.op}` {counted(len(rows), 'question')}")
     candidates = list(_candidates(recipe, rows))
     models = declarations(settings.recipe)

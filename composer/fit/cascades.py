@@ -70,7 +70,9 @@ def cascade_table(
     from composer.evaluate.recipes import data_names, declarations
 
     rows = read_rows(settings.data)
-    recipe = with_records(every_stage_recipe(settings.recipe, node, signals), settings.data)
+    every_stage = every_stage_recipe(settings.recipe, node, signals)
+    stages = [each for each in node.direct_inputs if each.port is not Port.QUERY]
+    recipe = with_records(every_stage, settings, stages)
     settings.tell(f"asking every stage of `{node.op}` {counted(len(rows), 'question')}")
     states = list(_states(recipe, rows, cache=settings.cache))
     models = declarations(settings.recipe)

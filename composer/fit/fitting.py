@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from composer.compiler.fits import (
@@ -13,7 +14,9 @@ from composer.compiler.fits import (
     ManifestEntry,
     find_learners,
     fit_path,
+    learners_of,
     specification,
+    with_fits,
     write_fit,
 )
 from composer.compiler.fits.manifest import content_of
@@ -32,13 +35,15 @@ from composer.methods.selecting import LearnedSelector
 from composer.methods.signals.learned import LearnedSignal
 from composer.quiet import quiet
 from composer.specs.content import file_digest
+from composer.values import Fitted, Port
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from composer.compiler.fits import Learner
     from composer.compiler.graph import Node
-    from composer.values import Trainable
+    from composer.values import State, Trainable
 
 
 Trainer = Callable[[Any, "Node", FitSettings], TrainingResult]
@@ -100,11 +105,8 @@ def fit(settings: FitSettings, on_part: Callable[[Learner], None] = lambda _: No
     if not learners:
         text = f"`{recipe.name}` has no part that can be fitted"
         raise not_trainable(text, "add one, for example `route(by = linear()) -> [a, b]`")
-    results = []
-    for learner in learners:
-        on_part(learner)
-        with quiet():
-            results.append(trainer_of(learner.part)(learner.part, learner.node, settings))
+    trained = _train(settings, on_part)
+    results = [trained[learner.key] for learner in learners]
     manifest = FitManifest(
         recipe=recipe.path.name,
         data=_source(settings.data, recipe.path),
@@ -116,6 +118,46 @@ def fit(settings: FitSettings, on_part: Callable[[Learner], None] = lambda _: No
     return FitOutcome(
         path, manifest, tuple(dict.fromkeys(note for result in results for note in result.notes))
     )
+
+
+def _train(settings: FitSettings, on_part: Callable[[Learner], None]) -> dict[str, TrainingResult]:
+    """Train all parts in turn, each in a recipe that uses what was learnt before; by their keys."""
+    results: dict[str, TrainingResult] = {}
+    compiled = settings.recipe.compiled
+    assert compiled.answer is not None
+    nodes = _branches_first(compiled.answer)
+    for key in dict.fromkeys(each.key for node in nodes for each in learners_of(node)):
+        assert compiled.answer is not None
+        learner = next(each for each in find_learners(compiled.answer) if each.key == key)
+        on_part(learner)
+        recipe = replace(settings.recipe, compiled=compiled, path=None)
+        with quiet():
+            train = trainer_of(learner.part)
+            result = train(learner.part, learner.node, replace(settings, recipe=recipe))
+        results[key] = result
+        entry = _entry(learner, result)
+        facts = {**entry.report, "data": settings.data.name}
+        fitted = Fitted(result.names, result.rows, partial(_states, result), facts, entry.content)
+        compiled = with_fits(compiled, {key: fitted}, {key: entry})
+    return results
+
+
+def _branches_first(root: Node) -> list[Node]:
+    """Return all nodes under a root, inputs first, and a decision after the branches it chooses."""
+    order: dict[Node, None] = {}
+    stack = [(root, False)]
+    while stack:
+        node, is_done = stack.pop()
+        if is_done:
+            order.setdefault(node)
+        elif node not in order:
+            inputs = sorted(node.inputs, key=lambda each: each.port is not Port.DECISION)
+            stack += [(node, True), *((each, False) for each in inputs)]
+    return list(order)
+
+
+def _states(result: TrainingResult) -> Mapping[str, State]:
+    return result.states
 
 
 def _entry(learner: Learner, result: TrainingResult) -> ManifestEntry:

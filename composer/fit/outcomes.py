@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 from composer.atomic import write_atomically
 from composer.compiler.fits import choices_of
 from composer.compiler.graph import topological
+from composer.data import quality_of
 from composer.diagnostics.amounts import counted
 from composer.diagnostics.caches import PACKAGE_VERSION, cache_folder
+from composer.fit.recorded import is_recorded, with_records
 from composer.fit.settings import not_trainable
 from composer.heavy import np
 from composer.methods.estimators.training_rows import labels_of, table
@@ -48,13 +50,21 @@ def outcomes_of(node: Node, settings: FitSettings) -> Labels:
     """Return the labels of a route's choices: recorded in the data file, or made by asking.
 
     Where the file has recorded outcomes, it must have them for every choice; texts that nobody
-    judged are graded as `eval` grades them. Where it has none, every branch answers the rows that
-    have a reference.
+    judged are graded as `eval` grades them. A branch of several steps, such as a cascade or a vote,
+    is worked out from the recorded answers of its models. Where the file has none, every branch
+    answers the rows that have a reference.
     """
     training_table = table(str(settings.data))
     if not any(row.outcomes for row in training_table.rows):
         return _asked(node, settings)
     choices = choices_of(node)
+    columns = {*training_table.models, *training_table.silent}
+    beside = [choice.name for choice in choices if not columns.intersection(choice.known_as)]
+    if beside and not node.get("fused"):
+        branches = _branches(settings.recipe, node)
+        answers = [branches[name].compiled.answer for name in beside]
+        if all(answer is not None and is_recorded(answer, settings) for answer in answers):
+            return _asked(node, settings)
     return labels_of(_graded(training_table, choices, settings), choices)
 
 
@@ -89,14 +99,17 @@ def _graded(
 def _asked(node: Node, settings: FitSettings) -> Labels:
     from composer.evaluate import read_rows
 
-    rows = [row for row in read_rows(settings.data) if row.references]
+    rows = [row for row in read_rows(settings.data) if _is_graded(row)]
     if not rows:
         text = f"{settings.data} has no recorded outcomes and no references"
         raise not_trainable(
             text, 'each row needs "recorded" outcomes, or a "reference" to compare with'
         )
     names = node.get("names")
-    branches = _branches(settings.recipe, node)
+    branches = {
+        name: with_records(branch, settings)
+        for name, branch in _branches(settings.recipe, node).items()
+    }
     outcomes = [_told(name, branches[name], rows, settings) for name in names]
     values = np.array([[of_choice[row.id] for of_choice in outcomes] for row in rows], dtype=float)
     quality, cost, tokens = np.moveaxis(values, 2, 0)
@@ -104,6 +117,12 @@ def _asked(node: Node, settings: FitSettings) -> Labels:
     digest = hashlib.sha256(identity.encode() + values.tobytes()).hexdigest()
     queries, tags = (tuple(row.query for row in rows), tuple(row.tags for row in rows))
     return Labels(queries, tags, names, quality, cost, tokens, frozenset(), digest)
+
+
+def _is_graded(row: EvaluationRow) -> bool:
+    """Say whether answers to a row can be graded: by a reference, or by recorded judgements."""
+    judged = (quality_of(outcome) is not None for outcome in row.recorded.values())
+    return bool(row.references) or any(judged)
 
 
 def _branches(recipe: Recipe, node: Node) -> dict[str, Recipe]:

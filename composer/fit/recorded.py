@@ -8,62 +8,95 @@ from typing import TYPE_CHECKING
 from composer.backends.recorded import Recorded
 from composer.backends.recording import recording
 from composer.compiler.graph import topological
-from composer.diagnostics import Diagnostic, Mistakes
+from composer.compiler.graph.choices import writer
+from composer.diagnostics import Diagnostic, Mistakes, did_you_mean
 from composer.values import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
 
     from composer.compiler.graph import Node
+    from composer.fit.settings import FitSettings
     from composer.recipe import Recipe
 
 
-def with_records(recipe: Recipe, data: Path) -> Recipe:
-    """Return a recipe in which models answer as the rows of a file recorded them.
+def with_records(recipe: Recipe, settings: FitSettings, branches: Sequence[Node] = ()) -> Recipe:
+    """Return a recipe in which models answer as the rows of the data recorded them.
 
-    A model that the file does not know by any of its names is asked as before; so is a member of a
-    fuse, of which the file has no distributions. The fit and the lock beside the recipe are left
-    out.
+    A model that the data do not know by any of its names is asked as before, and so is a member of
+    a fuse, of whose tokens the data have no distributions. Raises Mistakes (E504) where the data
+    have answers of some models of the recipe, and none of a model that is one of the `branches`.
     """
     answer = recipe.compiled.answer
     assert answer is not None
-    names = recorded_names(answer, data)
+    known = recorded_models(settings)
+    names = {node: name for node in _askable(answer) if (name := recorded_as(node, known))}
     if not names:
         return recipe
+    for branch in branches:
+        model = writer(branch)
+        if model is not None and model not in names and not _replays(model):
+            raise _unrecorded(model, known, settings)
+    listed = ", ".join(f"`{node.title}`" for node in names)
+    settings.tell(f"the data have the answers of {listed}")
     graph = recipe.compiled.graph
 
     def change(node: Node) -> Node:
-        name = names.get(node)
-        if name is None:
+        if node not in names:
             return node
         price = getattr(node.declaration, "price", None)
-        stand_in = Recorded(file=str(data), model=name, price=price)
+        stand_in = Recorded(file=str(settings.data), model=names[node], price=price)
         return graph.replaced(node, declaration=stand_in)
 
     compiled = replace(recipe.compiled, answer=graph.rebuild(answer, change))
     return replace(recipe, compiled=compiled, path=None)
 
 
-def recorded_names(answer: Node, data: Path) -> Mapping[Node, str]:
-    """Return the models under an answer that a file has records of, with their names there.
+def is_recorded(branch: Node, settings: FitSettings) -> bool:
+    """Say whether the data have answers of every model that a branch asks, and it asks some."""
+    known = recorded_models(settings)
+    nodes = [node for node in topological(branch) if node.declaration is not None]
+    askable = set(_askable(branch))
+    return bool(nodes) and all(
+        _replays(node) or (node in askable and recorded_as(node, known)) for node in nodes
+    )
 
-    Models that replay recorded answers anyway are none of them.
-    """
+
+def recorded_models(settings: FitSettings) -> Sequence[str]:
+    """Return the names of the models that the data have answers of; raises Mistakes."""
     try:
-        known = recording(str(data)).logged
+        return recording(str(settings.data)).models
     except ModelError as error:
         raise Mistakes([Diagnostic(error.code, error.message, help=error.help)]) from None
+
+
+def recorded_as(node: Node, known: Sequence[str]) -> str | None:
+    """Return the name under which the data have answers of a model, None where they have none."""
+    declaration = node.declaration
+    names = () if declaration is None else (*declaration.aliases, node.title)
+    return next((name for name in names if name in known), None)
+
+
+def _askable(answer: Node) -> Iterator[Node]:
+    """Yield the declared models under an answer that do not replay and are in no fuse."""
     nodes = topological(answer)
     fuses = [node for node in nodes if not node.is_query and node.step.fuses is not None]
     fused = {member for fuse in fuses for member in topological(fuse)}
-    names = {}
     for node in nodes:
-        declaration = node.declaration
-        if declaration is None or declaration.replays or node in fused:
-            continue
-        aliases = (*declaration.aliases, node.title)
-        name = next((alias for alias in aliases if alias in known), None)
-        if name is not None:
-            names[node] = name
-    return names
+        if node.declaration is not None and not _replays(node) and node not in fused:
+            yield node
+
+
+def _replays(node: Node) -> bool:
+    return node.declaration is not None and node.declaration.replays
+
+
+def _unrecorded(model: Node, known: Sequence[str], settings: FitSettings) -> Mistakes:
+    listed = ", ".join(f"`{name}`" for name in known)
+    text = f"{settings.data} has no recorded answer of `{model.title}`; it has answers of {listed}"
+    near = did_you_mean(model.title, known)
+    help_ = (
+        f"give the model the name or alias that it has there{near and f' ({near})'}, or remove "
+        "`recorded` from rows with a `reference`: then the models are asked"
+    )
+    return Mistakes([Diagnostic("E504", text, help=help_)])

@@ -190,3 +190,46 @@ def test_the_command_says_what_a_cascade_is_worth(folder, capsys):
 def test_what_cannot_be_fitted_says_why(folder, cascade, target, message):
     with pytest.raises(Mistakes, match=message):
         fitted(folder, cascade, target)
+
+
+def test_a_smaller_signal_may_mean_a_better_answer(folder):
+    """Texts are longer where answers are worse."""
+    path = folder / "rows.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    for row in rows:
+        for answer in row["recorded"].values():
+            answer["text"] += "!" * (30 - 20 * answer["correct"])
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    outcome, _ = fitted(folder, "cascade(Small, Big, accept = thresholds(of = length))")
+    assert any(note.startswith("Small if length <= ") for note in outcome.notes)
+    assert outcome.manifest.entries[0].report["at_target"]["quality"][0] > 0.93
+
+
+def test_a_route_learns_of_branches_that_are_worked_out_from_records(folder):
+    """The cascade in a branch is fitted before the route, and the vote replays."""
+    route = """\
+route(by = linear()) -> [
+  lazy: cascade(Small, Big, accept = thresholds()),
+  all: [Small, Mid, Big] -> vote(),
+  Small
+]"""
+    outcome, _ = fitted(folder, route)
+    entries = {entry.part["name"]: entry for entry in outcome.manifest.entries}
+    assert entries["linear"].names == ("lazy", "all", "Small")
+    assert entries["linear"].report["complete"] == 120
+    costs = entries["linear"].report["costs"]
+    assert costs["Small"] < costs["lazy"] < costs["all"] == pytest.approx(0.014)
+
+
+def test_a_vote_learns_from_records_of_models_that_cannot_be_asked(folder):
+    outcome, _ = fitted(folder, "[Small, Mid, Big] -> vote(reduce = log_odds(choices = 4))")
+    assert outcome.manifest.entries[0].rows == 120
+
+
+def test_a_stage_without_records_is_named(folder):
+    path = folder / "r.ens"
+    path.write_text(MODELS.replace('"mid"', '"middle"').replace("Mid", "Middle"))
+    path.write_text(path.read_text() + "cascade(Small, Middle, Big, accept = thresholds())\n")
+    with pytest.raises(Mistakes, match="no recorded answer of `Middle`") as caught:
+        fit(FitSettings(Recipe.load(path), folder / "rows.jsonl"))
+    assert "`mid`" in caught.value.diagnostics[0].help

@@ -67,6 +67,14 @@ def bind(compiled: Compiled, recipe: Path) -> Compiled:
         )
         for at, entry in enumerate(manifest.entries)
     }
+    return with_fits(compiled, fits, entries)
+
+
+def with_fits(
+    compiled: Compiled, fits: Mapping[str, Fitted], entries: Mapping[str, ManifestEntry]
+) -> Compiled:
+    """Return a recipe whose parts have what was learnt for them, by their keys; others stay."""
+    assert compiled.answer is not None
     change = partial(_bound, compiled.graph, fits, entries)
     return replace(compiled, answer=compiled.graph.rebuild(compiled.answer, change))
 
@@ -80,6 +88,8 @@ def _bound(
 
         def fitted_part(part: Trainable, option: str = option) -> Trainable:
             key = Learner(node, option, part).key
+            if key not in fits:
+                return part
             calibrated = entries[key].calibrated
             if calibrated is not None and calibrated.of == "part":
                 part = part.model_copy(update={calibrated.option: calibrated.value})

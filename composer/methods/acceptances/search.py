@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import permutations
+from dataclasses import dataclass, replace
+from itertools import combinations, permutations
 from typing import TYPE_CHECKING, NamedTuple
 
 from composer.diagnostics.amounts import number_text
@@ -13,10 +13,12 @@ from composer.methods.mistakes import PartError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from numpy.typing import NDArray
+
     from composer.methods.cascade_table import CascadeTable
     from composer.methods.estimators.values import Floats
 
-GRID = {1: 400, 2: 40, 3: 16, 4: 8}
+GRID = {1: 400, 2: 40, 3: 16, 4: 8, 5: 5}
 """Values that are tried for each of so many thresholds together."""
 
 FINE = 400
@@ -26,10 +28,14 @@ SWEEPS = 3
 
 
 class Setting(NamedTuple):
-    """Stages in their order, and a threshold for each but the last."""
+    """Stages in their order, and a threshold for each but the last.
+
+    An answer is taken where `sign` x signal >= threshold; the sign is -1 where less is better.
+    """
 
     order: tuple[int, ...]
     thresholds: tuple[float, ...]
+    sign: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,7 @@ class Aim:
 
 
 def search(table: CascadeTable, signal: str, aim: Aim, longest: int | None) -> Setting:
-    """Return the best stages, order and thresholds; without `longest` all stages in their order.
+    """Return the best stages and thresholds; with `longest` also their order, of so many at most.
 
     Thresholds are tried on a grid of the signal's quantiles, all together, then one by one on a
     finer grid (FrugalGPT, arXiv:2305.05176). Raises PartError (E509) where the rows do not say
@@ -82,6 +88,7 @@ class _Search:
     aim: Aim
     strong: int
     signal: str
+    sign: int
 
     @classmethod
     def of(cls, table: CascadeTable, signal: str, aim: Aim) -> _Search:
@@ -103,58 +110,96 @@ class _Search:
             )
         if aim == Aim():
             aim = Aim(cost=float(cost[:, strong].mean()))
-        values = np.where(np.isfinite(values), values, -np.inf)
-        return cls(table.names, table.begun, values, table.quality, cost, aim, strong, signal)
+        finite = np.isfinite(values[:, :-1])
+        sign = _sign(values[:, :-1][finite], table.quality[:, :-1][finite])
+        values = np.where(np.isfinite(values), sign * values, -np.inf)
+        return cls(table.names, table.begun, values, table.quality, cost, aim, strong, signal, sign)
 
     def best(self, longest: int | None) -> Setting:
-        settings = [self._best_of(order) for order in self._orders(longest)]
-        rating, setting = min(settings, key=lambda each: each[0])
-        slack = 1 / len(self.quality) + 0.01 if self.aim.share is not None else 1e-12
-        if rating[0] > slack:
+        """Return the best setting of the order that does best on rows left out."""
+        halves = np.arange(len(self.quality)) % 2 == 0
+        sides = [(self.taken(each), self.taken(~each)) for each in (halves, ~halves)]
+        orders = sorted(self._orders(longest), key=lambda order: self._left_out(order, sides))
+        tried = (self._best_of(order) for order in orders)
+        rating, setting = next(tried)
+        for other, instead in tried:
+            if rating[0] <= self._slack:
+                break
+            rating, setting = min((rating, setting), (other, instead), key=lambda each: each[0])
+        if rating[0] > self._slack:
             raise self._unreached(longest)
         return setting
 
+    @property
+    def _slack(self) -> float:
+        """How far an aim may be missed: for a share a row and a hundredth, else nothing."""
+        return 1 / len(self.quality) + 0.01 if self.aim.share is not None else 1e-12
+
+    def taken(self, rows: NDArray[np.bool_]) -> _Search:
+        """Return the search on some of the rows."""
+        some = {name: getattr(self, name)[rows] for name in ("values", "quality", "cost")}
+        return replace(self, **some)
+
+    def _left_out(
+        self, order: tuple[int, ...], sides: Sequence[tuple[_Search, _Search]]
+    ) -> tuple[float, int]:
+        """Return what an order comes to on rows left out, the less the better, and its length.
+
+        What misses the aim counts twice what it would cost to mend it with a better stage.
+        """
+        results = []
+        for chosen_on, held_out in sides if len(self.quality) > 1 else ():
+            _, setting = chosen_on.rated_best(order, chosen_on.settings_of(order))
+            results.append(held_out.outcomes(order, np.array([setting.thresholds])))
+        if not results:
+            return 0.0, len(order)
+        missed, beside = self.aim.rating(*np.mean(results, 0))
+        gain, dearer = np.ptp(self.quality.mean(0)), np.ptp(self.cost.mean(0))
+        rate = 1.0 if self.aim.share is not None or not gain or not dearer else gain / dearer
+        rate = 1 / rate if self.aim.quality is not None else rate
+        return float(beside[0] + 2 * rate * missed[0]), len(order)
+
+    def settings_of(self, order: tuple[int, ...]) -> Floats:
+        """Return thresholds of an order to try, [settings, stages - 1]."""
+        if len(order) == 1:
+            return np.zeros((1, 0))
+        grids = [self._grid(stage, GRID[len(order) - 1]) for stage in order[:-1]]
+        return np.array(np.meshgrid(*grids)).reshape(len(grids), -1).T
+
     def _orders(self, longest: int | None) -> Iterator[tuple[int, ...]]:
         """Yield the orders of stages that are tried; what has answered before comes first."""
-        stages = range(len(self.names))
-        if longest is None:
-            yield tuple(stages)
-            return
-        rest = [at for at in stages if at not in self.begun]
-        for length in range(1 - len(self.begun), min(longest, len(rest)) + 1):
-            for order in permutations(rest, length):
-                if self.begun + order:
-                    yield self.begun + order
+        rest = [at for at in range(len(self.names)) if at not in self.begun]
+        choose = combinations if longest is None else permutations
+        most = len(rest) if longest is None else min(longest, len(rest))
+        for length in range(1 - len(self.begun), most + 1):
+            for order in choose(rest, length):
+                yield self.begun + order
 
     def _best_of(self, order: tuple[int, ...]) -> tuple[tuple[float, float, int], Setting]:
         """Return the best thresholds of an order with how good they are."""
-        if len(order) == 1:
-            return self._rated(order, np.zeros((1, 0)))
-        size = GRID.get(len(order) - 1, 8)
-        grids = [self._grid(stage, size) for stage in order[:-1]]
-        rated = self._rated(order, np.array(np.meshgrid(*grids)).reshape(len(grids), -1).T)
-        for _ in range(SWEEPS if len(grids) > 1 else 0):
+        rated = self.rated_best(order, self.settings_of(order))
+        for _ in range(SWEEPS if order[2:] else 0):
             before = rated
             for at, stage in enumerate(order[:-1]):
                 fine = self._grid(stage, FINE)
                 settings = np.tile(np.array(rated[1].thresholds), (len(fine), 1))
                 settings[:, at] = fine
-                rated = min(rated, self._rated(order, settings), key=lambda each: each[0])
+                rated = min(rated, self.rated_best(order, settings), key=lambda each: each[0])
             if rated == before:
                 break
         return rated
 
-    def _rated(
+    def rated_best(
         self, order: tuple[int, ...], settings: Floats
     ) -> tuple[tuple[float, float, int], Setting]:
         """Return the best of some settings of the thresholds [settings, stages - 1]."""
-        spent, quality, share = self._outcomes(order, settings)
+        spent, quality, share = self.outcomes(order, settings)
         missed, beside = self.aim.rating(spent, quality, share)
         at = int(np.lexsort((beside.round(12), missed.round(12)))[0])
         rating = (float(missed[at].round(12)), float(beside[at].round(12)), len(order))
-        return rating, Setting(order, tuple(settings[at].tolist()))
+        return rating, Setting(order, tuple(settings[at].tolist()), self.sign)
 
-    def _outcomes(self, order: Sequence[int], settings: Floats) -> tuple[Floats, Floats, Floats]:
+    def outcomes(self, order: Sequence[int], settings: Floats) -> tuple[Floats, Floats, Floats]:
         """Return the mean cost, quality and share of strong calls of each setting."""
         count = len(settings)
         spent, quality, share = np.zeros(count), np.zeros(count), np.zeros(count)
@@ -190,10 +235,7 @@ class _Search:
         what = next(w for w in ("share", "quality", "cost") if getattr(self.aim, w) is not None)
         reached: list[float] = []
         for order in self._orders(longest):
-            grids = [self._grid(stage, 8) for stage in order[:-1]]
-            settings = np.array(np.meshgrid(*grids)).reshape(len(grids), -1).T
-            settings = settings if grids else np.zeros((1, 0))
-            spent, quality, share = self._outcomes(order, settings)
+            spent, quality, share = self.outcomes(order, self.settings_of(order))
             reached += {"cost": spent, "quality": quality, "share": share}[what].tolist()
         reach = f"from {number_text(min(reached), 4)} to {number_text(max(reached), 4)}"
         aim = f"{what}={number_text(getattr(self.aim, what), 4)}"
@@ -202,6 +244,14 @@ class _Search:
             f"no thresholds on `{self.signal}` reach {aim}",
             f"on these rows, the possible values go {reach}",
         )
+
+
+def _sign(values: Floats, quality: Floats) -> int:
+    """Return -1 where answers with a smaller signal are the better ones, else 1."""
+    if np.ptp(values) == 0 or np.ptp(quality) == 0:
+        return 1
+    ranks = np.unique(values, return_inverse=True)[1]
+    return -1 if np.corrcoef(ranks, quality)[0, 1] < 0 else 1
 
 
 def _costs(table: CascadeTable, strong: int) -> tuple[Floats, bool]:

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 class Thresholds(LearnedAcceptance):
     """One threshold a stage on a signal: an answer that reaches it is taken.
 
-    `compose fit` searches all thresholds together. With `reorder` it also searches the order of the
-    stages and which of them are used, at most `longest` (FrugalGPT). It looks for the best quality
+    `compose fit` searches all thresholds together, and which stages are used; with `reorder` also
+    the order, of at most `longest` stages (FrugalGPT). It looks for the best quality
     at a mean cost of at most `cost` dollars an answer, for the least cost at a quality of at least
     `quality`, or for a `share` of questions that reach the best stage. Where none is set, the cost
     must not exceed that of always asking the best stage. Before it is fitted, `at` is the threshold
-    of every stage. An answer whose signal is unknown is not taken.
+    of every stage. Where a smaller signal means a better answer, as of `entropy`, an answer is
+    taken if its signal is at most the threshold. One whose signal is unknown is not taken.
     """
 
     name: ClassVar[str] = "thresholds"
@@ -55,7 +56,7 @@ class Thresholds(LearnedAcceptance):
 
     def move(self, state: CascadeState) -> Move:
         """Take the latest answer if it reaches its threshold, else ask the next stage in order."""
-        order, thresholds = self._setting(state)
+        order, thresholds, sign = self._setting(state)
         left = [stage for stage in order if stage not in state.failed]
         latest = state.latest
         place = left.index(latest) if latest in left else -1
@@ -64,8 +65,8 @@ class Thresholds(LearnedAcceptance):
             return Move(next(iter(ahead), state.open[0]))
         value = state.answers[latest].signals.get(str(self.of))
         least = thresholds[order.index(latest)] if ahead else None
-        facts = {} if least is None else {"threshold": least}
-        if least is None or (isinstance(value, int | float) and value >= least):
+        facts = {} if least is None else {"threshold": sign * least}
+        if least is None or (isinstance(value, int | float) and sign * value >= least):
             return Move(latest, facts)
         return Move(ahead[0], facts)
 
@@ -76,14 +77,16 @@ class Thresholds(LearnedAcceptance):
         setting = search(table, str(self.of), aim, self.longest if self.reorder else None)
         facts = {"part": self.name, "names": list(table.names)}
         order = np.array(setting.order, dtype=np.int64)
-        return State({"order": order, "thresholds": np.array(setting.thresholds)}, facts)
+        arrays = {"order": order, "thresholds": np.array(setting.thresholds)}
+        return State({**arrays, "sign": np.array([setting.sign])}, facts)
 
     def notes(self, state: State) -> Iterator[str]:
         """Say the thresholds in the order of the stages."""
         order, thresholds = state.arrays["order"].tolist(), state.arrays["thresholds"].tolist()
         names = [state.facts["names"][at] for at in order]
+        sign = int(state.arrays["sign"][0])
         steps = [
-            f"{name} if {self.of} >= {number_text(least, 4)}"
+            f"{name} if {self.of} {'>=' if sign > 0 else '<='} {number_text(sign * least, 4)}"
             for name, least in zip(names, thresholds, strict=False)
         ]
         yield ", else ".join([*steps, names[-1]])
@@ -105,12 +108,12 @@ class Thresholds(LearnedAcceptance):
         """Whether `at` is the threshold, as nothing is fitted."""
         return self.open and self.fitted is None and self.at is not None
 
-    def _setting(self, state: CascadeState) -> tuple[list[int], list[float]]:
-        """Return the order of the stages, and a threshold for each but the last."""
+    def _setting(self, state: CascadeState) -> tuple[list[int], list[float], int]:
+        """Return the order of the stages, a threshold for each but the last, and their sign."""
         if self.at is not None and self._by_hand:
-            return list(range(len(state.names))), [self.at] * len(state.names)
+            return list(range(len(state.names))), [self.at] * len(state.names), 1
         fitted = self.state()
         rows = named(fitted, state.names, self.name)
         order: list[int] = [rows.index(at) for at in shaped(fitted, "order", None).tolist()]
         thresholds: list[float] = shaped(fitted, "thresholds", len(order) - 1).tolist()
-        return order, thresholds
+        return order, thresholds, int(shaped(fitted, "sign", 1)[0])
