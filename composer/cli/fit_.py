@@ -24,6 +24,7 @@ from composer.evaluate import Grading
 from composer.fit.fitting import fit
 from composer.fit.gains import verdict
 from composer.fit.settings import FitSettings, Target
+from composer.methods.acceptances.promises import guarantee_text
 
 if TYPE_CHECKING:
     from composer.fit.fitting import FitOutcome
@@ -125,6 +126,7 @@ def _lines(outcome: FitOutcome) -> list[str]:
         rows = counted(entry.rows, "row")
         lines.append(f"`{entry.part['name']}` fitted on {rows} with the choices {names}")
         lines += [f"  {line}" for line in _report(entry.report)]
+        lines += [f"  {guarantee_text(each)}" for each in entry.report.get("guarantees", [])]
         if entry.calibrated is not None:
             calibration = entry.calibrated
             policy = calibration.policy or {"name": "one"}

@@ -10,10 +10,11 @@ from composer.backends.recording import recording
 from composer.compiler.graph import topological
 from composer.compiler.graph.choices import writer
 from composer.diagnostics import Diagnostic, Mistakes, did_you_mean
+from composer.diagnostics.amounts import counted
 from composer.values import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from composer.compiler.graph import Node
     from composer.fit.settings import FitSettings
@@ -37,6 +38,7 @@ def with_records(recipe: Recipe, settings: FitSettings, branches: Sequence[Node]
         model = writer(branch)
         if model is not None and model not in names and not _replays(model):
             raise _unrecorded(model, known, settings)
+    _demand_draws(answer, names, settings)
     listed = ", ".join(f"`{node.title}`" for node in names)
     settings.tell(f"the data have the answers of {listed}")
     graph = recipe.compiled.graph
@@ -85,6 +87,29 @@ def _askable(answer: Node) -> Iterator[Node]:
     for node in nodes:
         if node.declaration is not None and not _replays(node) and node not in fused:
             yield node
+
+
+def _demand_draws(answer: Node, names: Mapping[Node, str], settings: FitSettings) -> None:
+    """Raise Mistakes (E504) where a model is drawn more often than the data have answers of it.
+
+    One recorded text cannot stand in for several draws: all of them would be equal.
+    """
+    records = recording(str(settings.data))
+    for step in topological(answer):
+        if step.is_query or not step.step.in_turn:
+            continue
+        for model in (node for node in step.direct_inputs if node in names):
+            fewest = min(len(r.get("answers") or ("",)) for r in records.answers(names[model]))
+            if step.get("n") > fewest:
+                text = (
+                    f"`{model.title}` is drawn {step.get('n')} times, and {settings.data} has only "
+                    f"{counted(fewest, 'answer')} of it for some row"
+                )
+                help_ = (
+                    "record that many `answers`, or remove `recorded` from the rows: then the "
+                    "models are asked"
+                )
+                raise Mistakes([Diagnostic("E504", text, help=help_)])
 
 
 def _replays(node: Node) -> bool:

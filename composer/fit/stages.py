@@ -72,11 +72,13 @@ def train_acceptance(part: LearnedAcceptance, node: Node, settings: FitSettings)
     aimed = part if settings.target is None else _aimed(part, settings.target)
     seed = settings.seed
     splits = shuffled(table.queries, settings.folds, seed)
-    held_out = _held_out(aimed, table, splits, seed)
     state = _fitted(aimed, table, seed)
     report: dict[str, Any] = {"rows": len(table.rows), **facts(labels)}
     report["costs"] = known_means(labels)
-    if part.labelled or bool(np.isfinite(labels.quality).all()):
+    if guarantees := aimed.guarantees(state):
+        report["guarantees"] = guarantees
+    elif part.labelled or bool(np.isfinite(labels.quality).all()):
+        held_out = _held_out(aimed, table, splits, seed)
         results = cascade_outcomes(held_out, labels)
         baselines = Baselines.of(table, splits, seed)
         report["at_target"] = cascade_gains(results, baselines, seed)

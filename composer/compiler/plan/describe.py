@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from composer.compiler.graph import QUERY
 from composer.compiler.plan.planning import plan_steps
 from composer.diagnostics.amounts import cost_text, counted, in_dollars, number_text
+from composer.methods.acceptances.promises import guarantee_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -115,6 +116,7 @@ def _rule(rule: PlannedRule) -> str:
 def _fit(fit: PlannedFit) -> str:
     """Say what a part learnt, and which setting stands for what a person asked for."""
     line = f"{fit.step}: {fit.option} = {fit.part}, from {counted(fit.rows, 'row')} of {fit.data}"
+    line = "; ".join([line, *map(guarantee_text, fit.guarantees)])
     if not fit.calibrated:
         return line
     value = number_text(float(str(fit.calibrated["value"])))

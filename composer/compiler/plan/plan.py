@@ -139,7 +139,10 @@ class PlannedRule(_PlanRecord):
 
 
 class PlannedFit(_PlanRecord):
-    """What a part of a step learnt: from how many rows of which data, and what was calibrated."""
+    """What a part of a step learnt: from how many rows of which data, and what was calibrated.
+
+    `guarantees` are what it promises, each with its bound and what was measured.
+    """
 
     step: str
     option: str
@@ -148,6 +151,13 @@ class PlannedFit(_PlanRecord):
     data: str
     calibrated: dict[str, object]
     reached: tuple[float, ...]
+    guarantees: tuple[dict[str, object], ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Write guarantees only where there are some."""
+        record: dict[str, object] = write(self)
+        return {name: value for name, value in record.items() if value or name != "guarantees"}
 
 
 class PlannedCost(_PlanRecord):

@@ -110,6 +110,7 @@ def _fits(order: list[Node]) -> Iterator[PlannedFit]:
                     data=fitted.facts.get("data", ""),
                     calibrated=fitted.facts.get("calibrated", {}),
                     reached=tuple(fitted.facts.get("reached", ())),
+                    guarantees=tuple(fitted.facts.get("guarantees", ())),
                 )
 
 

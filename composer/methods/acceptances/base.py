@@ -68,6 +68,15 @@ class LearnedAcceptance(Acceptance, FittedPart):
         del state
         yield from ()
 
+    def guarantees(self, state: State) -> list[dict[str, object]]:
+        """Return what it promises, as JSON can hold it; an acceptance that promises is tested so.
+
+        Each has the `promise` in words, its `bound`, how `sure` it is, and what was `measured` on
+        how many `rows` that nothing was chosen on.
+        """
+        del state
+        return []
+
     def distances(self, table: CascadeTable) -> Floats:
         """Return how far the signal of each answer is above its threshold [n, m], or nothing.
 

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from composer.diagnostics.amounts import counted
 from composer.heavy import np
 from composer.methods.acceptances.base import LearnedAcceptance, in_order
 from composer.methods.acceptances.certifying import Search
-from composer.methods.acceptances.promises import Promise, percent
+from composer.methods.acceptances.promises import Promise
 from composer.methods.acceptances.replay import Replay
 from composer.methods.agreements.base import Agreement, Exact
 from composer.methods.cascade_state import Move
 from composer.methods.fitted import named, shaped
 from composer.methods.mistakes import PartError
 from composer.methods.signals.base import Signal
+from composer.methods.signals.learned import LearnedSignal
 from composer.methods.signals.measured import Agreed, Confidence
 from composer.values import State
 
@@ -140,12 +140,17 @@ class Guaranteed(LearnedAcceptance):
         accepted = sign * value >= thresholds[latest]
         return in_order(state, accepted=True) if accepted else Move(wanted[0])
 
+    def guarantees(self, state: State) -> list[dict[str, object]]:
+        """Return the promises with what they came to on the rows of the test."""
+        return list(state.facts["guarantees"])
+
     def notes(self, state: State) -> Iterator[str]:
-        """Say what is promised, and what it came to on the rows of the test."""
-        for each in state.facts["guarantees"]:
+        """Say where a promise is not exact."""
+        del state
+        if isinstance(self.of, LearnedSignal) and self.of.open:
             yield (
-                f"{each['promise']}, with {percent(each['sure'])} certainty; on the rows of the "
-                f"test it is {percent(each['measured'])} of {counted(each['rows'], 'row')}"
+                f"the promise of `{self.name}` is approximate, because `{self.of}` is fitted on "
+                "the same rows: fit it on other rows and name its `file` for an exact one"
             )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from composer.diagnostics.amounts import in_dollars, number_text
+from composer.diagnostics.amounts import counted, in_dollars, number_text
 from composer.heavy import np
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from composer.methods.acceptances.replay import Bools, Replay, Runs
     from composer.methods.estimators.values import Floats
 
@@ -62,6 +64,14 @@ class Promise:
         graded = replay.quality[np.isfinite(replay.quality)]
         by_quality = self.loss in {"errors", "accepted_errors", "worse_than_last"}
         return not by_quality or bool(np.isin(graded, (0.0, 1.0)).all())
+
+
+def guarantee_text(guarantee: Mapping[str, Any]) -> str:
+    """Write a guarantee of a fit: what is promised how surely, and what was measured."""
+    return (
+        f"{guarantee['promise']}, with {percent(guarantee['sure'])} certainty (measured: "
+        f"{percent(guarantee['measured'])} of {counted(guarantee['rows'], 'held-out row')})"
+    )
 
 
 def percent(share: float) -> str:

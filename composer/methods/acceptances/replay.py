@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from composer.heavy import np
@@ -43,8 +43,8 @@ class Replay:
     """Rows on which settings are tried; all arrays are [rows, stages].
 
     An answer passes where its `signal` is at least the threshold of its stage; NaN never does.
-    `alike` is 1 where the answer is the same as that of the last stage. `skips` says that a stage
-    with an infinite threshold is not asked, else it is asked and never accepted.
+    `alike` is 1 where the answer is the same as that of the last stage. A stage of `skippable` is
+    not asked if its threshold is infinite; any other is asked and never accepted.
     """
 
     signal: Floats
@@ -52,20 +52,19 @@ class Replay:
     cost: Floats
     answered: Bools
     alike: Floats
-    skips: bool = False
+    skippable: frozenset[int] = frozenset()
 
     @classmethod
     def of(
         cls, table: CascadeTable, signal: Signal, by: Agreement | None, *, skips: bool
     ) -> Replay:
         """Return the replay of a table; `by` says which answers are the same."""
-        answered = np.array(
-            [[at in row.state.answers for at in range(len(table.names))] for row in table.rows]
-        )
+        answered = table.has_answer
         alike = np.full(answered.shape, np.nan) if by is None else likeness_to_last(table, by)
         values = table.signal(str(signal))
         values = np.where(np.isfinite(values), values, np.nan)
-        return cls(values, table.quality, table.cost, answered, alike, skips)
+        free = frozenset(range(len(table.names) - 1)).difference(table.begun) if skips else ()
+        return cls(values, table.quality, table.cost, answered, alike, frozenset(free))
 
     @property
     def rows(self) -> int:
@@ -74,8 +73,14 @@ class Replay:
 
     def take(self, rows: NDArray[np.intp]) -> Replay:
         """Return some of the rows."""
-        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Replay(**{k: v if k == "skips" else v[rows] for k, v in arrays.items()})
+        return replace(
+            self,
+            signal=self.signal[rows],
+            quality=self.quality[rows],
+            cost=self.cost[rows],
+            answered=self.answered[rows],
+            alike=self.alike[rows],
+        )
 
     def rising(self, sign: float) -> Replay:
         """Return the replay with a signal of which the greater value is the surer one."""
@@ -92,7 +97,7 @@ class Replay:
         cost, calls = np.zeros(shape), np.zeros(shape)
         last = self.signal.shape[1] - 1
         for at in range(last + 1):
-            skipped = self.skips and at < last and np.isposinf(thresholds[:, at, None])
+            skipped = (at in self.skippable) & np.isposinf(thresholds[:, at, None])
             asked = going & ~np.broadcast_to(skipped, shape)
             calls += asked
             cost += np.where(asked & self.answered[:, at], self.cost[:, at], 0.0)
