@@ -13,6 +13,8 @@ from composer.fit.settings import FitSettings
 from composer.recipe import Recipe
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from composer.methods.cascade_table import CascadeTable
 
 LLAMA = ("llama3.2-1b", "llama3.2-3b", "llama3.1-8b", "llama3.1-70b", "llama3.1-405b")
@@ -46,11 +48,23 @@ def recorded_table(
     """
     source = recorded_file(data, file)
     lines, names = models_of(source, models)
-    rule = " or ".join(f"{signal} != 0" for signal in signals)
+    return recipe_table(f"{lines}\ncascade({names}, accept = {reading(signals)})\n", source)
+
+
+def reading(signals: Iterable[str]) -> str:
+    """Return a rule that reads signals, each written as in a rule."""
+    return " or ".join(f"{signal} != 0" for signal in signals)
+
+
+def recipe_table(text: str, source: Path) -> CascadeTable:
+    """Return what every stage of a recipe's cascade answers to the rows of a file.
+
+    It has the signals of the cascade's rule. The recipe finds the file by its name.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "chain.ens"
-        (Path(folder) / source.name).symlink_to(source)
-        path.write_text(f"{lines}\ncascade({names}, accept = {rule})\n", encoding="utf-8")
+        (Path(folder) / source.name).symlink_to(source.resolve())
+        path.write_text(text, encoding="utf-8")
         recipe = Recipe.load(path)
         node = recipe.compiled.answer
         assert node is not None

@@ -1,0 +1,36 @@
+"""What a signal is worth over all thresholds, with bootstrap intervals over rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from composer.metrics import drawn_interval, full_apgr
+
+if TYPE_CHECKING:
+    from composer.methods.estimators.values import Floats
+
+DRAWS = 500
+
+
+def recovered(signal: Floats, weak: Floats, strong: Floats) -> str:
+    """Write the APGR of a signal; where it is unknown the next stage is asked first of all."""
+    doubt = np.where(np.isfinite(signal), -signal, np.inf)
+    rng = np.random.default_rng(0)
+    drawn = [full_apgr(doubt, weak, strong)]
+    for _ in range(DRAWS):
+        rows = rng.integers(len(weak), size=len(weak))
+        if weak[rows].mean() != strong[rows].mean():
+            drawn.append(full_apgr(doubt[rows], weak[rows], strong[rows]))
+    each = drawn_interval(np.array(drawn))
+    return f"{each.mean:.3f} ({each.low:.3f} to {each.high:.3f})"
+
+
+def curve(signal: Floats, weak: Floats, strong: Floats) -> tuple[Floats, Floats]:
+    """Return the shares that go on and the qualities, at every threshold, fewest first."""
+    doubt = np.where(np.isfinite(signal), -signal, np.inf)
+    cuts = [np.inf, *np.unique(doubt)[::-1]]
+    going = [doubt > cuts[0], *(doubt >= cut for cut in cuts[1:])]
+    share = np.array([each.mean() for each in going])
+    return share, np.array([np.where(each, strong, weak).mean() for each in going])
