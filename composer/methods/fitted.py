@@ -28,6 +28,11 @@ class FittedPart(Trainable):
         """Whether a fit is wanted: not where a file is named."""
         return self.file is None
 
+    @classmethod
+    def positional(cls) -> tuple[str, ...]:
+        """Return its own options first: the file of a fit is given by its name."""
+        return tuple(sorted(cls.model_fields, key=lambda name: name == "file"))
+
     def state(self) -> State:
         """Return the fitted state: the file's, if one is named.
 

@@ -1,7 +1,7 @@
 """Typed calls: the base of everything that is written `name(option = value)` in a recipe.
 
-A subclass's fields are its options, in the order in which they may be given without a name;
-its docstring's first sentence is what `compose ls` prints.
+A subclass's fields are its options; `positional` says in which order they may be given without a
+name. Its docstring's first sentence is what `compose ls` prints.
 """
 
 from __future__ import annotations
@@ -74,6 +74,11 @@ class Typed(BaseModel):
     def digests(self) -> Mapping[str, str]:
         """Return the digests of what it depends on beside its options, such as weights."""
         return {}
+
+    @classmethod
+    def positional(cls) -> tuple[str, ...]:
+        """Return the options in the order in which they may be given without a name."""
+        return tuple(cls.model_fields)
 
     @classmethod
     def summary(cls) -> str:

@@ -128,7 +128,7 @@ class Values:
         """
         fields = kind.model_fields
         arguments = match_arguments(
-            call, list(fields), [*fields, *(n for n in beside if n not in fields)]
+            call, list(kind.positional()), [*fields, *(n for n in beside if n not in fields)]
         )
         arguments = {name: argument for name, argument in arguments.items() if name in fields}
         values: dict[str, object] = {}

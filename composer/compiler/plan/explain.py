@@ -128,7 +128,8 @@ def users_of(kind: str) -> list[str]:
 
 def _typed(kind: type[Typed], title: str) -> Explanation:
     text = inspect.getdoc(kind) or ""
-    return Explanation(kind.name, title, text, _options(kind.model_fields, text), kind.paper)
+    fields = {name: kind.model_fields[name] for name in kind.positional()}
+    return Explanation(kind.name, title, text, _options(fields, text), kind.paper)
 
 
 def _options(fields: Mapping[str, FieldInfo], text: str) -> dict[str, ExplainedOption]:

@@ -46,7 +46,7 @@ def declared_text(part: Typed) -> str:
     """Write a declared model with the options that its declaration sets."""
     names = [name for name in type(part).model_fields if name in part.model_fields_set]
     values = [_value(part, name) for name in names]
-    unnamed = [values[0]] if values and names[0] == next(iter(type(part).model_fields)) else []
+    unnamed = [values[0]] if values and names[0] == part.positional()[0] else []
     named = [f"{n} = {v}" for n, v in zip(names, values, strict=True)][len(unnamed) :]
     return f"{part.name}({', '.join(unnamed + named)})"
 
