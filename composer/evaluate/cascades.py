@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from composer.evaluate.ahead import with_next
 from composer.evaluate.outcomes import DOLLARS, Outcomes, choices_without_cost, costs_and_unit
 from composer.heavy import np
 from composer.methods import Rule
@@ -127,7 +128,7 @@ def cascade_outcomes(
         chosen=chosen,
         lengths=np.array([len(by_id[row].query) for row in answers.ids]),
         tags=tuple(by_id[row].tags for row in answers.ids),
-        paid=None if spent is None or rule is None else np.cumsum(spent[:, :count], axis=1),
+        paid=None if spent is None or rule is None else _paid(cascade, spent[:, :count]),
         beside=len(beside),
         ladder=rule is not None,
         asked=asked,
@@ -136,6 +137,12 @@ def cascade_outcomes(
         unpriced=choices_without_cost(cascade.names, lone),
         filled=int(np.isnan(lone).sum()) if unit == DOLLARS else 0,
     )
+
+
+def _paid(cascade: Cascade, spent: Floats) -> Floats:
+    """Return what stopping at each stage costs [n, m]: all that has begun until then."""
+    upto = np.tri(spent.shape[1], dtype=bool)
+    return spent @ (with_next(upto) if cascade.ahead else upto).T
 
 
 def _lone_costs(cascade: Cascade, answers: StageAnswers, members: Members) -> Floats:
@@ -188,7 +195,7 @@ def _decided(
             accepted = bool(notes) and notes[-1]["accepted"]
             chosen[at] = len(notes) - 1 if accepted else count - 1
             asked[at, : chosen[at] + 1] = True
-    return chosen, asked
+    return chosen, with_next(asked) if cascade.ahead else asked
 
 
 def stage_uses(outcomes: Outcomes, answers: StageAnswers) -> tuple[StageUse, ...]:

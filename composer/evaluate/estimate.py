@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
 from composer.diagnostics.amounts import counted
+from composer.evaluate.ahead import both_ways
 from composer.evaluate.recipes import data_names, declarations, price_of
+from composer.evaluate.stages import ahead_of
 from composer.evaluate.token_counts import DataTokens
 from composer.run.stand_ins import Assumption
 from composer.values import Usage
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from composer.backends import Declaration
+    from composer.evaluate.ahead import BothWays
     from composer.evaluate.rows import EvaluationRow
     from composer.recipe import Recipe
     from composer.run.stand_ins import Tally
@@ -128,7 +132,7 @@ class Estimate:
     none. `free_rows` rows need no new call at all. `memory` is bytes by device. `unsure` says that
     the ends of the ranges depend on answers; `failures` are rows that would fail, with the reason.
     `rows_with_parts` have images or other parts, whose tokens are not counted. `stops_early` says
-    that a vote may do that.
+    that a vote may do that. `ahead` is there for a cascade whose stages begin ahead.
     """
 
     recipe: str
@@ -142,6 +146,7 @@ class Estimate:
     failures: Mapping[str, str]
     rows_with_parts: int = 0
     stops_early: bool = False
+    ahead: BothWays | None = None
 
     @property
     def answers_a_row(self) -> Range:
@@ -187,6 +192,7 @@ class Estimate:
             "failures": dict(self.failures),
             "rows_with_parts": self.rows_with_parts,
             "answers_a_row": self.answers_a_row.as_list(),
+            **({} if self.ahead is None else {"ahead": self.ahead.as_dict()}),
         }
 
 
@@ -252,7 +258,42 @@ def _summed(
         failures=failures,
         rows_with_parts=sum(bool(row.question().media) for row in rows),
         stops_early=bool(recipe.plan().turns),
+        ahead=_ahead(recipe, rows, ends),
     )
+
+
+def _ahead(
+    recipe: Recipe, rows: Sequence[EvaluationRow], ends: list[list[Tally]]
+) -> BothWays | None:
+    """Reckon both ways of a cascade whose stages begin ahead; a row that would fail has no part."""
+    cascade = ahead_of(recipe)
+    asked = [[tally.stages for tally in end if tally.stages] for end in ends]
+    if cascade is None or not all(asked):
+        return None
+    models = declarations(recipe)
+
+    def mean(stage: int, key: str) -> float | None:
+        aliases = [data_names(name, models[name]) for name in cascade.writers[stage]]
+        means = [_recorded_mean(names, rows, key) for names in aliases]
+        known = [each for each in means if each is not None]
+        return sum(known) if len(known) == len(means) else None
+
+    stages = range(len(cascade.names))
+    cost = [mean(stage, "cost") for stage in stages]
+    priced = [choice.dollars for choice in cascade.choices]
+    return both_ways(
+        asked,
+        [mean(stage, "seconds") for stage in stages],
+        [
+            given if known is None else known
+            for known, given in zip(cost, [_finite(each) for each in priced], strict=True)
+        ],
+        begun=bool(cascade.begun),
+    )
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _member(

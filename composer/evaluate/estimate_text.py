@@ -13,10 +13,11 @@ from composer.evaluate.cells import Sheet
 from composer.evaluate.token_counts import CHARACTERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rich.console import RenderableType
 
+    from composer.evaluate.ahead import BothWays
     from composer.evaluate.estimate import Amounts, Estimate, Range
 
 __all__ = ["estimated"]
@@ -91,6 +92,8 @@ def _sentences(one: Estimate) -> Iterator[str]:
             f"The images and other parts that are no text in {counted(one.rows_with_parts, 'row')} "
             "are not counted."
         )
+    if one.ahead is not None:
+        yield from _both_ways(one.ahead)
     yield from _time(one)
     for device, size in one.memory.items():
         yield f"Memory on {device}: about {size_text(size)} for weights and what lies beside them."
@@ -111,6 +114,31 @@ def _ends(one: Estimate) -> Iterator[str]:
         f"At least: answers have their usual length{known}{short}, and every cascade accepts its "
         f"first answer{agree}. At most: answers have `max_tokens` tokens, and every stage is asked."
     )
+
+
+def _both_ways(ways: BothWays) -> Iterator[str]:
+    """Say what a cascade takes whose stages begin ahead, and what it would take in turn."""
+    for what, write, ahead, in_turn in (
+        ("dollars", cost_text, ways.cost_ahead, ways.cost_in_turn),
+        ("seconds", _seconds, ways.seconds_ahead, ways.seconds_in_turn),
+    ):
+        if ahead is None or in_turn is None:
+            yield f"Stages begin ahead; the {what} of some stage are not known."
+            continue
+        ours, theirs = (_ends_text(each, write) for each in (ahead, in_turn))
+        yield (
+            f"Stages begin ahead: an answer takes {ours} in the mean, and {theirs} if one stage "
+            "followed the other."
+        )
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.3f} seconds"
+
+
+def _ends_text(ends: tuple[float, float], write: Callable[[float], str]) -> str:
+    low, high = map(write, ends)
+    return low if low == high else f"{low} to {high}"
 
 
 def _time(one: Estimate) -> Iterator[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from composer.evaluate.ahead import with_next
 from composer.heavy import np
 from composer.methods import Acceptance, One, Rule
 from composer.methods.acceptances.base import LearnedAcceptance
@@ -55,7 +56,9 @@ def settings_of(cascade: Cascade, answers: StageAnswers) -> Settings | None:
         case Rule():
             return None
         case Acceptance() as acceptance:
-            return _thresholds(acceptance, answers)
+            settings = _thresholds(acceptance, answers)
+            begun = with_next(settings.asked) if cascade.ahead else settings.asked
+            return replace(settings, asked=begun)
         case _:
             return _policy(cascade, answers)
 

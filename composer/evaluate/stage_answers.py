@@ -55,7 +55,8 @@ def stage_answers(
     """Return what every stage of a cascade gives, and the results that had to be asked for.
 
     `run` are the answers of the recipe itself, with their quality. All stages are asked on the rows
-    where the run did not reach the last one, or did not measure all that decides.
+    where the run did not reach the last one, or did not measure all that decides; and on all rows
+    where stages begin ahead, as the run does not tell what each of them took.
     """
     clean = {name: result for name, (result, _) in run.items() if _is_whole(result)}
     by_run = {name: _state(cascade, result) for name, result in clean.items()}
@@ -63,14 +64,15 @@ def stage_answers(
     states = {
         name: state
         for name, state in by_run.items()
-        if unread and state is not None and _is_complete(state, cascade)
+        if unread and not cascade.ahead and state is not None and _is_complete(state, cascade)
     }
     missing = [row for row in rows if row.id in clean and row.id not in states]
     results = _ask_every_stage(recipe, cascade, missing, how) if missing else []
     for result in results:
         if _is_whole(result) and result.text is not None:
             state: CascadeState = result.text.facts[CASCADE]
-            states[result.id] = _joined(by_run[result.id], state, unread=unread)
+            own = by_run[result.id]
+            states[result.id] = state if cascade.ahead else _joined(own, state, unread=unread)
     judged = _judged(recipe, cascade, rows, states, how)
     table_rows, ids = [], []
     for row in rows:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from composer.recipe import Recipe
     from composer.run import Ensemble
 
-__all__ = ["Cascade", "cascade_of", "every_stage_recipe", "reading_steps"]
+__all__ = ["Cascade", "ahead_of", "cascade_of", "every_stage_recipe", "reading_steps"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,11 @@ class Cascade:
         options = self.node.values()
         decides: Rule | Acceptance | Estimator = options.get("by") or options["accept"]
         return decides
+
+    @property
+    def ahead(self) -> bool:
+        """Whether each stage begins together with the one before it."""
+        return bool(self.node.values().get("ahead"))
 
     @property
     def begun(self) -> tuple[int, ...]:
@@ -78,15 +83,24 @@ def cascade_of(recipe: Recipe, ensemble: Ensemble) -> Cascade | None:
     planned = _behind(list(steps.values())[-1])[0]
     if node is None or planned is None:
         return None
+    return _cascade(node, next(name for name, step in steps.items() if step is planned))
+
+
+def _cascade(node: Node, step_id: str) -> Cascade:
     stages = _stages(node)
     names: tuple[str, ...] = stage_choices(node.direct_inputs)["stage_names"]
-    step_id = next(name for name, step in steps.items() if step is planned)
     lone = tuple(writer(stage) is not None for stage in stages)
     writers = tuple(
         tuple(each.title for each in topological(stage) if each.declaration is not None)
         for stage in stages
     )
     return Cascade(step_id, node, names, lone, writers)
+
+
+def ahead_of(recipe: Recipe) -> Cascade | None:
+    """Return the cascade of an answer whose stages begin ahead, None where there is none."""
+    node = _behind(recipe.fitted.answer)[0]
+    return None if node is None or not node.values().get("ahead") else _cascade(node, "")
 
 
 def every_stage_recipe(
@@ -105,7 +119,8 @@ def every_stage_recipe(
         return stage
 
     inputs = [each if each.port is Port.QUERY else read(each) for each in node.direct_inputs]
-    options = {"stage_names": names, "signals": signals, "last": last}
+    carry = node.values().get("carry")
+    options = {"stage_names": names, "signals": signals, "last": last, "carry": carry}
     answer = compiled.graph.node("every_stage", tuple(inputs), options, None, node.option_models)
     return replace(recipe, compiled=replace(compiled, answer=answer), path=None)
 

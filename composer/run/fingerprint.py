@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 DIGITS = 12
 
-GIVES_UP = frozenset({"timeout", "min"})
-"""Options that say when there is no answer, never which it is."""
+TIMING = frozenset({"timeout", "min", "ahead"})
+"""Options that say when there is an answer, or none, never which it is."""
 
 
 def fingerprint(root: Node, seed: int) -> str:
@@ -89,11 +89,11 @@ def _fact(text: str, content: object) -> list[str]:
 def _relevant_options(node: Node) -> dict[str, object]:
     """Return the options on which an answer depends.
 
-    Options without a value are left out, so a new option changes no fingerprint. So are those that
-    only say when to give up.
+    Options without a value are left out, so a new option changes no fingerprint. So are those of
+    timing.
     """
     options, values = node.options, node.values()
-    names = [name for name, value in values.items() if value is not None and name not in GIVES_UP]
+    names = [name for name, value in values.items() if value is not None and name not in TIMING]
     return {name: _field(options, name) for name in names} if options is not None else {}
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from composer.methods import Acceptance, Carry, Rule, Standing, Stopping, Verdict
 from composer.methods.acceptances.base import in_order
+from composer.methods.cascade_state import CascadeState
 from composer.methods.post_hoc.base import AfterAnswers
 from composer.methods.students import Learner
 from composer.run.program import Program
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from composer.compiler.graph import Node
-    from composer.methods.cascade_state import CascadeState, Move
+    from composer.methods.cascade_state import Move
     from composer.methods.signals.base import Signal
     from composer.run.stand_ins import Assumption, Tokens
     from composer.run.walk import Argument, Substitution
@@ -120,6 +121,7 @@ class Rehearsal:
             walk = RehearsalWalk(program, query, Trace(query.id, asked_text(query)))
             walk.number, walk.pick, walk.decisions = number, assumption.pick, self._decisions
             await walk.answer()
+            tally.stages = _stages(walk.trace)
         except Exception as error:  # noqa: BLE001 - a row that would fail is counted as that
             tally.error = str(Failure.of(error))
         finally:
@@ -141,9 +143,17 @@ class Rehearsal:
         return program
 
 
+def _stages(trace: Trace) -> int:
+    """Count the stages that the last cascade of a query waited for."""
+    states = [event.kept for event in trace.events if isinstance(event.kept, CascadeState)]
+    return len(states[-1].answers) + len(states[-1].failed) if states else 0
+
+
 def _assumed_options(options: Mapping[str, Any], assumption: Assumption) -> dict[str, Any]:
     """Let a step that decides over answers assume one end of the range."""
     assumed = {name: _assumed(value, assumption) for name, value in options.items()}
+    if options.get("ahead"):
+        assumed["finish"] = True
     if isinstance(options.get("by"), AfterAnswers):
         accept = AssumedAcceptance(accepts=not assumption.most)
         assumed |= {"by": None, "policy": None, "accept": accept}

@@ -71,7 +71,8 @@ class Tally:
     """What one query would take: new calls by model, and kept or recorded answers by model.
 
     `branches` is how many branches the widest decision has that could not be made, 0 where all
-    were made; `unsure` says that something was assumed. `error` says why the query would fail.
+    were made; `unsure` says that something was assumed. `stages` is how many stages of the last
+    cascade are waited for. `error` says why the query would fail.
     """
 
     usage: dict[str, Usage] = field(default_factory=dict)
@@ -79,6 +80,7 @@ class Tally:
     free: Counter[str] = field(default_factory=Counter)
     branches: int = 0
     unsure: bool = False
+    stages: int = 0
     error: str | None = None
 
     def spend(self, name: str, usage: Usage) -> None:

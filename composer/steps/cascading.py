@@ -24,6 +24,7 @@ from composer.methods.rule_range import settled
 from composer.methods.signals.base import Signal
 from composer.steps.deciding import Accepting, AskingAll, Attempts, Choosing, Decider, choices_of
 from composer.steps.declare import step
+from composer.steps.early import EarlyStages
 from composer.steps.site import Complaint
 from composer.values import Asker, LazyBranch, MaybeMissing, Port, Query, Text
 from composer.values.capability import Capability
@@ -48,7 +49,7 @@ CASCADE = "cascade"
     selects=True,
     tries_first=True,
     shown=("accept",),
-    hidden=("stage_names", "aliases", "prices", "recorded_costs"),
+    hidden=("stage_names", "aliases", "prices", "recorded_costs", "finish"),
 )
 async def cascade(
     first: MaybeMissing[Query | Text],
@@ -57,6 +58,8 @@ async def cascade(
     by: Estimator | None = None,
     policy: Policy | None = None,
     carry: Carry | None = None,
+    ahead: bool = False,
+    finish: bool | None = None,
     stage_names: tuple[str, ...] | None = None,
     aliases: tuple[tuple[str, ...], ...] | None = None,
     prices: tuple[Price, ...] | None = None,
@@ -76,6 +79,9 @@ async def cascade(
     A stage is asked the same query as the stages before it. With `carry` it also reads the last
     answer, all answers so far, or demonstrations from a store of solved questions; or a local model
     checks the last answer as a draft.
+
+    With `ahead` each stage begins together with the one before it, and is cancelled where it is not
+    needed: an answer that takes two stages comes sooner, and one that takes one costs more.
     """
     decider: Decider
     if by is None:
@@ -84,7 +90,8 @@ async def cascade(
     else:
         choices = choices_of(stage_names or (), aliases, prices, recorded_costs)
         decider = Choosing(by, policy or One(), choices, ask)
-    attempts = Attempts(first, stages, stage_names or (), decider, ask, carry)
+    early = EarlyStages(stages, bool(finish)) if ahead else None
+    attempts = Attempts(first, stages, stage_names or (), decider, ask, carry, early)
     async with carry.turn() if carry is not None else nullcontext():
         return await attempts.answer()
 
@@ -236,6 +243,20 @@ def a_later_stage_uses_what_it_carries(site: Site) -> Iterator[Complaint]:
             "leave `carry` out, or ask a local model",
             "carry",
         )
+
+
+@cascade.check
+def its_next_stage_can_begin_ahead(site: Site) -> Iterator[Complaint]:
+    """What the next stage is, and what it is asked, is known before the answer."""
+    for option, why in (
+        ("by", "`by` may choose any stage"),
+        ("carry", "`carry` shows it the answer before"),
+    ):
+        if site.get("ahead") and site.get(option) is not None:
+            text = f"`ahead` begins the next stage before there is an answer, and {why}"
+            yield Complaint(
+                "E403", text, "both are set", f"leave out `ahead` or `{option}`", option
+            )
 
 
 @cascade.check

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from composer.methods import Carry, Estimator, Policy
     from composer.methods.signals.base import Signal
+    from composer.steps.early import EarlyStages
     from composer.values import Asker, LazyBranch, MaybeMissing
     from composer.values.card import Price
 
@@ -154,6 +155,7 @@ class Attempts:
     decider: Decider
     ask: Asker
     carry: Carry | None = None
+    early: EarlyStages | None = None
     state: CascadeState = field(init=False)
     failures: list[MissingAnswer] = field(default_factory=list, init=False)
     verdicts: list[dict[str, object]] = field(default_factory=list, init=False)
@@ -161,7 +163,16 @@ class Attempts:
 
     async def answer(self) -> Text:
         """Return the answer that is taken; raises TooFewError where every attempt failed."""
+        try:
+            return await self._answer()
+        finally:
+            if self.early is not None:
+                await self.early.end()
+
+    async def _answer(self) -> Text:
         self._begin()
+        if self.early is not None and self.state.answers:
+            self.early.begin(0)
         while True:
             if self.state.latest is None and not self.state.open:
                 remedy = "add a fallback: `cascade(A, B) | C`"
@@ -218,9 +229,12 @@ class Attempts:
 
     async def _attempt(self, stage: int) -> None:
         """Ask a stage."""
-        branch = self.stages[stage - (len(self.state.names) - len(self.stages))]
+        at = stage - (len(self.state.names) - len(self.stages))
         usage, began = self.ask.spent()
-        answer = await attempt(branch.name, self._asked(branch))
+        if self.early is None:
+            answer = await attempt(self.stages[at].name, self._asked(self.stages[at]))
+        else:
+            answer = await self.early.answer(at)
         if isinstance(answer, Text):
             if self.state.latest is None:
                 self.state = replace(self.state, query=answer.query.root)

@@ -7,6 +7,7 @@ import pytest
 
 from composer import load
 from composer.evaluate import compare, evaluate, read_rows, render
+from composer.evaluate.ahead import seconds_ahead
 from composer.methods import rule
 from composer.methods.margins import margin, threshold
 
@@ -137,6 +138,28 @@ def test_a_cascade_that_a_part_decides_is_replayed_at_other_settings(data, answe
         then = at(value + point.shift - 1e-9 * (point.shift != 0 and moved == "thresholds"))
         assert point.accuracy.mean == pytest.approx(then.accuracy)
         assert point.cost == pytest.approx(then.cost / 8)
+
+
+def test_a_stage_that_begins_ahead_is_paid_too(data):
+    now, ahead = (
+        report(data, f"cascade(A, B, C, accept = confidence >= 0.55{more})").cascade
+        for more in ("", ", ahead = true")
+    )
+
+    assert ahead.decided.accuracy == now.decided.accuracy
+    assert ahead.shares == now.shares
+    assert [one.asked for one in now.stages] == [1, 0.5, 0.0]
+    assert [one.asked for one in ahead.stages] == [1, 1, 0.5]
+    assert ahead.decided.cost == pytest.approx(1 + 10 + 20 / 2)
+
+
+@pytest.mark.parametrize(
+    ("count", "begun", "seconds"),
+    [(1, False, 1), (2, False, 2), (3, False, 5), (1, True, 1), (2, True, 3), (3, True, 5)],
+)
+def test_stages_that_begin_ahead_run_side_by_side(count, begun, seconds):
+    """Stages of 1, 2 and 4 seconds; each begins when the one before it is waited for."""
+    assert seconds_ahead([1, 2, 4], count, begun=begun) == seconds
 
 
 def test_members_of_a_first_stage_that_votes_stand_beside(data):

@@ -38,5 +38,5 @@ def test_a_lookup_imports_the_file_of_that_step_alone():
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     names = ["signature", "site", "traits", "declare"]
     shared = [f"composer.steps.{name}" for name in names]
-    own = ["composer.steps.deciding", "composer.steps.cascading"]
+    own = ["composer.steps.deciding", "composer.steps.early", "composer.steps.cascading"]
     assert run.stdout.strip() == str([*shared, *own])
