@@ -14,6 +14,8 @@ from composer.evaluate import EvaluationRow, decide_only, draw_plot, evaluate, p
 from composer.evaluate.plot import figure_of
 from composer.run import Failure
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 PRICED = 'model A = fake("1", price = [1000, 0])\nmodel B = fake("2", price = [1, 0])\n'
 ROWS = [EvaluationRow("0", "q <&> 1", ("1",)), EvaluationRow("1", "q", ("2",))]
 

@@ -12,6 +12,8 @@ from composer.evaluate import compare, decide_only, decided, evaluate, read_rows
 from composer.run import Failure
 from composer.run.counts import OutOfDistribution
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 SIZE = 60
 
 

@@ -8,6 +8,8 @@ from composer import load
 from composer.diagnostics.printable import PIPED
 from composer.evaluate import compare, decide_only, decided, read_rows, render, shown
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 WIDTHS = [60, 80, 120]
 
 
