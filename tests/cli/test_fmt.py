@@ -1,7 +1,9 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
+import forked
 import pytest
 
 ENS = "f(a,# x\n b)\n"
@@ -16,9 +18,8 @@ def recipe(tmp_path):
     return path
 
 
-def fmt(*arguments, given=None):
-    command = [sys.executable, "-m", "composer", "fmt", *map(str, arguments)]
-    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
+def fmt(*arguments, given=""):
+    done = forked.in_words("fmt", *map(str, arguments), cwd=Path.cwd(), stdin=given.encode())
     return done.returncode, done.stdout, done.stderr
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import forked
 import pytest
 
 from composer.cli import main
@@ -77,9 +78,15 @@ def test_lines_of_stdin_are_answered(process):
     assert (child.returncode, out, err) == (0, "one\ntwo\n", "")
 
 
-def test_an_empty_stdin_leaves_the_example(process):
-    out, _ = process("r.ens", stdin=subprocess.PIPE).communicate("")
-    assert out == "What is it?\n"
+@pytest.fixture
+def forked_run(tmp_path):
+    """Run the command in a process of its own, which only needs its standard input."""
+    (tmp_path / "r.ens").write_text(RECIPE)
+    return lambda *arguments: forked.in_words("run", *arguments, cwd=tmp_path)
+
+
+def test_an_empty_stdin_leaves_the_example(forked_run):
+    assert forked_run("r.ens").stdout == "What is it?\n"
 
 
 def test_rows_of_a_file_are_answered(run):
@@ -268,13 +275,12 @@ def test_the_rules_may_be_left_out(run):
     assert run("r.ens", "one", "--plain")[1] == "one\n"
 
 
-def test_no_traceback_unless_it_is_asked_for(process):
-    child = process("r.ens", "x", "--output", "nowhere/a.jsonl")
-    _, err = child.communicate()
-    assert child.returncode == 3
-    assert "Traceback" not in err
-    child = process("r.ens", "x", "--output", "nowhere/a.jsonl", "--traceback")
-    assert "Traceback" in child.communicate()[1]
+def test_no_traceback_unless_it_is_asked_for(forked_run, process):
+    command = ("r.ens", "x", "--output", "nowhere/a.jsonl")
+    done = forked_run(*command)
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+    assert "Traceback" in process(*command, "--traceback").communicate()[1]
 
 
 def test_an_interrupted_run_says_so_and_keeps_what_it_has(tmp_path, process):

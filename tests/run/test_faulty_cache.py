@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import forked
 import pytest
 
 import composer
@@ -191,33 +192,39 @@ def test_a_lock_that_ends_in_time_costs_nothing(file, locked):
     assert quiet(file, 50) == [0] * 50
 
 
-def cli(folder, *arguments, before=None, **environment):
+VERB = ("run", "r.ens", "--json")
+ASKED = "\n".join(QUESTIONS)
+
+
+def cli(folder, run=forked.in_words, **environment):
     """Run the command in a process of its own; return its answers, stderr and status."""
     env = os.environ | {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(folder / "xdg")}
-    env |= environment
     (folder / "r.ens").write_text(RECIPE + "\n")
-    done = subprocess.run(
-        [sys.executable, "-m", "composer", "run", "r.ens", "--json", *arguments],
-        cwd=folder,
-        env={name: value for name, value in env.items() if value is not None},
-        input="\n".join(QUESTIONS),
-        text=True,
-        capture_output=True,
-        preexec_fn=before,
-        check=False,
-        timeout=120,
-    )
+    done = run(*VERB, cwd=folder, env=env | environment, stdin=ASKED.encode())
     answers = [json.loads(line)["answer"] for line in done.stdout.splitlines()]
     return answers, done.stderr, done.returncode
 
 
-def test_a_disk_that_fills_up_costs_no_answer(tmp_path):
+def with_a_small_disk(*arguments, cwd, env, stdin):
     def small():
         resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
 
-    answers, said, status = cli(tmp_path, before=small)
+    return subprocess.run(
+        [sys.executable, "-m", "composer", *arguments],
+        cwd=cwd,
+        env=env,
+        input=stdin,
+        capture_output=True,
+        preexec_fn=small,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_a_disk_that_fills_up_costs_no_answer(tmp_path):
+    answers, said, status = cli(tmp_path, with_a_small_disk)
     assert (len([each for each in answers if each]), status) == (ROWS, 0)
-    assert said.count("W710") == 1
+    assert said.count(b"W710") == 1
 
 
 def test_a_user_without_a_home_is_answered(tmp_path):
