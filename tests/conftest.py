@@ -1,5 +1,6 @@
 """Fixtures that all tests share."""
 
+import gc
 import importlib.util
 import os
 import signal
@@ -17,6 +18,9 @@ from composer import quiet
 EXAMPLES = int(os.environ.get("COMPOSER_EXAMPLES", "40"))
 settings.register_profile("repeatable", derandomize=True, max_examples=EXAMPLES, deadline=None)
 settings.load_profile("repeatable")
+
+# A look through all objects of torch and transformers takes long, and finds little.
+gc.set_threshold(50_000, 20, 50)
 
 # Each test process computes on one core: several of them would wait for each other's threads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

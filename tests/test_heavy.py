@@ -12,11 +12,11 @@ from composer.heavy import Deferred
 HEAVY = {"networkx", "numpy", "scipy", "sklearn", "torch", "transformers"}
 ENGINE = ("composer.engine.", "composer.backends.")
 COMMAND = "composer.__main__"
-USED = [
-    ("numpy", "linalg"),
+USED = [  # the quick ones have attributes that are imported when they are read
+    pytest.param("numpy", "linalg", marks=pytest.mark.slow),
     ("scipy", "special"),
     pytest.param("sklearn", "linear_model", marks=pytest.mark.slow),
-    ("networkx", "DiGraph"),
+    pytest.param("networkx", "DiGraph", marks=pytest.mark.slow),
     ("transformers", "utils"),
 ]
 TOGETHER = """

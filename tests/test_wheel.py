@@ -73,17 +73,23 @@ def test_check_works_from_the_wheel(installed):
     assert "no mistakes" in done.stdout
 
 
-def test_the_page_is_in_the_wheel_with_the_licences_of_what_it_uses(installed):
+STATIC = Path("composer", "serve", "page", "static")
+ZOO = Path("composer", "zoo", "models")
+
+
+@pytest.mark.parametrize(
+    ("where", "what"), [(STATIC, "vendor/NOTICE"), (ZOO, "general-1/model.safetensors")], ids=str
+)
+def test_what_is_no_code_is_in_the_wheel(installed, where, what):
+    """The page with the licences of what it uses, and the models of the zoo."""
     _, folder = installed
-    static = Path("composer", "serve", "page", "static")
     (target,) = (folder / "venv" / "lib").glob("*/site-packages")
-    files = {path.relative_to(target) for path in (target / static).rglob("*") if path.is_file()}
-    assert files == {
-        path.relative_to(ROOT) for path in (ROOT / static).rglob("*") if path.is_file()
-    }
-    assert static / "vendor" / "NOTICE" in files
+    files = {path.relative_to(target) for path in (target / where).rglob("*") if path.is_file()}
+    assert files == {path.relative_to(ROOT) for path in (ROOT / where).rglob("*") if path.is_file()}
+    assert where / what in files
 
 
+@pytest.mark.slow  # it loads torch in a process of its own
 def test_the_quickstart_answers_from_the_wheel(installed):
     done = _compose(installed, "run", "recipes/quickstart.ens")
     assert done.returncode == 0, done.stderr

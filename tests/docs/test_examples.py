@@ -57,7 +57,13 @@ def diagnostics(file):
         return mistakes.diagnostics
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+RUNNING = [
+    pytest.param(page, marks=[pytest.mark.slow] if page.name == "walk.md" else []) for page in PAGES
+]
+"""The walk tunes and fits on hundreds of rows; other pages run the verbs that it shows."""
+
+
+@pytest.mark.parametrize("page", RUNNING, ids=lambda page: page.name)
 def test_page_runs(page, monkeypatch, tmp_path):
     for name in ("recipes", "composer"):
         (tmp_path / name).symlink_to(ROOT / name)
