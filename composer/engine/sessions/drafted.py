@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from composer.engine.sequence import SequenceState
     from composer.values.requests import Generate
 
-__all__ = ["DraftedAnswer", "repeats_draft", "write_with_draft"]
+__all__ = ["DraftedAnswer", "following", "repeats_draft", "write_with_draft"]
 
 _AHEAD = 8  # entries that are checked in one pass
 _CONTEXT = 2  # entries that must agree before what follows them in the draft is proposed
@@ -102,7 +102,7 @@ async def write_with_draft(sequence: SequenceState, answer: GenerationState, dra
             answer.finish = "context"
             break
         sequence.snapshot()
-        for entry in _following(text, sequence.entries, _AHEAD):
+        for entry in following(text, sequence.entries):
             if drafted.room():
                 drafted.propose(Proposal(entry, {}, None))
         if not drafted.pending:
@@ -131,9 +131,12 @@ async def write_with_draft(sequence: SequenceState, answer: GenerationState, dra
     return drafted.accepted
 
 
-def _following(text: Sequence[int], entries: Sequence[int], count: int) -> Sequence[int]:
-    """What follows in a text where it has the last entries, at the place nearest to their own."""
+def following(text: Sequence[int], entries: Sequence[int]) -> Sequence[int]:
+    """What follows in a draft where it has the last entries, at the place nearest to their own.
+
+    The text of the draft begins with two starts.
+    """
     last = ([_START] * _CONTEXT + list(entries))[-_CONTEXT:]
     places = [n for n in range(_CONTEXT, len(text)) if list(text[n - _CONTEXT : n]) == last]
     place = min(places, key=lambda n: abs(n - _CONTEXT - len(entries)), default=len(text))
-    return text[place : place + count]
+    return text[place : place + _AHEAD]
