@@ -25,7 +25,8 @@ def with_records(recipe: Recipe, settings: FitSettings, branches: Sequence[Node]
     """Return a recipe in which models answer as the rows of the data recorded them.
 
     A model that the data do not know by any of its names is asked as before, and so is a member of
-    a fuse, of whose tokens the data have no distributions. Raises Mistakes (E504) where the data
+    a fuse, of whose tokens the data have no distributions. So is whoever is asked something else
+    than the question: a judge, or the verifier of a signal. Raises Mistakes (E504) where the data
     have answers of some models of the recipe, and none of a model that is one of the `branches`.
     """
     answer = recipe.compiled.answer
@@ -43,12 +44,17 @@ def with_records(recipe: Recipe, settings: FitSettings, branches: Sequence[Node]
     settings.tell(f"the data have the answers of {listed}")
     graph = recipe.compiled.graph
 
+    def stand_in(model: Node) -> Node:
+        if model not in names:
+            return model
+        price = getattr(model.declaration, "price", None)
+        recorded = Recorded(file=str(settings.data), model=names[model], price=price)
+        return graph.replaced(model, declaration=recorded)
+
     def change(node: Node) -> Node:
-        if node not in names:
+        if not _answers(node):
             return node
-        price = getattr(node.declaration, "price", None)
-        stand_in = Recorded(file=str(settings.data), model=names[node], price=price)
-        return graph.replaced(node, declaration=stand_in)
+        return graph.replaced(node, tuple(map(stand_in, node.direct_inputs)))
 
     compiled = replace(recipe.compiled, answer=graph.rebuild(answer, change))
     return replace(recipe, compiled=compiled, path=None)
@@ -80,13 +86,16 @@ def recorded_as(node: Node, known: Sequence[str]) -> str | None:
 
 
 def _askable(answer: Node) -> Iterator[Node]:
-    """Yield the declared models under an answer that do not replay and are in no fuse."""
-    nodes = topological(answer)
-    fuses = [node for node in nodes if not node.is_query and node.step.fuses is not None]
-    fused = {member for fuse in fuses for member in topological(fuse)}
-    for node in nodes:
-        if node.declaration is not None and not _replays(node) and node not in fused:
+    """Yield the declared models that answer a question by themselves, and do not replay."""
+    models = (node.direct_inputs for node in topological(answer) if _answers(node))
+    for node in dict.fromkeys(model for inputs in models for model in inputs):
+        if node.declaration is not None and not _replays(node):
             yield node
+
+
+def _answers(node: Node) -> bool:
+    """Say whether a step lets one model answer what it is asked."""
+    return not node.is_query and node.step.alone
 
 
 def _demand_draws(answer: Node, names: Mapping[Node, str], settings: FitSettings) -> None:
