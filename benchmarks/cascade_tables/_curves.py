@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     Floats = np.ndarray
     EstimatesOf = Callable[[frozenset[int]], Sequence[Estimates]]
 
-PRICES = (0.0, *np.geomspace(0.01, 30, 30).tolist())
+PRICES = (0.0, *np.geomspace(0.01, 30, 20).tolist())
 """What a dollar for a thousand answers must bring, for each point of a curve."""
 
-DRAWS, GRID = 400, 200
+DRAWS, GRID = 300, 200
 STAGES_AT_MOST, LEVELS = 3, 12
 
 

@@ -96,12 +96,13 @@ def names_of(node: Node) -> tuple[str, ...]:
 def replace_trainable(value: object, change: Callable[[Trainable], Trainable]) -> object:
     """Return an option's value with every trainable part in it changed."""
     match value:
-        case Trainable() if value.open:
+        case Trainable():
 
             def change_signal(part: Trainable) -> Trainable:
                 return change(part) if isinstance(part, LearnedSignal) else part
 
-            return change(_with_fields(value, change_signal))
+            part = _with_fields(value, change_signal)
+            return change(part) if value.open else part
         case Typed():
             return _with_fields(value, change)
         case Rule():
@@ -144,9 +145,10 @@ def _parts(value: object) -> Iterator[Trainable]:
     Those inside of one are its own business, but for learned signals: they come before it.
     """
     match value:
-        case Trainable() if value.open:
+        case Trainable():
             yield from (part for part in _field_parts(value) if isinstance(part, LearnedSignal))
-            yield value
+            if value.open:
+                yield value
         case Typed():
             yield from _field_parts(value)
         case Rule():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from composer.methods.template import Template
 from composer.values import Model, Port, Text, Typed
 from composer.values.finite import finite
+from composer.values.typed import file_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,8 +75,11 @@ async def measured(
 
 
 def _options(part: Typed) -> str:
+    """Write the options that are set; a file by its name, wherever it lies."""
     named = [name for name in type(part).model_fields if name in part.model_fields_set]
-    return ", ".join(f"{name} = {_written(getattr(part, name))}" for name in named)
+    values = {name: getattr(part, name) for name in named}
+    files = {name: Path(path).name for name in named if (path := file_of(part, name))}
+    return ", ".join(f"{name} = {_written(value)}" for name, value in (values | files).items())
 
 
 def _written(value: object) -> str:
