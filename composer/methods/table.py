@@ -121,6 +121,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "recommend": "estimators.recommend.Recommend",
         "bradley_terry": "estimators.rankings.BradleyTerry",
         "elo": "estimators.rankings.Elo",
+        "ema": "estimators.moving.Ema",
         "contrastive": "estimators.contrastive.Contrastive",
         "meta": "estimators.meta.Meta",
         "profiles": "estimators.profiles.Profiles",
@@ -145,6 +146,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "certified": "acceptances.certified.Certified",
         "label_free": "acceptances.certified.LabelFree",
         "pomdp": "acceptances.pomdp.Pomdp",
+        "learned_policy": "post_hoc.learned_policy.LearnedPolicy",
     },
     "carry": {
         "answer": "carry.conversation.LastAnswer",

@@ -68,3 +68,33 @@ def test_the_student_of_a_neural_cache_answers_once_it_is_trained(doubt, student
     assert [each.answer for each in results[:4]] == ["yes", "no", "yes", "no"]
     assert [asked(each) for each in results[:4]] == [["large"]] * 4
     assert asked(results[4]) == ([] if student_answers else ["large"])
+
+
+def test_a_learned_policy_picks_the_next_model_and_carries_the_last_answer():
+    settings = {"shown": "{{ query }} {{ answer }}", "enough": 1, "steps": 2}
+    with composer.load("cascade/der", **settings).ready() as ensemble:
+        results = list(ensemble.map(["Reverse the word star.", "What is 17 plus 25?"]))
+    prompts = [
+        [call.prompt[-1][1] for event in each.trace.events for call in event.asked]
+        for each in results
+    ]
+    assert all(len(each) <= 2 for each in prompts)
+    (first, second) = next(each for each in prompts if len(each) == 2)
+    assert second.startswith(f"{first} ")
+    assert second != f"{first} "
+
+
+def test_a_learned_policy_stops_after_its_steps():
+    with composer.load("cascade/der", enough=1, steps=1).ready() as ensemble:
+        assert len(asked(ensemble("What is 17 plus 25?"))) == 1
+
+
+def test_the_tags_choose_where_a_cascade_begins_and_the_judges_where_it_ends():
+    questions = [("Reverse the word star.", "reverse"), ("What is 17 plus 25?", "add")]
+    queries = [composer.Query.of(text, tags=[tag]) for text, tag in questions]
+    with composer.load("cascade/ema_fusion").ready() as ensemble:
+        begun = [asked(ensemble(query)) for query in queries]
+    assert [each[-1] for each in begun] == ["text", "maths"]
+    assert all(each[:2] == ["strict", "kind"] for each in begun)
+    with composer.load("cascade/ema_fusion", content=1).ready() as ensemble:
+        assert asked(ensemble(queries[0]))[-1] == "large"

@@ -58,6 +58,8 @@ ANSWERS = {
     "cascade/automix.ens": "yes",
     "cascade/cascade_routing.ens": "42",
     "cascade/confidence.ens": "42",
+    "cascade/der.ens": "42",
+    "cascade/ema_fusion.ens": "42",
     "cascade/eco_assistant.ens": "def double(n): return 2 * n",
     "cascade/neural_cache.ens": "yes",
     "cascade/post_hoc.ens": "ejnnor",
