@@ -45,7 +45,7 @@ SIGNALS: dict[str, Signal] = {
     "mean_logprob": lambda logprobs: float(np.mean(logprobs)),
     "sum_logprob": sum,
 }
-ROWS, KEPT, DRAWS = {"validation": 800, "test": 1500}, 0.99, 1000
+ROWS, KEPT, DRAWS = {"validation": 600, "test": 800}, 0.99, 1000
 HEAD = (
     "cascade, signal",
     "threshold",
