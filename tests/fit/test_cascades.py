@@ -128,7 +128,6 @@ def noted(result):
     ("cascade", "parts_fitted"),
     [
         ("cascade(Small, Mid, Big, accept = thresholds())", ["thresholds"]),
-        ("cascade(Small, Mid, Big, accept = thresholds(of = bins()))", ["bins", "thresholds"]),
         ("cascade(Small, Mid, Big, accept = bins() >= 0.5 and length < 400)", ["bins"]),
         ("cascade(Small, Mid, Big, by = probable())", ["bins", "probable"]),
         ("cascade(Small, Mid, Big, by = knn())", ["knn"]),
@@ -148,11 +147,16 @@ def test_what_decides_is_fitted_on_recorded_rows_and_used(folder, cascade, parts
     ("decides", "target", "reached"),
     [
         ("accept = thresholds()", "cost=0.005", (0, 0.0055)),
-        ("accept = thresholds()", "quality=0.85", (0.8, 1)),
+        pytest.param("accept = thresholds()", "quality=0.85", (0.8, 1), marks=pytest.mark.slow),
         ("accept = thresholds(of = bins())", "share=0.3", (0.2, 0.4)),
         ("by = probable()", "cost=0.005", (0, 0.0055)),
-        ("by = probable(), policy = threshold()", "quality=0.8", (0.75, 1)),
-        ("by = linear()", "quality=0.6", (0.5, 1)),
+        pytest.param(
+            "by = probable(), policy = threshold()",
+            "quality=0.8",
+            (0.75, 1),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param("by = linear()", "quality=0.6", (0.5, 1), marks=pytest.mark.slow),
     ],
 )
 def test_a_target_is_reached_on_rows_that_were_left_out(folder, decides, target, reached):

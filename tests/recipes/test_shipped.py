@@ -61,6 +61,7 @@ ANSWERS = {
     "cascade/der.ens": "42",
     "cascade/ema_fusion.ens": "42",
     "cascade/eco_assistant.ens": "def double(n): return 2 * n",
+    "cascade/frugal.ens": "foxes",
     "cascade/neural_cache.ens": "yes",
     "cascade/post_hoc.ens": "ejnnor",
     "cascade/quantiles.ens": "ejnnor",

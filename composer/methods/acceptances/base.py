@@ -83,7 +83,7 @@ class LearnedAcceptance(Acceptance, FittedPart):
         All thresholds count as the one in the middle. An acceptance without thresholds has nothing.
         """
         arrays = self.state().arrays
-        if "thresholds" not in arrays or not self.signals:
+        if not np.size(arrays.get("thresholds", ())) or not self.signals:
             return np.zeros((0, 0))
         sign = float(arrays["sign"][0]) if "sign" in arrays else 1.0
         signal = sign * table.signal(str(self.signals[0]))
