@@ -89,8 +89,7 @@ class Guaranteed(LearnedAcceptance):
             raise PartError("E509", text, "use a signal that the models of this cascade give")
         if self.budget is not None:
             _demand_costs(self.name, table, replay)
-        search = Search(self.name, self.promises, self.sure, self.aim, self.search, seed)
-        certificate = search.certify(replay, quality)
+        certificate = self.certify(replay, quality, seed)
         facts = {
             "part": self.name,
             "names": list(table.names),
@@ -105,6 +104,11 @@ class Guaranteed(LearnedAcceptance):
             "sign": np.array([certificate.sign]),
         }
         return State(arrays, facts)
+
+    def certify(self, replay: Replay, quality: Floats, seed: int) -> Certificate:
+        """Search and test on rows of a replay; raises PartError (E509) where nothing passes."""
+        search = Search(self.name, self.promises, self.sure, self.aim, self.search, seed)
+        return search.certify(replay, quality)
 
     def _guarantees(self, certificate: Certificate) -> list[dict[str, object]]:
         """Return each promise with what it came to on the rows of the test."""

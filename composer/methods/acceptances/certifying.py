@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from composer.methods.acceptances.replay import Replay, Runs
     from composer.methods.estimators.values import Floats
 
-SETTINGS = 2_500
+SETTINGS = 1_300
 """No more settings are searched."""
 
 LEVELS = 50
