@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Floats = np.ndarray
     EstimatesOf = Callable[[frozenset[int]], Sequence[Estimates]]
 
-PRICES = (0.0, *np.geomspace(0.01, 30, 20).tolist())
+PRICES = (0.0, *np.geomspace(0.01, 30, 15).tolist())
 """What a dollar for a thousand answers must bring, for each point of a curve."""
 
 DRAWS, GRID = 300, 200

@@ -1,4 +1,4 @@
-"""Cascade routing, cascades, routers and mixtures on chains of four and five recorded models."""
+"""Cascade routing, cascades, routers and mixtures on a chain of five recorded models."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from table_text import markdown
 
 from cascade_tables._curves import Curve, areas, policy_curve, singles, thresholds_curve
-from cascade_tables._recorded import LLAMA, QWEN_OAI, recorded_table
+from cascade_tables._recorded import LLAMA, recorded_table
 from composer.methods import Estimates, Knn, Linear, One
 from composer.methods.estimators.ensembles import Forest
 from composer.methods.policies.expecting import ExpectedBest
@@ -25,12 +25,7 @@ if TYPE_CHECKING:
     from composer.methods.estimators.base import Learned
     from composer.metrics import Interval
 
-CHAINS = {
-    "mmlu, five Llamas": ("cascades_mmlu_llama", LLAMA),
-    "triviaqa, five Llamas": ("cascades_triviaqa_llama", LLAMA),
-    "mmlu, Qwen and GPT": ("cascades_mmlu_qwen_oai", QWEN_OAI),
-    "triviaqa, Qwen and GPT": ("cascades_triviaqa_qwen_oai", QWEN_OAI),
-}
+CHAINS = {"mmlu, five Llamas": ("cascades_mmlu_llama", LLAMA)}
 ROUTERS: dict[str, Learned] = {
     "router, `linear()`": Linear(),
     "router, `knn(k = 100)`": Knn(k=100),
