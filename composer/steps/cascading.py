@@ -58,7 +58,7 @@ async def cascade(
     by: Estimator | None = None,
     policy: Policy | None = None,
     carry: Carry | None = None,
-    ahead: bool = False,
+    ahead: bool | None = None,
     finish: bool | None = None,
     stage_names: tuple[str, ...] | None = None,
     aliases: tuple[tuple[str, ...], ...] | None = None,
