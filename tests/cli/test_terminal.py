@@ -11,6 +11,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import forked
 import pytest
 
 from composer.cli import main
@@ -146,7 +147,7 @@ def test_no_text_steers_a_terminal(what, folder):
 
 
 def test_an_answer_reads_on_a_terminal_as_far_as_it_can(folder):
-    assert TAME in tame(seen(folder, "run", "r.ens", WILD))
+    assert TAME in tame(shown(folder, "run", "r.ens", WILD))
 
 
 def test_traces_of_a_file_steer_no_terminal(folder):
@@ -196,7 +197,7 @@ def test_no_encoding_ends_a_verb(verb, encoding, folder):
 
 @pytest.mark.parametrize("verb", ["run", pytest.param("check", marks=pytest.mark.slow)])
 def test_no_encoding_of_the_environment_ends_a_process(verb, folder):
-    plain = piped(folder, *VERBS[verb])
+    plain = forked.compose(*VERBS[verb], cwd=folder, env=settings(folder))
     other = piped(folder, *VERBS[verb], PYTHONIOENCODING="ascii")
     assert other.returncode == plain.returncode
     assert other.stdout == plain.stdout

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from composer.compiler.graph import compile_recipe
@@ -84,7 +84,6 @@ def check_words(diagnostics):
 
 
 @given(st.lists(tokens, max_size=25))
-@settings(max_examples=120, deadline=None)
 def test_random_tokens(words):
     compiled(" ".join(words))
 
@@ -144,7 +143,6 @@ chains = st.lists(sensible, min_size=1, max_size=6).map(" -> ".join)
 
 
 @given(expressions, expressions)
-@settings(max_examples=120, deadline=None)
 @example("A", "1e999")
 @example("f(f(A))", "x")
 @example("[] -> vote()", "x")
@@ -153,13 +151,11 @@ def test_random_expressions(answer, body):
 
 
 @given(chains, chains)
-@settings(max_examples=120, deadline=None)
 def test_random_chains_of_steps(answer, body):
     compiled(f"let x = {body}\ndef f(y) = y -> {body}\n{answer}")
 
 
 @given(expressions)
-@settings(max_examples=60, deadline=None)
 def test_random_declarations_and_params(value):
     statements = f"model X = fake({value})\nparam p: float = {value}\ndefault vote(by = {value})"
     compiled(f"{statements}\n[X, A] -> vote() -> cascade(B, accept = {value})")
@@ -169,6 +165,5 @@ def test_random_declarations_and_params(value):
     st.text(max_size=20) | expressions,
     st.sampled_from(["p", "model.A.says", "a.b", "default.vote.by"]),
 )
-@settings(max_examples=60, deadline=None)
 def test_random_settings(value, path):
     compiled("param p: float = 1\nA -> cascade(B, accept = length > p)", {path: value})
