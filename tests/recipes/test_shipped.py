@@ -144,6 +144,9 @@ def _working_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+SLOW = {"after/blender.ens", "after/dfpe.ens", "after/more.ens", "after/summa_reranker.ens"}
+"""Recipes that learn for seconds; test_after_selectors.py asks two of them in the quick tests."""
+
 every_recipe = pytest.mark.parametrize("name", sorted(ANSWERS))
 
 
@@ -169,7 +172,13 @@ def require_sandbox(name):
         pytest.skip(f"this system cannot hold {missing_walls()}")
 
 
-@every_recipe
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [])
+        for name in sorted(ANSWERS)
+    ],
+)
 def test_answers_its_example(name):
     require_sandbox(name)
     recipe = composer.load(RECIPES / name)
