@@ -72,7 +72,8 @@ def demand_fitted(root: Node, name: str, path: Path | None) -> None:
         if learner.must_be_fitted:
             recipe = "RECIPE" if path is None else shlex.quote(str(path))
             message = f"`{part.name}` in `{name}` is not fitted yet"
-            help_ = f"run `compose fit {recipe} --data FILE`, or give the part `data = FILE`"
+            option = "data" if "data" in type(part).model_fields else "file"
+            help_ = f"run `compose fit {recipe} --data FILE`, or give the part `{option} = FILE`"
             raise Mistakes([Diagnostic("E509", message, help=help_)])
 
 
