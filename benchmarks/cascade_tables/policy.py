@@ -1,0 +1,68 @@
+"""The learned policy on recorded chains, beside single models and their mixture of equal cost."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+from table_text import markdown, percent
+
+from cascade_tables._recorded import LLAMA, recorded_table
+from composer.methods.cascade_replay import accepting
+from composer.methods.post_hoc.learned_policy import LearnedPolicy
+from composer.metrics import mean_interval
+from composer.values import Fitted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from composer.methods.cascade_table import CascadeTable
+
+RUNS = (
+    ("cascades_mmlu_llama", 0.2),
+    ("cascades_mmlu_llama", 0.5),
+    ("cascades_triviaqa_llama", 0.2),
+)
+HEAD = (
+    "chain",
+    "`cost`",
+    "right",
+    "dollars for 1,000",
+    "calls a question",
+    "points above a mixture of single models at that cost",
+)
+
+
+def table(data: Path) -> str:
+    """Return what the policy reaches, fitted on the training rows, on the test rows."""
+    return markdown(HEAD, [_line(data, chain, cost) for chain, cost in RUNS])
+
+
+def _line(data: Path, chain: str, cost: float) -> list[str]:
+    train, test = (recorded_table(data, f"{chain}_{part}", LLAMA) for part in ("train", "test"))
+    part = LearnedPolicy(cost=cost)
+    fitted = part.bound(Fitted.of(train.names, len(train.rows), state=part.fit(train, 0)))
+    reached = accepting(test, fitted)
+    lead = 100 * (reached.quality - _mixture(test, float(reached.cost.mean())))
+    above = mean_interval(lead.tolist())
+    return [
+        f"{chain.removeprefix('cascades_')}, {len(test.rows)}",
+        f"{cost}",
+        percent(reached.quality.tolist()),
+        f"{1000 * reached.cost.mean():.4f}",
+        f"{reached.asked.sum(1).mean():.2f}",
+        f"{above.mean:+.2f} ({above.low:+.2f} to {above.high:+.2f})",
+    ]
+
+
+def _mixture(table: CascadeTable, dollars: float) -> np.ndarray:
+    """Return each row's expected quality by the best random mixture of two models at a cost."""
+    means, best = table.cost.mean(0), np.zeros(len(table.rows))
+    for pair in combinations(range(len(table.names)), 2):
+        left, right = sorted(pair, key=lambda at: means[at])
+        if means[left] <= dollars <= means[right]:
+            share = (dollars - means[left]) / max(means[right] - means[left], 1e-12)
+            mixed = (1 - share) * table.quality[:, left] + share * table.quality[:, right]
+            best = mixed if mixed.mean() > best.mean() else best
+    return best
