@@ -63,6 +63,11 @@ def test_signals_and_params_stand_in_conditions(proposed):
     assert "none" in found
 
 
+def test_an_acceptance_stands_where_a_condition_does(proposed):
+    assert {"thresholds", "confidence"} <= proposed("cascade(A, B, accept = ‸)")
+    assert {"of", "at"} <= proposed("cascade(A, B, accept = thresholds(‸))")
+
+
 def test_a_cascade_is_decided_by_estimates_and_a_policy_too(proposed):
     assert {"knn", "uniform"} <= proposed("cascade(A, B, by = ‸)")
     assert {"one", "gap"} <= proposed("cascade(A, B, by = knn(), policy = ‸)")
