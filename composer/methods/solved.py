@@ -18,6 +18,8 @@ from composer.methods.mistakes import PartError
 from composer.methods.retrieval import PassageIndex, has_words
 
 if TYPE_CHECKING:
+    from asyncio import Semaphore
+
     from composer.methods.retrieval import Fit
 
 __all__ = ["Solved", "SolvedStore", "readable_store", "solved_store"]
@@ -164,3 +166,10 @@ def readable_store(path: str) -> str:
 def solved_store(path: str) -> SolvedStore:
     """Return the store of a file, one for the whole process."""
     return SolvedStore(Path(path))
+
+
+def turns_of(at_once: int) -> Semaphore:
+    """Return the turns that questions wait for, where each learns from those before it."""
+    from asyncio import Semaphore  # slow to import, and most commands need none
+
+    return Semaphore(at_once)

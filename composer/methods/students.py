@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from abc import abstractmethod
 from collections import Counter
@@ -13,10 +12,11 @@ from pydantic import Field, field_validator
 
 from composer.heavy import sklearn
 from composer.methods.estimators.features import Features, Tfidf
-from composer.methods.solved import Solved, SolvedStore, readable_store, solved_store
+from composer.methods.solved import Solved, SolvedStore, readable_store, solved_store, turns_of
 from composer.values import MaybeWritten, Typed
 
 if TYPE_CHECKING:
+    from asyncio import Semaphore
     from collections.abc import Mapping, Sequence
 
     from composer.values import State
@@ -76,7 +76,7 @@ class Student(Typed):
     def begin(self) -> Learner:
         """Return what learns while an ensemble is open."""
         store = SolvedStore() if self.store is None else solved_store(self.store)
-        return Learner(self, store, asyncio.Semaphore(self.at_once))
+        return Learner(self, store, turns_of(self.at_once))
 
     @abstractmethod
     def trained(self, questions: Sequence[str], labels: Sequence[str]) -> Trained:
@@ -129,14 +129,14 @@ class Learner:
 
     student: Student
     store: SolvedStore
-    turns: asyncio.Semaphore
+    turns: Semaphore
     assumes: bool | None = None
     assumed_calls: int = 0
     _trained: dict[int, Trained | str] = field(default_factory=dict)
 
     def assuming(self, *, asks: bool) -> Learner:
         """Return a learner that learns nothing."""
-        return replace(self, assumes=asks, turns=asyncio.Semaphore(1), _trained={})
+        return replace(self, assumes=asks, turns=turns_of(1), _trained={})
 
     @property
     def calls(self) -> int:

@@ -60,7 +60,6 @@ def test_a_model_takes_the_options_of_generate(proposed):
 def test_signals_and_params_stand_in_conditions(proposed):
     found = proposed("param doubt: float = 0.5\nA -> cascade(B, accept = ‸)")
     assert {"confidence", "doubt"} <= found
-    assert "none" in found
 
 
 def test_an_acceptance_stands_where_a_condition_does(proposed):

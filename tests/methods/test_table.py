@@ -6,7 +6,18 @@ from typing import get_origin
 import pytest
 
 from composer import methods as package
-from composer.methods import PARTS, Agreement, Exact, Reader, Template, find_part, kind_of, kinds_of
+from composer.methods import (
+    PARTS,
+    Agreement,
+    Confidence,
+    Exact,
+    Reader,
+    Signal,
+    Template,
+    find_part,
+    kind_of,
+    kinds_of,
+)
 from composer.methods.table import BUILT_IN, _add
 from composer.specs import OptionModel
 from composer.values import Model, Typed
@@ -87,7 +98,11 @@ def test_every_part_has_a_name_and_a_sentence(part):
     assert part.__doc__ != part.__mro__[1].__doc__
 
 
-def _value(annotation):
+def _value(name, annotation):
+    if name == "store":
+        return "solved.jsonl"
+    if annotation is Signal:
+        return Confidence()
     if get_origin(annotation) is tuple:
         return ("x",)
     if annotation is Model:
@@ -105,7 +120,7 @@ def _value(annotation):
 def test_every_part_can_be_hashed_and_compared(part, monkeypatch):
     monkeypatch.setenv("x", "a-key-of-this-test-alone")
     required = {name: f for name, f in part.model_fields.items() if f.is_required()}
-    options = {name: _value(f.annotation) for name, f in required.items()}
+    options = {name: _value(name, f.annotation) for name, f in required.items()}
     assert hash(part(**options)) == hash(part(**options))
     assert part(**options) == part(**options)
 

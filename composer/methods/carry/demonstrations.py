@@ -1,20 +1,22 @@
 """Demonstrations: questions like this one that were solved before, with their answers."""
 
-import asyncio
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from types import MappingProxyType
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, PrivateAttr, field_validator
 
 from composer.methods.carry.base import Carry, with_last_message
 from composer.methods.cascade_state import CascadeState
 from composer.methods.retrieval import Fit
-from composer.methods.solved import Solved, readable_store, solved_store
+from composer.methods.solved import Solved, readable_store, solved_store, turns_of
 from composer.methods.template import Template
 from composer.methods.templates import TEMPLATES
 from composer.values import Asker, Query, WrittenFile
+
+if TYPE_CHECKING:
+    from asyncio import Semaphore
 
 
 class Demonstrations(Carry):
@@ -39,7 +41,7 @@ class Demonstrations(Carry):
     template: Template = TEMPLATES["demonstrations"]
     learn: bool = True
     at_once: int = Field(default=1, ge=1)
-    _turns: asyncio.Semaphore | None = PrivateAttr(None)
+    _turns: "Semaphore | None" = PrivateAttr(None)
 
     @field_validator("store")
     @classmethod
@@ -57,7 +59,7 @@ class Demonstrations(Carry):
 
     def in_turns(self) -> "Demonstrations":
         """Make the turns that questions wait for."""
-        self._turns = asyncio.Semaphore(self.at_once)
+        self._turns = turns_of(self.at_once)
         return self
 
     def reading(self) -> "Demonstrations":
