@@ -227,6 +227,18 @@ def its_carry_learns_from_a_rule(site: Site) -> Iterator[Complaint]:
 
 
 @cascade.check
+def its_promise_holds_with_what_it_carries(site: Site) -> Iterator[Complaint]:
+    """A stage that may be left out is not what the answers of later stages depend on."""
+    accept = site.get("accept")
+    if site.get("carry") is not None and isinstance(accept, Acceptance) and accept.separate_stages:
+        text = (
+            f"`{accept.name}` may leave out a stage, and the stages after it would then read "
+            "another `carry` than in the fit, so its promise would not hold"
+        )
+        yield Complaint("E403", text, "both are set", "leave out `skip` or `carry`", "carry")
+
+
+@cascade.check
 def a_later_stage_uses_what_it_carries(site: Site) -> Iterator[Complaint]:
     """What only models of this process use needs such a model behind the first stage."""
     carry = site.get("carry")

@@ -116,3 +116,23 @@ def test_one_recorded_text_does_not_stand_in_for_five_draws(folder):
     assert mistake.code == "E504"
     assert "`Small` is drawn 5 times" in mistake.message
     assert "has only 1 answer of it" in mistake.message
+
+
+@pytest.mark.parametrize(
+    ("accept", "code", "message"),
+    [
+        ("accept = label_free(by = judge(Big))", "E402", "`judge` asks a model"),
+        ("accept = label_free(by = outputs())", "E402", "use another agreement"),
+        ("by = post_hoc(by = judge(Big))", "E402", "`judge` asks a model"),
+        ("accept = certified(skip = true), carry = answer()", "E403", "its promise would not hold"),
+    ],
+)
+def test_what_no_fit_can_keep_is_refused_before_it(folder, accept, code, message):
+    path = folder / "r.ens"
+    path.write_text(f"{MODELS}cascade(Small, Big, {accept})\n")
+    with pytest.raises(Mistakes) as caught:
+        Recipe.load(path)
+    (mistake,) = caught.value.diagnostics
+    assert mistake.code == code
+    assert message in mistake.message
+    assert mistake.place is not None

@@ -28,6 +28,11 @@ class Acceptance(Typed):
         """What is measured on each answer before `move` decides."""
         return ()
 
+    @property
+    def separate_stages(self) -> bool:
+        """Whether what it promises holds only where no stage reads the answers before it."""
+        return False
+
     @abstractmethod
     def move(self, state: CascadeState) -> Move:
         """Decide by what is known; it asks nobody. Some stage is open when it is called.

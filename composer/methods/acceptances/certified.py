@@ -15,7 +15,7 @@ from composer.methods.acceptances.base import LearnedAcceptance, in_order
 from composer.methods.acceptances.certifying import Search
 from composer.methods.acceptances.promises import Promise
 from composer.methods.acceptances.replay import Replay
-from composer.methods.agreements.base import Agreement, Exact
+from composer.methods.agreements.base import Exact, TextAgreement
 from composer.methods.cascade_state import Move
 from composer.methods.fitted import named, shaped
 from composer.methods.mistakes import PartError
@@ -64,6 +64,11 @@ class Guaranteed(LearnedAcceptance):
     def signals(self) -> tuple[Signal, ...]:
         """The signal that is compared."""
         return (self.of,)
+
+    @property
+    def separate_stages(self) -> bool:
+        """Where a stage may be left out, the answers of the fit must not depend on it."""
+        return self.skip
 
     @property
     def promises(self) -> tuple[Promise, ...]:
@@ -202,7 +207,7 @@ class LabelFree(Guaranteed):
     paper: ClassVar[str] = "arXiv:2511.07396"
 
     of: Signal = Agreed()
-    by: Agreement = Exact()
+    by: TextAgreement = Exact()
     risk: float | None = Field(default=None, gt=0, lt=1)
 
     @property

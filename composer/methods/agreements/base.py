@@ -3,9 +3,9 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from composer import metrics
 from composer.metrics.numbers import canonical, plain_number
@@ -59,6 +59,20 @@ class Agreement(Typed):
         """Compare the answers to a query; one that asks a model for that overrides this."""
         del query, ask
         return Comparison(self, answers)
+
+
+def _by_texts_alone(by: Agreement) -> Agreement:
+    """Return the agreement; raises ValueError for one that asks a model or runs programs."""
+    if type(by).compare is not Agreement.compare:
+        raise ValueError(
+            f"`{by.name}` asks a model or runs programs, and a fit compares answers by their texts "
+            "alone; use another agreement, such as `exact()`, `f1()` or `cosine()`"
+        )
+    return by
+
+
+TextAgreement = Annotated[Agreement, AfterValidator(_by_texts_alone)]
+"""An agreement that needs only the texts of two answers: it can be used in a fit."""
 
 
 class Comparison:

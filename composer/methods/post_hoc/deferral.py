@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from composer.heavy import np
-from composer.methods.agreements.base import Agreement, Exact
+from composer.methods.agreements.base import Exact, TextAgreement
 from composer.methods.estimators.base import Learned, asked_of
 from composer.methods.estimators.features import Tfidf
 from composer.methods.estimators.folds import out_of_fold, shuffled
@@ -48,7 +48,7 @@ class Deferral(FittedPart):
 
     of: Signal | tuple[Signal, ...] = Confidence()
     router: Learned = Linear(features=(Tfidf(), Shape(weight=0.1)))
-    by: Agreement = Exact()
+    by: TextAgreement = Exact()
     c: float = Field(default=0.1, gt=0)
 
     @property
