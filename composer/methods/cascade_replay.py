@@ -52,7 +52,7 @@ def replayed(table: CascadeTable, decide: Decide) -> Replayed:
     asked = np.zeros((len(table.rows), count), dtype=bool)
     for at, row in enumerate(table.rows):
         order = table.begun
-        while order or row.state.answers:
+        while True:
             stage = decide(at, order)
             if stage in order:
                 chosen[at] = stage if stage in row.state.answers else -1
@@ -77,8 +77,8 @@ def accepting(table: CascadeTable, acceptance: Acceptance) -> Replayed:
 
     def decide(at: int, order: Order) -> int:
         state = table.rows[at].before(order)
-        if state.latest is None and order:
-            return next(iter(state.open), order[-1])
+        if (forced := _next_after_failures(table, state, order)) is not None:
+            return forced
         if state.latest is not None and not state.open:
             return state.latest
         return acceptance.move(state).stage
@@ -97,13 +97,24 @@ def choosing(
 
     def decide(at: int, order: Order) -> int:
         state = table.rows[at].before(order)
-        if state.latest is None and order:
-            return next(iter(state.open), order[-1])
+        if (forced := _next_after_failures(table, state, order)) is not None:
+            return forced
         if state.latest is not None and not state.open and len(state.answers) == 1:
             return state.latest
         return chosen_stage(weigher, estimates(at, order), choices, state, rng)
 
     return replayed(table, decide)
+
+
+def _next_after_failures(table: CascadeTable, state: CascadeState, order: Order) -> int | None:
+    """Return the stage that follows without a decision, None where something decides.
+
+    None decides where every stage failed, or where an answer before the stages did: then the
+    question is not known.
+    """
+    if state.latest is not None or not (table.begun or not state.open):
+        return None
+    return next(iter(state.open), order[-1])
 
 
 def chosen_stage(

@@ -44,7 +44,8 @@ class Replay:
 
     An answer passes where its `signal` is at least the threshold of its stage; NaN never does.
     `alike` is 1 where the answer is the same as that of the last stage. A stage of `skippable` is
-    not asked if its threshold is infinite; any other is asked and never accepted.
+    not asked if its threshold is infinite, unless all others fail; any other stage is asked and
+    never accepted.
     """
 
     signal: Floats
@@ -106,6 +107,11 @@ class Replay:
                 passed = asked & (self.signal[:, at] >= thresholds[:, at, None])
                 accepted |= passed
                 going &= ~passed
+        for at in sorted(self.skippable):
+            asked = np.isposinf(thresholds[:, at, None]) & (stage < 0)
+            calls += asked
+            cost += np.where(asked & self.answered[:, at], self.cost[:, at], 0.0)
+            stage = np.where(asked & self.answered[:, at], at, stage)
         return Runs(stage, accepted, cost, calls)
 
 
