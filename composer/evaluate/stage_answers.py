@@ -97,7 +97,7 @@ def _ask_every_stage(
     recipe: Recipe, cascade: Cascade, rows: Sequence[EvaluationRow], how: Grading
 ) -> list[Result]:
     last = not isinstance(cascade.decides, Rule)
-    every = every_stage_recipe(recipe, cascade.node, cascade.names, cascade.signals, last=last)
+    every = every_stage_recipe(recipe, cascade.node, cascade.signals, last=last)
     with how.ready(every) as ensemble:
         return list(ensemble.map([row.question() for row in rows]))
 

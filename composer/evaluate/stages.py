@@ -104,22 +104,29 @@ def ahead_of(recipe: Recipe) -> Cascade | None:
 
 
 def every_stage_recipe(
-    recipe: Recipe, node: Node, names: tuple[str, ...], signals: tuple[Signal, ...], *, last: bool
+    recipe: Recipe,
+    node: Node,
+    signals: tuple[Signal, ...],
+    *,
+    last: bool = True,
+    read: bool = True,
 ) -> Recipe:
     """Return the recipe that asks every stage of a cascade, and measures signals on each answer.
 
-    Steps after the cascade that only read a value out of its answer read it out of each stage's.
+    Signals of the last answer are measured if `last`. If `read`, steps after the cascade that only
+    read a value out of its answer read it out of each stage's.
     """
     compiled = recipe.fitted
-    after = reading_steps(recipe, node)
+    after = reading_steps(recipe, node) if read else ()
 
-    def read(stage: Node) -> Node:
+    def reading(stage: Node) -> Node:
         for each in reversed(after):
             stage = compiled.graph.replaced(each, (stage,))
         return stage
 
-    inputs = [each if each.port is Port.QUERY else read(each) for each in node.direct_inputs]
+    inputs = [each if each.port is Port.QUERY else reading(each) for each in node.direct_inputs]
     carry = node.values().get("carry")
+    names = stage_choices(node.direct_inputs)["stage_names"]
     options = {"stage_names": names, "signals": signals, "last": last, "carry": carry}
     answer = compiled.graph.node("every_stage", tuple(inputs), options, None, node.option_models)
     return replace(recipe, compiled=replace(compiled, answer=answer), path=None)

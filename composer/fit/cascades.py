@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph.choices import stage_choices
@@ -70,20 +72,17 @@ def cascade_table(
     from composer.evaluate.recipes import data_names, declarations
 
     rows = read_rows(settings.data)
-    every_stage = every_stage_recipe(settings.recipe, node, signals)
-    stages = [each for each in node.direct_inputs if each.port is not Port.QUERY]
-    recipe = with_records(every_stage, settings, stages)
     settings.tell(f"asking every stage of `{node.op}` {counted(len(rows), 'question')}")
-    states = list(_states(recipe, rows, cache=settings.cache))
+    states, graded = _answers(node, settings, signals, rows)
     models = declarations(settings.recipe)
     aliases = {name: data_names(name, model) for name, model in models.items()}
     with opened(settings.how) as how:
         if labelled:
             how.check(rows)
         table_rows = [
-            _row(row, state, how, aliases)
-            for row, state in zip(rows, states, strict=True)
-            if state is not None
+            _row(row, state, texts, how, aliases)
+            for row, state, texts in zip(rows, states, graded, strict=True)
+            if state is not None and texts is not None
         ]
     if labelled:
         table_rows = [row for row in table_rows if any(q is not None for q in row.quality)]
@@ -101,21 +100,35 @@ def stage_names(node: Node) -> tuple[str, ...]:
     return names
 
 
-def every_stage_recipe(recipe: Recipe, node: Node, signals: Sequence[Signal]) -> Recipe:
-    """Return the recipe that asks every stage of a cascade, and measures signals on each answer."""
-    compiled = recipe.compiled
-    options = {
-        "stage_names": stage_names(node),
-        "signals": tuple(signals),
-        "carry": node.get("carry"),
-    }
-    held = node.option_models
-    answer = compiled.graph.node("every_stage", node.direct_inputs, options, None, held)
-    return replace(recipe, compiled=replace(compiled, answer=answer))
+def _answers(
+    node: Node,
+    settings: FitSettings,
+    signals: Sequence[Signal],
+    rows: Sequence[EvaluationRow],
+) -> tuple[list[CascadeState | None], list[CascadeState | None]]:
+    """Return what every stage answers, as the cascade decides on it and as it is graded.
+
+    Where steps after the cascade read a value out of its answer, this value is graded. It is read
+    out of the same answers: they are cached, so that no stage is asked twice.
+    """
+    from composer.evaluate.stages import every_stage_recipe, reading_steps
+
+    stages = [each for each in node.direct_inputs if each.port is not Port.QUERY]
+    decided = every_stage_recipe(settings.recipe, node, tuple(signals), read=False)
+    decided = with_records(decided, settings, stages)
+    if not reading_steps(settings.recipe, node):
+        states = list(_states(decided, rows, cache=settings.cache))
+        return states, states
+    read = every_stage_recipe(settings.recipe, node, ())
+    read = with_records(read, replace(settings, tell=lambda _: None), stages)
+    with TemporaryDirectory() as folder:
+        cache = settings.cache or Path(folder, "answers.sqlite")
+        states, graded = (list(_states(each, rows, cache=cache)) for each in (decided, read))
+    return states, graded
 
 
 def _states(
-    recipe: Recipe, rows: Sequence[EvaluationRow], *, cache: bool
+    recipe: Recipe, rows: Sequence[EvaluationRow], *, cache: bool | Path
 ) -> Iterator[CascadeState | None]:
     with recipe.ready(cache=cache) as ensemble:
         for result in ensemble.in_order(row.question() for row in rows):
@@ -125,11 +138,12 @@ def _states(
 def _row(
     row: EvaluationRow,
     state: CascadeState,
+    graded: CascadeState,
     how: Grading,
     aliases: Mapping[str, tuple[str, ...]],
 ) -> CascadeRow:
     quality: list[float | None] = [None] * len(state.names)
-    for at, answer in state.answers.items():
+    for at, answer in graded.answers.items():
         text = answer.text
         writers = (*aliases.get(text.source, (text.source,)), state.names[at])
         quality[at] = quality_of_answer(row, text, writers, how)

@@ -209,6 +209,24 @@ def test_a_smaller_signal_may_mean_a_better_answer(folder):
     assert outcome.manifest.entries[0].report["at_target"]["quality"][0] > 0.93
 
 
+def test_what_is_read_after_the_cascade_is_graded(tmp_path):
+    """The cascade decides on whole texts, which are longer where they are wrong."""
+    rows = []
+    for at in range(60):
+        small = "Yes, so I say up" if at % 2 else "This is hard to say, so I say down"
+        recorded = {
+            "small": {"text": small, "cost": 0.001},
+            "big": {"text": "Let me see, I say up", "cost": 0.01},
+        }
+        rows.append({"query": f"Where is {at}?", "reference": "up", "recorded": recorded})
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    decides = "accept = thresholds(of = length, quality = 1)"
+    read = 'extract(pattern("I say ([a-z]+)"))'
+    outcome, _ = fitted(tmp_path, f"cascade(Small, Big, {decides}) -> {read}")
+    assert outcome.manifest.entries[0].report["at_target"]["quality"][0] == 1
+    assert any(note.startswith("Small if length <= ") for note in outcome.notes)
+
+
 def test_a_route_learns_of_branches_that_are_worked_out_from_records(folder):
     """The cascade in a branch is fitted before the route, and the vote replays."""
     route = """\

@@ -97,7 +97,7 @@ def test_carrying_keeps_a_cascade_that_accepts_everything(ready):
 
 
 def test_what_a_cascade_is_fitted_on_is_carried_too(load):
-    from composer.fit.cascades import every_stage_recipe
+    from composer.evaluate.stages import every_stage_recipe
     from composer.steps.cascading import CASCADE
 
     recipe = load('cascade(A, say, accept = true, carry = answer("{{ query }} {{ answer }}"))')
