@@ -84,13 +84,13 @@ def _options(part: Typed) -> str:
 
 def _written(value: object) -> str:
     match value:
+        case Template(text=text) | str(text):
+            return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
         case Typed():
             bare = isinstance(value, Signal) and not value.model_fields_set
             return value.name if bare else f"{value.name}({_options(value)})"
         case Model(name=name):
             return name
-        case Template(text=text) | str(text):
-            return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
         case bool():
             return "true" if value else "false"
         case tuple():
