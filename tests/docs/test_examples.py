@@ -22,6 +22,7 @@ from pages import alike, blocks, run_python
 from composer.cli import main
 from composer.cli.verbs import VERBS
 from composer.diagnostics import draw
+from composer.methods.table import BUILT_IN
 from composer.recipe import Mistakes, Recipe
 from composer.steps import STEPS
 
@@ -154,3 +155,11 @@ def test_design_names_files_and_folders_that_exist():
     assert len(named) > 60
     assert sorted(named - files - names) == []
     assert sorted(set(re.findall(r"`((?:[a-z]\w*/)+)`", page)) - folders) == []
+
+
+def test_the_language_lists_all_parts_of_a_kind():
+    page = (ROOT / "docs" / "language.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\w+) \| ((?:`\w+` ?)+)\|", page, re.MULTILINE)
+    listed = {kind: set(re.findall(r"\w+", parts)) for kind, parts in rows if kind in BUILT_IN}
+    assert len(listed) > 20
+    assert listed == {kind: set(BUILT_IN[kind]) for kind in listed}
