@@ -16,7 +16,7 @@ from composer.methods.estimators.shapes import Shape
 from composer.methods.estimators.soundness import check
 from composer.methods.fitted import FittedPart, shaped
 from composer.methods.mistakes import PartError
-from composer.methods.post_hoc.features import LEAST, Columns
+from composer.methods.post_hoc.features import Columns, log_odds
 from composer.methods.post_hoc.models import (
     Examples,
     fit_models,
@@ -77,17 +77,22 @@ class Deferral(FittedPart):
 
     def chances(self, state: State, cascades: Sequence[CascadeState]) -> Floats:
         """Return how likely each stage is right [n, m], in each of n states of a cascade."""
+        return self.vectors_and_chances(state, cascades)[1]
+
+    def vectors_and_chances(
+        self, state: State, cascades: Sequence[CascadeState]
+    ) -> tuple[Floats, Floats]:
+        """Return the columns [n, d] of n states, and how likely each stage is right [n, m]."""
         self._check(state, cascades)
         router = state.part("router")
         expected = self.router.predict(router, [asked_of(each.query) for each in cascades]).mean
         vectors = standardised(state.part("scale"), self._columns(cascades, expected))
         sets = np.array([answered_set(each) for each in cascades], dtype=np.intp)
-        return predicted(state.part("models"), sets, vectors)
+        return vectors, predicted(state.part("models"), sets, vectors)
 
     def _columns(self, cascades: Sequence[CascadeState], expected: Floats) -> Floats:
-        inside = np.clip(expected, LEAST, 1 - LEAST)
         answers = self.columns(expected.shape[1]).of_answers(cascades)
-        return np.hstack([answers, np.log(inside / (1 - inside))])
+        return np.hstack([answers, log_odds(expected)])
 
     def _checked(self, table: CascadeTable, seed: int) -> tuple[Labels, list[Split]]:
         stages = len(table.names)

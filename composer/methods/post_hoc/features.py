@@ -126,16 +126,19 @@ def _scaled(signal: Signal, answer: StageAnswer) -> float:
         return math.nan
     low, high = signal.limits
     if (low, high) == (0.0, 1.0):
-        return _log_odds(value)
+        inside = min(max(value, _EDGE), 1 - _EDGE)
+        return math.log(inside / (1 - inside))
     if high == 0.0:
         inside = min(value, -_EDGE)
         return inside - math.log(-math.expm1(inside))
     return math.copysign(math.log1p(abs(value)), value) if math.isinf(high) else value
 
 
-def _log_odds(chance: float) -> float:
-    inside = min(max(chance, _EDGE), 1 - _EDGE)
-    return math.log(inside / (1 - inside))
+def log_odds(chances: Floats) -> Floats:
+    """Return ln p / (1 - p), of no chance nearer to 0 or 1 than 0.0001."""
+    inside = np.clip(chances, LEAST, 1 - LEAST)
+    odds: Floats = np.log(inside / (1 - inside))
+    return odds
 
 
 def _shape(cascade: CascadeState, answer: StageAnswer) -> tuple[float, ...]:

@@ -11,11 +11,10 @@ from composer.heavy import np
 from composer.methods.acceptances.base import LearnedAcceptance
 from composer.methods.agreements.base import Comparison
 from composer.methods.cascade_state import Move
-from composer.methods.estimators.base import asked_of
 from composer.methods.fitted import shaped
 from composer.methods.mistakes import PartError
 from composer.methods.post_hoc.deferral import Deferral, answered_set, of_part
-from composer.methods.post_hoc.models import members_of, predicted, standardised
+from composer.methods.post_hoc.models import members_of
 from composer.methods.post_hoc.outlook import held_out
 from composer.values import State
 
@@ -57,7 +56,7 @@ class LearnedPolicy(Deferral, LearnedAcceptance):
     def move(self, state: CascadeState) -> Move:
         """Take an answer if it is time to stop, else do what has the greatest value."""
         fitted = self.state()
-        vector, chances = self._seen(fitted, state)
+        (vector,), (chances,) = self.vectors_and_chances(fitted, [state])
         taken, stops = self._taken(state, chances)
         if taken is not None and stops:
             return Move(taken, {"chance": float(chances[taken])})
@@ -102,14 +101,6 @@ class LearnedPolicy(Deferral, LearnedAcceptance):
                 if left != right and comparison.same(left, right) >= 1:
                     sets[places[left]] |= 1 << places[right]
         return sets
-
-    def _seen(self, fitted: State, state: CascadeState) -> tuple[Floats, Floats]:
-        """Return the columns [d] of a state, and the chance [m] that each stage is right."""
-        self._check(fitted, [state])
-        expected = self.router.predict(fitted.part("router"), [asked_of(state.query)]).mean
-        vectors = standardised(fitted.part("scale"), self._columns([state], expected))
-        chances = predicted(fitted.part("models"), np.array([answered_set(state)]), vectors)
-        return vectors[0], chances[0]
 
     def _values(self, fitted: State, answered: int, vector: Floats) -> list[float]:
         """Return what asking each stage is worth after a set has answered."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from composer.heavy import np
 from composer.methods.estimators.nets import sigmoid
-from composer.methods.post_hoc.features import LEAST
+from composer.methods.post_hoc.features import log_odds
 from composer.methods.post_hoc.models import fit_models, members_of, predicted
 from composer.values import State
 
@@ -90,10 +90,3 @@ def expected_best(changes: State, answered: int, chances: Floats) -> dict[int, F
         later = sigmoid(now[:, None] + (draws[:, : len(members)] @ root.T)[None])
         bests[more] = np.maximum(later.max(2).mean(1), chances[:, members].max(1))
     return bests
-
-
-def log_odds(chances: Floats) -> Floats:
-    """Return ln p / (1 - p), of no chance nearer to 0 or 1 than 0.0001."""
-    inside = np.clip(chances, LEAST, 1 - LEAST)
-    odds: Floats = np.log(inside / (1 - inside))
-    return odds
