@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from composer.compiler.graph import Node
     from composer.fit.settings import FitSettings, Target
     from composer.methods.acceptances.base import LearnedAcceptance
+    from composer.methods.cascade_part import CascadePart
     from composer.methods.cascade_replay import Order
     from composer.methods.cascade_table import CascadeTable
     from composer.methods.estimators.folds import Split
@@ -145,9 +146,7 @@ def _table(node: Node, settings: FitSettings, *, labelled: bool = True) -> Casca
     return table_of(node, settings, labelled=labelled)
 
 
-def _fitted(
-    part: AfterAnswers | LearnedAcceptance | LearnedSignal, table: CascadeTable, seed: int
-) -> State:
+def _fitted(part: CascadePart, table: CascadeTable, seed: int) -> State:
     """Fit a part; raises Mistakes where the rows do not say enough."""
     try:
         return part.fit(table, seed)

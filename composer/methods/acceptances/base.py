@@ -6,14 +6,12 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from composer.heavy import np
+from composer.methods.cascade_part import CascadePart
 from composer.methods.cascade_state import Move
-from composer.methods.fitted import FittedPart
 from composer.values import State, Typed
 from composer.values.fitted import Fitted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from composer.methods.cascade_state import CascadeState
     from composer.methods.cascade_table import CascadeTable
     from composer.methods.estimators.values import Floats
@@ -41,7 +39,7 @@ class Acceptance(Typed):
         """
 
 
-class LearnedAcceptance(Acceptance, FittedPart):
+class LearnedAcceptance(Acceptance, CascadePart):
     """An acceptance that `compose fit` fits on what every stage answers.
 
     `targets` are the kinds of `--target` that it can be fitted to: `share`, `cost`, `quality`. For
@@ -54,24 +52,6 @@ class LearnedAcceptance(Acceptance, FittedPart):
     def labelled(self) -> bool:
         """Whether it learns from how good the answers were; else it needs no references."""
         return True
-
-    @property
-    def unfitted(self) -> bool:
-        """Whether it cannot be used before it is fitted."""
-        return self.open and self.fitted is None
-
-    @abstractmethod
-    def fit(self, table: CascadeTable, seed: int) -> State:
-        """Learn from what every stage answered; the same for the same seed.
-
-        The state's facts name the part (`"part": self.name`) and the stages (`"names"`). Raises
-        PartError (E509) where the rows do not say enough.
-        """
-
-    def notes(self, state: State) -> Iterator[str]:
-        """Yield what a person should read of what was learnt."""
-        del state
-        yield from ()
 
     def guarantees(self, state: State) -> list[dict[str, object]]:
         """Return what it promises, as JSON can hold it; an acceptance that promises is tested so.

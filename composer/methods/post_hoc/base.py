@@ -5,27 +5,23 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
+from composer.methods.cascade_part import CascadePart
 from composer.methods.estimators.base import Estimator, asked_of
 from composer.methods.estimators.costs import line_costs, with_costs
 from composer.methods.estimators.values import as_estimates
-from composer.methods.fitted import FittedPart
 from composer.methods.mistakes import PartError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from composer.methods.cascade_state import CascadeState
-    from composer.methods.cascade_table import CascadeTable
     from composer.methods.estimators.values import Choice, Estimates, Predictions
     from composer.methods.signals.base import Signal
     from composer.values import Asker, Query, State
 
 
-class AfterAnswers(Estimator, FittedPart):
-    """Estimates the quality of every stage of a cascade from the question and the answers so far.
-
-    `compose fit` fits it on what every stage answers to the rows of a data file.
-    """
+class AfterAnswers(Estimator, CascadePart):
+    """Estimates how good every stage of a cascade is, by the question and the answers so far."""
 
     reads_answers: ClassVar[bool] = True
 
@@ -33,18 +29,6 @@ class AfterAnswers(Estimator, FittedPart):
     def signals(self) -> tuple[Signal, ...]:
         """What is measured on each answer."""
         return ()
-
-    @property
-    def unfitted(self) -> bool:
-        """Whether it cannot be used before it is fitted."""
-        return self.open and self.fitted is None
-
-    @abstractmethod
-    def fit(self, table: CascadeTable, seed: int) -> State:
-        """Learn from what every stage answered; the same for the same seed.
-
-        The state's facts name the part (`"part": self.name`) and the stages (`"names"`).
-        """
 
     @abstractmethod
     def predict(self, state: State, cascades: Sequence[CascadeState]) -> Predictions:
@@ -80,8 +64,3 @@ class AfterAnswers(Estimator, FittedPart):
         del query, choices, ask
         text = f"`{self.name}` reads answers, and a route decides before there are any"
         raise PartError("E403", text, f"write `cascade(A, B, by = {self.name}())`")
-
-    def notes(self, state: State) -> Iterator[str]:
-        """Yield what a person should read of what was learnt."""
-        del state
-        yield from ()

@@ -6,18 +6,17 @@ from abc import abstractmethod
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from composer.methods.fitted import FittedPart
+from composer.methods.cascade_part import CascadePart
 from composer.methods.signals.base import Signal, measured
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from composer.methods.cascade_state import CascadeState
-    from composer.methods.cascade_table import CascadeTable
     from composer.values import Asker, State
 
 
-class LearnedSignal(Signal, FittedPart):
+class LearnedSignal(Signal, CascadePart):
     """A signal that `compose fit` fits on what every stage of a cascade answers.
 
     It is fitted by itself, also where it stands in an option of another part.
@@ -30,18 +29,6 @@ class LearnedSignal(Signal, FittedPart):
         """What it reads of each answer beside the text."""
         return ()
 
-    @property
-    def unfitted(self) -> bool:
-        """Whether it cannot be used before it is fitted."""
-        return self.open and self.fitted is None
-
-    @abstractmethod
-    def fit(self, table: CascadeTable, seed: int) -> State:
-        """Learn from what every stage answered; the same for the same seed.
-
-        The state's facts name the part (`"part": self.name`) and the stages (`"names"`).
-        """
-
     @abstractmethod
     def values(self, state: State, cascades: Sequence[CascadeState]) -> list[float]:
         """Return the value of the latest answer in each state."""
@@ -53,11 +40,6 @@ class LearnedSignal(Signal, FittedPart):
         known = await with_signals(self.signals, state, ask)
         values = partial(self.values, self.state())
         return await ask.together(values, known, str(self))
-
-    def notes(self, state: State) -> Iterator[str]:
-        """Yield what a person should read of what was learnt."""
-        del state
-        yield from ()
 
 
 def with_inner(signals: Iterable[Signal]) -> tuple[Signal, ...]:
