@@ -71,7 +71,7 @@ def cascade_gains(
     if not len(rows):
         return {}
     ours = results.quality[rows].tolist()
-    spent = float(_spent(results, baselines)[rows].mean())
+    spent = _spent(results, baselines)[rows]
     strong, last = strongest(baselines.table.labels), quality.shape[1] - 1
     others = {"over_single": quality[rows, strong]}
     if strong != last:
@@ -98,13 +98,18 @@ def comparable_costs(table: CascadeTable) -> Floats:
     return np.where(unknown, np.nanmean(table.cost, 0), table.cost)
 
 
-def _at_cost(quality: Floats, cost: Floats, spent: float) -> Floats:
-    """Return the expected quality [n] of the mixture of settings [settings, n] at a mean cost."""
+def _at_cost(quality: Floats, cost: Floats, spent: Floats) -> Floats:
+    """Return the expected quality [n] of the mixture of settings [settings, n] at the mean cost.
+
+    `spent` [n] is the cost of the decisions that are compared. The means are over the same rows, so
+    that a cascade that always takes one setting is compared with this setting.
+    """
     expected = np.full(quality.shape[1], np.nan)
     halves = np.arange(len(expected)) % 2 == 0
     for held_out in (halves, ~halves):
         chosen_on = ~held_out if (~held_out).any() else held_out
-        weights = mixture(cost[:, chosen_on].mean(1), quality[:, chosen_on].mean(1), spent)
+        curve = cost[:, chosen_on].mean(1), quality[:, chosen_on].mean(1)
+        weights = mixture(*curve, float(spent[chosen_on].mean()))
         expected[held_out] = weights @ quality[:, held_out]
     return expected
 

@@ -110,7 +110,7 @@ def _at_same_cost(
 
 
 def _verb(difference: Sequence[float]) -> str:
-    _, low, high = difference
+    _, low, high = (round(each, 9) for each in difference)
     if low > 0:
         return "beats"
     return "is worse than" if high < 0 else "does not beat"

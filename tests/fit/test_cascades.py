@@ -170,6 +170,19 @@ def test_a_target_is_reached_on_rows_that_were_left_out(folder, decides, target,
     )
 
 
+@pytest.mark.parametrize("target", ["share=0", "share=1"])
+def test_a_cascade_that_always_takes_one_stage_is_worth_that_stage(folder, target):
+    rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
+    for at, row in enumerate(rows):
+        for answer in row["recorded"].values():
+            answer["cost"] *= 1 + at % 2
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    outcome, _ = fitted(folder, "cascade(Small, Big, accept = thresholds())", target)
+    entry = outcome.manifest.entries[-1]
+    assert entry.report["reached"] == [float(target[-1])] * 3
+    assert entry.report["at_target"]["over_zero"] == pytest.approx([0, 0, 0], abs=1e-9)
+
+
 def test_the_command_says_what_a_cascade_is_worth(folder, capsys):
     path = folder / "r.ens"
     path.write_text(f"{MODELS}cascade(Small, Mid, Big, accept = thresholds(reorder = true))\n")
