@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from composer.atomic import write_atomically
 from composer.compiler.fits import choices_of
 from composer.compiler.graph import topological
+from composer.compiler.graph.choices import writer
 from composer.data import quality_of
 from composer.diagnostics.amounts import counted
 from composer.diagnostics.caches import PACKAGE_VERSION, cache_folder
@@ -63,7 +64,10 @@ def outcomes_of(node: Node, settings: FitSettings) -> Labels:
     if beside and not node.get("fused"):
         branches = _branches(settings.recipe, node)
         answers = [branches[name].compiled.answer for name in beside]
-        if all(answer is not None and is_recorded(answer, settings) for answer in answers):
+        if all(
+            answer is not None and writer(answer) is None and is_recorded(answer, settings)
+            for answer in answers
+        ):
             return _asked(node, settings)
     return labels_of(_graded(training_table, choices, settings), choices)
 
