@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ from composer.steps.cascading import CASCADE
 from composer.values import Port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from composer.compiler.graph import Node
     from composer.evaluate import EvaluationRow, Grading
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from composer.methods.cascade_state import CascadeState
     from composer.methods.signals.base import Signal
     from composer.recipe import Recipe
+    from composer.run import Result
+    from composer.values import Text
 
 
 def table_of(node: Node, settings: FitSettings, *, labelled: bool = True) -> CascadeTable:
@@ -68,24 +71,30 @@ def cascade_table(
     failed are left out too.
     """
     from composer.evaluate import read_rows
+    from composer.evaluate.graded import failures
     from composer.evaluate.grading import opened
     from composer.evaluate.recipes import data_names, declarations
 
     rows = read_rows(settings.data)
     settings.tell(f"asking every stage of `{node.op}` {counted(len(rows), 'question')}")
-    states, graded = _answers(node, settings, signals, rows)
+    results, graded = _answers(node, settings, signals, rows)
     models = declarations(settings.recipe)
     aliases = {name: data_names(name, model) for name, model in models.items()}
     with opened(settings.how) as how:
         if labelled:
             how.check(rows)
         table_rows = [
-            _row(row, state, texts, how, aliases)
-            for row, state, texts in zip(rows, states, graded, strict=True)
-            if state is not None and texts is not None
+            _row(row, result.text, read.text, how, aliases)
+            for row, result, read in zip(rows, results, graded, strict=True)
+            if result.text is not None and read.text is not None
         ]
     if labelled:
         table_rows = [row for row in table_rows if any(q is not None for q in row.quality)]
+    if failed := list(chain.from_iterable(failures(results))):
+        text = f"no stage answered {counted(len(failed), 'row')} of {len(rows)}, first {failed[0]}"
+        if len(table_rows) < settings.folds:
+            raise not_trainable(text, "see what fails with `compose run`")
+        settings.tell(f"{text}: left out")
     if not table_rows:
         text = f"no row of {settings.data} can be used to fit `{node.op}`"
         help_ = "give rows with a `reference`, or with recorded answers that are judged"
@@ -105,7 +114,7 @@ def _answers(
     settings: FitSettings,
     signals: Sequence[Signal],
     rows: Sequence[EvaluationRow],
-) -> tuple[list[CascadeState | None], list[CascadeState | None]]:
+) -> tuple[list[Result], list[Result]]:
     """Return what every stage answers, as the cascade decides on it and as it is graded.
 
     Where steps after the cascade read a value out of its answer, this value is graded. It is read
@@ -117,31 +126,30 @@ def _answers(
     decided = every_stage_recipe(settings.recipe, node, tuple(signals), read=False)
     decided = with_records(decided, settings, stages)
     if not reading_steps(settings.recipe, node):
-        states = list(_states(decided, rows, cache=settings.cache))
-        return states, states
+        results = _results(decided, rows, cache=settings.cache)
+        return results, results
     read = every_stage_recipe(settings.recipe, node, ())
     read = with_records(read, replace(settings, tell=lambda _: None), stages)
     with TemporaryDirectory() as folder:
         cache = settings.cache or Path(folder, "answers.sqlite")
-        states, graded = (list(_states(each, rows, cache=cache)) for each in (decided, read))
-    return states, graded
+        results, graded = (_results(each, rows, cache=cache) for each in (decided, read))
+    return results, graded
 
 
-def _states(
-    recipe: Recipe, rows: Sequence[EvaluationRow], *, cache: bool | Path
-) -> Iterator[CascadeState | None]:
+def _results(recipe: Recipe, rows: Sequence[EvaluationRow], *, cache: bool | Path) -> list[Result]:
     with recipe.ready(cache=cache) as ensemble:
-        for result in ensemble.in_order(row.question() for row in rows):
-            yield None if result.text is None else result.text.facts[CASCADE]
+        return list(ensemble.in_order(row.question() for row in rows))
 
 
 def _row(
     row: EvaluationRow,
-    state: CascadeState,
-    graded: CascadeState,
+    decided: Text,
+    read: Text,
     how: Grading,
     aliases: Mapping[str, tuple[str, ...]],
 ) -> CascadeRow:
+    state: CascadeState = decided.facts[CASCADE]
+    graded: CascadeState = read.facts[CASCADE]
     quality: list[float | None] = [None] * len(state.names)
     for at, answer in graded.answers.items():
         text = answer.text

@@ -261,6 +261,20 @@ def test_a_vote_learns_from_records_of_models_that_cannot_be_asked(folder):
     assert outcome.manifest.entries[0].rows == 120
 
 
+def test_rows_that_nobody_answers_are_the_cause_not_their_number(folder):
+    """The models replay a file that lacks the rows of the fit."""
+    recipe = MODELS
+    for name in STAGES:
+        recorded = f'recorded("rows.jsonl", "{name}")'
+        recipe = recipe.replace(f'endpoint("{name}", url = "http://localhost:9/v1")', recorded)
+    rows = [{"id": f"n{at}", "query": f"new {at}", "reference": "a"} for at in range(20)]
+    (folder / "new.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    path = folder / "r.ens"
+    path.write_text(f"{recipe}cascade(Small, Big, accept = thresholds())\n")
+    with pytest.raises(Mistakes, match=r"no stage answered 20 rows of 20, first n0: .* attempt"):
+        fit(FitSettings(Recipe.load(path), folder / "new.jsonl"))
+
+
 def test_a_stage_without_records_is_named(folder):
     path = folder / "r.ens"
     path.write_text(MODELS.replace('"mid"', '"middle"').replace("Mid", "Middle"))
