@@ -60,7 +60,7 @@ def cascade_gains(
     """Return the quality of a cascade's answers, and by how much it exceeds each baseline.
 
     `over_single` is the paired gain over always asking the best single stage, `over_last` over the
-    last one. The others are at the same mean cost: `over_zero` over the random mixture of stages,
+    last one. The others are at the same mean cost: `over_zero` over the zero-router of stages,
     `over_probability` over a threshold on the probability of the answer, `over_router` over a
     linear router of questions, fitted on the same rows. Their settings are chosen on one half of
     the rows and compared on the other, both ways. Each value comes with its 95% interval; rows

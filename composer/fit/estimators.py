@@ -121,7 +121,8 @@ def _remarks(labels: Labels, labelled: NDArray[np.bool_]) -> list[str]:
             )
         if values.min() == values.max():
             notes.append(
-                f"{name} always has the outcome {values[0]:g}, so nothing can be fitted from it"
+                f"{name} always has the outcome {values[0]:g}, so the rows do not say on which "
+                "questions it does better"
             )
     complete = labelled.all(1)
     quality = labels.quality[complete]

@@ -40,7 +40,10 @@ def test_labels_of_some_rows_are_used_and_noted(desk, rows):
 def test_one_class_only_is_a_constant_and_noted(desk, rows):
     desk.rows(with_label(rows, "beta", value=True))
     done = desk.fit(desk.recipe())
-    assert "B always has the outcome 1, so nothing can be fitted from it" in done.notes
+    assert (
+        "B always has the outcome 1, so the rows do not say on which questions it does better"
+        in done.notes
+    )
     with Recipe.load(desk.recipe()).ready() as ensemble:
         assert ensemble(rows[2]["query"]).decision == {"A": 0.0, "B": 1.0}
 
@@ -131,4 +134,7 @@ def test_recorded_texts_are_graded_as_eval_grades_them(desk, rows):
     ours, theirs = graded.manifest.entries[0].report, judged.manifest.entries[0].report
     assert ours["shuffled"] == theirs["shuffled"]
     strict = desk.fit(desk.recipe(), shrink=False, how="exact")
-    assert "A always has the outcome 0, so nothing can be fitted from it" in strict.notes
+    assert (
+        "A always has the outcome 0, so the rows do not say on which questions it does better"
+        in strict.notes
+    )
