@@ -175,11 +175,13 @@ def _range(signal: Signal) -> str:
 
 @cascade.check
 def its_rule_can_be_known(site: Site) -> Iterator[Complaint]:
-    """Each answer that is judged may have the signals that the rule needs."""
-    rule = rule_of(site)
-    if rule is None:
+    """Each answer that is judged may have the signals without which none is accepted."""
+    accept = site.get("accept")
+    if site.get("by") is not None:
         return
-    signals = rule.signals()
+    by_rule = isinstance(accept, Rule)
+    signals = accept.signals() if by_rule else accept.needed
+    subject = "the rule of this cascade" if by_rule else f"`{accept.name}`"
     writers = [node.writers for node in site.inputs]
     before = int(site.inputs[0].port is Port.QUERY)
     first, judged = site.inputs[before], writers[before:-1]
@@ -187,10 +189,10 @@ def its_rule_can_be_known(site: Site) -> Iterator[Complaint]:
     unranked = {signal for signal in signals if signal.ranked and not first.ranked}
     for model in dict.fromkeys(model for stage_writers in judged for model in stage_writers):
         lost = {s: reason for s in signals if (reason := _why_unknown(s, model))}
-        if lost and rule.never_known(lost.keys() | unvoted | unranked):
+        if lost and accept.never_known(lost.keys() | unvoted | unranked):
             leaf, signal = model.leaves[0], min(lost, key=str)
             text = (
-                f"the rule of this cascade uses the {signal.name} of `{leaf.name}`, which is never "
+                f"{subject} uses the {signal.name} of `{leaf.name}`, which is never "
                 "known, so it always"
             )
             notes = ((leaf, lost[signal]),)
@@ -198,11 +200,10 @@ def its_rule_can_be_known(site: Site) -> Iterator[Complaint]:
                 "W301", f"{text} asks the next stage", "uses it in its rule", notes=notes
             )
     for missing, choice, help_ in ((unvoted, "vote", _VOTED), (unranked, "ranking", _RANKED)):
-        if missing and rule.never_known(missing):
+        if missing and accept.never_known(missing):
             yield Complaint(
                 "W301",
-                f"the rule of this cascade needs a {choice} before it, so it always asks the next "
-                "stage",
+                f"{subject} needs a {choice} before it, so it always asks the next stage",
                 "always asks the next stage",
                 help_,
             )

@@ -82,3 +82,20 @@ def test_places_are_named_from_the_working_folder(tmp_path, monkeypatch):
     with pytest.raises(composer.Mistakes) as caught:
         composer.load("sub/r.ens")
     assert caught.value.diagnostics[0].place.source.name == "sub/r.ens"
+
+
+@pytest.mark.parametrize(
+    ("accept", "missing"),
+    [
+        ("thresholds()", []),
+        ("thresholds(of = agreement)", ["needs a vote"]),
+        ("label_free(risk = 0.1)", ["needs a vote"]),
+        ("certified(risk = 0.1, of = score)", ["needs a ranking"]),
+        ("pomdp(of = agreement)", []),
+    ],
+)
+def test_a_fitted_acceptance_without_its_signal_is_warned_of(accept, missing):
+    recipe = composer.load(f"{HEAD}cascade(A, D, accept = {accept})")
+    warnings = [each.message for each in recipe.check() if each.code == "W301"]
+    assert len(warnings) == len(missing)
+    assert all(text in each for text, each in zip(missing, warnings, strict=True))

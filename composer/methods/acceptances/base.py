@@ -12,6 +12,8 @@ from composer.values import State, Typed
 from composer.values.fitted import Fitted
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from composer.methods.cascade_state import CascadeState
     from composer.methods.cascade_table import CascadeTable
     from composer.methods.estimators.values import Floats
@@ -30,6 +32,15 @@ class Acceptance(Typed):
     def separate_stages(self) -> bool:
         """Whether what it promises holds only where no stage reads the answers before it."""
         return False
+
+    @property
+    def needed(self) -> tuple[Signal, ...]:
+        """The signals without which it accepts no answer."""
+        return ()
+
+    def never_known(self, unknown: Collection[Signal]) -> bool:
+        """Say whether it can never accept while these signals are not known."""
+        return any(signal in unknown for signal in self.needed)
 
     @abstractmethod
     def move(self, state: CascadeState) -> Move:

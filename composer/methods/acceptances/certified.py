@@ -66,6 +66,11 @@ class Guaranteed(LearnedAcceptance):
         return (self.of,)
 
     @property
+    def needed(self) -> tuple[Signal, ...]:
+        """An answer without the signal is not accepted."""
+        return self.signals
+
+    @property
     def separate_stages(self) -> bool:
         """Where a stage may be left out, the answers of the fit must not depend on it."""
         return self.skip

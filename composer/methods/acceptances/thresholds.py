@@ -50,6 +50,11 @@ class Thresholds(LearnedAcceptance):
         return (self.of,)
 
     @property
+    def needed(self) -> tuple[Signal, ...]:
+        """An answer without the signal is not accepted."""
+        return self.signals
+
+    @property
     def unfitted(self) -> bool:
         """Whether it has neither been fitted nor names a threshold."""
         return super().unfitted and self.at is None
