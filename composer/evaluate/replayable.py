@@ -38,6 +38,6 @@ def demand_replayable(data: Path, rows: Sequence[EvaluationRow], recipes: Iterab
         message = f"the models of {recipe.name} replay {shown}, without any row of `{data}`"
         help_ = (
             "name the file of the rows in `recorded(...)`, or put all rows into one file; "
-            "`--route-only` measures the route alone, by what the rows have recorded"
+            "if it has a route, `--route-only` measures that alone, by what the rows have recorded"
         )
         raise Mistakes([Diagnostic("E504", message, help=help_)])
