@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Literal
 
 from composer.steps.declare import step
 from composer.steps.site import Complaint
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
 async def classify(
     query: Query,
     model: Model,
-    labels: Annotated[tuple[str, ...], Field(min_length=2)],
+    labels: tuple[str, ...],
     *,
     per: Literal["answer", "token"] = "answer",
     ask: Asker,
@@ -67,8 +65,8 @@ def _log(share: float) -> float:
 
 @classify.check
 def its_labels_differ(site: Site) -> Iterator[Complaint]:
-    """No label is there twice, or empty."""
+    """There are two or more, none is there twice, and none is empty."""
     labels = [label.strip() for label in site.get("labels")]
-    if not all(labels) or len(set(labels)) < len(labels):
-        text = "the labels of `classify` must be different texts, and not empty"
+    if not all(labels) or not 1 < len(set(labels)) == len(labels):
+        text = "`classify` chooses among two or more different texts, none of them empty"
         yield Complaint("E402", text, "not different", 'write `["yes", "no"]`', "labels")
