@@ -83,7 +83,7 @@ def test_a_model_that_is_not_there_fails_its_own_job_only(model, engine):
 
 def test_a_failing_pass_fails_only_the_rows_that_fail_alone(engine, model, write, monkeypatch):
     write(model("stories"), "Lily", max_tokens=1)
-    runner = next(r for r in engine._pool.runners() if r.model.name == "stories")
+    (runner,) = engine._pool.get([model("stories")])
     step = runner.forward
     bad = runner.model.vocabulary.encode("Zebra")[-1]
 

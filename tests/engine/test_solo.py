@@ -109,7 +109,7 @@ def test_prompt_longer_than_the_context_is_an_error(model, write):
 
 def test_cancelled_jobs_give_their_rows_back(engine, model, write):
     write(model("stories"), "Lily", max_tokens=1)
-    runner = next(r for r in engine._pool.runners() if r.model.name == "stories")
+    (runner,) = engine._pool.get([model("stories")])
     job = Job(model("rwkv"), ((("user", "a"),),), Sampling(max_tokens=10**6))
     futures = [engine.generate(job) for _ in range(3)]
     assert all(future.cancel() for future in futures)
@@ -121,7 +121,7 @@ def test_cancelled_jobs_give_their_rows_back(engine, model, write):
 
 def test_not_a_number_is_an_error_that_names_the_member_and_spoils_nothing(engine, model, write):
     before = write(model("shakespeare"), "Lily").text
-    runner = next(r for r in engine._pool.runners() if r.model.name == "shakespeare")
+    (runner,) = engine._pool.get([model("shakespeare")])
     weight = runner.model.module.model.embed_tokens.weight
     token = runner.model.vocabulary.extend(b"Z")[-1]
     kept = weight[token].clone()

@@ -137,8 +137,10 @@ def test_shipped_templates_are_sound(name):
     assert check(TEMPLATES[name].text) == []
 
 
-# A grader fills in `judge_answer`, and the step `solve_in_order` the next question.
-FILLED = {"judge_answer", "subquestion"}
+# A grader fills in `judge_answer`, the step `solve_in_order` the next question, and a cascade the
+# questions that were solved before.
+FILLED = {"judge_answer", "subquestion", "demonstrations"}
+LAST_ANSWER = {"plain", "refine", "judge_score", "verify", "earlier_answer"}
 
 
 @pytest.mark.parametrize("name", [name for name in TEMPLATES if name not in FILLED])
@@ -146,7 +148,7 @@ def test_shipped_templates_show_the_question_and_the_answers(name):
     text = TEMPLATES[name].render(PAIR)
     assert "Why?" in text or name == "references"  # the question follows in a message of its own
     assert "{" not in text
-    if name not in {"plain", "refine", "judge_score", "verify"}:
+    if name not in LAST_ANSWER:
         assert text.index("\none\n" if "judge" in name else "one") < text.rindex("two")
 
 
