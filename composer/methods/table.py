@@ -264,6 +264,12 @@ def kinds_of(annotation: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(kinds))
 
 
+def parts_of(kind: type[Typed]) -> dict[str, type[Typed]]:
+    """Return the parts of a kind by name, those that derive from its class."""
+    named = parts().get(kind_of(kind), {})
+    return {name: part for name, part in named.items() if issubclass(part, kind)}
+
+
 def find_part(kind: str, name: str) -> type[Typed] | None:
     """Return a part; the installed packages are searched only for a foreign name."""
     if name in BUILT_IN.get(kind, {}):

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph.arguments import BadValueError
+from composer.compiler.graph.numbers import is_number
 from composer.compiler.graph.scope import follow
 from composer.compiler.graph.value_mistakes import leads_back
-from composer.compiler.graph.values import Values, is_number
 from composer.diagnostics import Diagnostic
 from composer.syntax import tree, unparse
 from composer.trampoline import deep, run
 
 if TYPE_CHECKING:
     from composer.compiler.graph.scope import Scope
+    from composer.compiler.graph.values import Values
 
 Term = tuple[tree.Expr, "Scope", float]
 """An expression that is a model, the scope to read it in, and its coefficient."""

@@ -82,6 +82,14 @@ def written_secret(place: Place) -> Diagnostic:
     )
 
 
+def acceptance_in_rule(call: tree.Call) -> Diagnostic:
+    """Return the mistake of an acceptance inside of a condition."""
+    name = call.function
+    text = f"`{name}` decides by itself, and is no part of a condition"
+    help_ = f"write `accept = {name}(...)` alone, or a condition over signals"
+    return Diagnostic("E405", text, call.function_place, "decides by itself", help=help_)
+
+
 def leads_back(expr: tree.Expr) -> Diagnostic:
     """Return the mistake of a value that is made of itself."""
     text = f"the definition of `{unparse(expr)}` uses itself"

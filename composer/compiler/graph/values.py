@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import os
 import typing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph.arguments import BadValueError, match_arguments, resolve, validated
+from composer.compiler.graph.conditions import Conditions
+from composer.compiler.graph.numbers import Numbers, is_number
 from composer.compiler.graph.option_types import (
     hint_of,
     is_kind,
@@ -22,34 +23,29 @@ from composer.compiler.graph.option_types import (
     type_text,
     unwrap,
 )
-from composer.compiler.graph.scope import Scope, follow, unknown_name
+from composer.compiler.graph.scope import Scope, unknown_name
 from composer.compiler.graph.value_mistakes import (
     leads_back,
     named_value,
     no_key,
     no_part,
-    no_rule,
     no_sum,
     wrong_type,
 )
-from composer.diagnostics import Diagnostic, nearest
+from composer.diagnostics import Diagnostic
 from composer.diagnostics.amounts import counted
 from composer.diagnostics.secrets import hide
 from composer.methods import (
-    Constant,
-    Operation,
     Rule,
-    Signal,
     Template,
     check,
     find_part,
     kind_of,
-    parts,
 )
 from composer.methods.scorers.basic import Scorer, Sum
+from composer.methods.table import parts_of
 from composer.specs.parts import Key
 from composer.syntax import tree
-from composer.trampoline import deep, run
 from composer.values import Model
 from composer.values.typed import Scalar, Typed, Variables
 
@@ -57,20 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from composer.diagnostics import Place
-    from composer.methods.rule import Expression
     from composer.values.typed import Resolve
-
-
-ARITHMETIC: dict[str, Callable[[float, float], float]] = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
-    "/": lambda a, b: a / b,
-}
-
-
-DEEPEST = 100
-"""Names that may stand for each other inside of one rule."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,15 +66,18 @@ class UnloweredModel(Model):
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """Turns expressions into the values that options want; `find` resolves files.
-
-    `numbers` are those that were worked out, with what they stand for, and `pending` those that
-    are being worked out.
-    """
+    """Turns expressions into the values that options want; `find` resolves files."""
 
     find: Callable[[str, Scope, Place, Resolve], str]
-    numbers: dict[tuple[int, int], tuple[tree.Expr, Scope, float]] = field(default_factory=dict)
-    pending: set[tuple[int, int]] = field(default_factory=set)
+    numbers: Numbers = field(default_factory=Numbers)
+
+    @property
+    def _conditions(self) -> Conditions:
+        return Conditions(self.numbers.of, self.typed)
+
+    def number(self, expr: tree.Expr, scope: Scope, hint: object = float) -> float:
+        """Return the number that an expression of numbers and parameters comes to."""
+        return self.numbers.of(expr, scope, hint)
 
     def read(self, expr: tree.Expr, hint: object, scope: Scope) -> object:  # noqa: PLR0911
         """Return the value of an expression of a hint's type, or raise BadValueError."""
@@ -105,7 +91,7 @@ class Values:
         if is_union(hint):
             return self._first(expr, hint, scope)
         if is_kind(hint, Rule):
-            return self._whole_rule(expr, scope)
+            return self._conditions.rule(expr, scope)
         if is_kind(hint, Template):
             return self._template(expr)
         if is_kind(hint, Typed):
@@ -165,7 +151,7 @@ class Values:
         for kind in typing.get_args(hint):
             if kind is not Rule and find_part(kind_of(kind), name) is not None:
                 return self._part(expr, kind, scope)
-        return self._whole_rule(expr, scope)
+        return self._conditions.rule(expr, scope)
 
     def _part(self, expr: tree.Expr, kind: type[Typed], scope: Scope) -> Typed:
         if issubclass(kind, Scorer) and isinstance(expr, tree.Binary | tree.Unary):
@@ -270,61 +256,6 @@ class Values:
             raise BadValueError(wrong_type(expr, type_text(hint)))
         return float(value) if hint is float else value
 
-    def number(self, expr: tree.Expr, scope: Scope, hint: object = float) -> float:
-        """Return the number that an expression of numbers and parameters comes to."""
-        number = run(self._number(expr, scope, hint))
-        try:
-            finite = math.isfinite(float(number))
-        except OverflowError:
-            finite = False
-        if not finite:
-            raise BadValueError(
-                Diagnostic("E402", "this number is too large", expr.place, "cannot be used")
-            )
-        return number
-
-    @deep
-    async def _number(self, source: tree.Expr, scope: Scope, hint: object) -> float:
-        expr, home = resolve(source, scope)
-        key = (id(expr), id(home))
-        if key in self.pending:
-            raise BadValueError(leads_back(source))
-        if key not in self.numbers:
-            self.pending.add(key)
-            try:
-                self.numbers[key] = (expr, home, await self._arithmetic(expr, home, hint))
-            finally:
-                self.pending.discard(key)
-        return self.numbers[key][2]
-
-    async def _arithmetic(self, expr: tree.Expr, scope: Scope, hint: object) -> float:
-        match expr:
-            case tree.Number(value=value):
-                return value
-            case tree.Unary(op="-", operand=operand):
-                return -(await self._number(operand, scope, hint))
-            case tree.Binary(op=op, left=left, right=right) if op in ARITHMETIC:
-                a = await self._number(left, scope, hint)
-                b = await self._number(right, scope, hint)
-                if op == "/" and b == 0:
-                    raise BadValueError(Diagnostic("E402", "division by zero", right.place, "is 0"))
-                try:
-                    return ARITHMETIC[op](a, b)
-                except OverflowError:
-                    text = "this number is too large"
-                    raise BadValueError(
-                        Diagnostic("E402", text, expr.place, "cannot be used")
-                    ) from None
-            case tree.Name(id=name) if scope.find(name) is None:
-                near = nearest(name, scope.visible())
-                raise BadValueError(
-                    wrong_type(
-                        expr, type_text(hint), help_=f"did you mean `{near}`?" if near else ""
-                    )
-                )
-            case _:
-                raise BadValueError(wrong_type(expr, type_text(hint)))
-
     def _template(self, expr: tree.Expr) -> Template:
         from composer.methods import TEMPLATES
 
@@ -341,74 +272,6 @@ class Values:
             raise BadValueError(Diagnostic("E402", message, expr.place, label))
         return Template(text=expr.value)
 
-    def _whole_rule(self, expr: tree.Expr, scope: Scope) -> Rule:
-        rule = Rule(run(self._rule(expr, scope, ())))
-        mistake = rule.mistake()
-        if mistake:
-            raise BadValueError(Diagnostic("E405", mistake, expr.place, "not a condition"))
-        return rule
-
-    @deep
-    async def _rule(self, source: tree.Expr, scope: Scope, trail: tuple[int, ...]) -> Expression:
-        expr, scope = resolve(source, scope)
-        if id(expr) in trail:
-            raise BadValueError(leads_back(source))
-        if len(trail) > DEEPEST:
-            text = "this rule is nested too deep in other rules"
-            raise BadValueError(Diagnostic("E116", text, source.place, "too deep"))
-        trail = trail if expr is source else (*trail, id(expr))
-        if isinstance(expr, tree.Binary | tree.Unary) and is_number(expr, scope):
-            return Constant(self.number(expr, scope))
-        match expr:
-            case tree.Name(id=name, place=place):
-                return self._signal(tree.Call(name, (), place, place), scope)
-            case tree.Call():
-                return self._signal(expr, scope)
-            case tree.Number(value=value) | tree.Boolean(value=value):
-                return Constant(value)
-            case tree.Binary(op=op, left=left, right=right):
-                first = await self._rule(left, scope, trail)
-                return Operation(op, (first, await self._rule(right, scope, trail)))
-            case tree.Unary(op=op, operand=operand):
-                return Operation(op, (await self._rule(operand, scope, trail),))
-            case _:
-                raise BadValueError(no_rule(expr))
-
-    def _signal(self, call: tree.Call, scope: Scope) -> Signal:
-        part = find_part(kind_of(Signal), call.function)
-        if part is not None:
-            signal = self.typed(call, part, scope)
-            assert isinstance(signal, Signal)
-            return signal
-        signals = parts_of(Signal)
-        near = nearest(call.function, [*signals, *scope.visible()])
-        raise BadValueError(
-            Diagnostic(
-                "E405",
-                f"unknown signal `{call.function}`",
-                call.function_place,
-                "not a signal or a parameter",
-                help=f"did you mean `{near}`?" if near else f"signals: {', '.join(signals)}",
-            )
-        )
-
-
-def is_number(expr: tree.Expr, scope: Scope) -> bool:
-    """Say whether an expression is made of numbers alone, whatever its names stand for."""
-    todo, visited = [(expr, scope)], set()
-    while todo:
-        inner, home = follow(*todo.pop())
-        if (id(inner), id(home)) in visited:
-            continue
-        visited.add((id(inner), id(home)))
-        if isinstance(inner, tree.Binary) and inner.op in ARITHMETIC:
-            todo += [(inner.left, home), (inner.right, home)]
-        elif isinstance(inner, tree.Unary) and inner.op == "-":
-            todo.append((inner.operand, home))
-        elif not isinstance(inner, tree.Number):
-            return False
-    return True
-
 
 def _function(expr: tree.Expr) -> str:
     """Return the name of the part that an expression may be."""
@@ -417,12 +280,6 @@ def _function(expr: tree.Expr) -> str:
             return name
         case _:
             return ""
-
-
-def parts_of(kind: type[Typed]) -> dict[str, type[Typed]]:
-    """Return the parts of a kind by name, those that derive from its class."""
-    named = parts().get(kind_of(kind), {})
-    return {name: part for name, part in named.items() if issubclass(part, kind)}
 
 
 def _environment(call: tree.Call) -> str:
