@@ -149,7 +149,7 @@ class Values:
         """Read a part where its name is that of one of the kinds that a hint has, else a rule."""
         name = _function(expr)
         for kind in typing.get_args(hint):
-            if kind is not Rule and find_part(kind_of(kind), name) is not None:
+            if name and kind is not Rule and find_part(kind_of(kind), name) is not None:
                 return self._part(expr, kind, scope)
         return self._conditions.rule(expr, scope)
 
