@@ -236,14 +236,15 @@ def test_a_safe_draft_ends_no_sooner_either(zoo, answer):
     assert len(answer(fuse, how, "What is 12 plus 30?").tokens) > 20
 
 
-def test_forbidden_tokens_are_written_by_no_fuse(whole, answer):
-    pair = whole("stories"), whole("shakespeare")
-    local = Processing(logit_bias=(("e", -100.0), (" the", -100.0), (" a", -100.0)))
-    how = Sampling(max_tokens=LONG, processing=local)
-    for fuse in (TokenFuse(pair, ("a", "b")), *(alone(k, pair) for k in (SpanFuse, ByteFuse))):
-        made = answer(fuse, how)
-        assert not {"e", " the", " a"}.intersection(made.tokens)
-        assert {"e", " the", " a"}.intersection(answer(fuse, Sampling(max_tokens=LONG)).tokens)
+def test_forbidden_tokens_are_written_by_no_fuse(pair, answer):
+    forbidden = {"e", " the", " a", " to", " she"}
+    bias = tuple((token, -100.0) for token in sorted(forbidden))
+    how = Sampling(max_tokens=LONG, processing=Processing(logit_bias=bias))
+    words = forbidden - {"e"}  # a byte fuse adds an "e" where it has the "s" of a token "se"
+    fuses = TokenFuse(pair, ("a", "b")), alone(SpanFuse, pair), alone(ByteFuse, pair)
+    for fuse, unwritten in zip(fuses, (forbidden, forbidden, words), strict=True):
+        assert not unwritten.intersection(answer(fuse, how).tokens)
+        assert unwritten.intersection(answer(fuse, Sampling(max_tokens=LONG)).tokens)
 
 
 def test_a_handed_over_answer_counts_what_was_written_before(model, answer):
