@@ -77,6 +77,19 @@ def singles(table: CascadeTable) -> Curve:
     return Curve(table.quality.T, 1000 * table.cost.T)
 
 
+def mixture(table: CascadeTable, cost: float) -> Floats:
+    """Return the expected quality of the best two single models, mixed by chance to this cost."""
+    means = table.cost.mean(0)
+    mixed = []
+    for low in range(len(means)):
+        for high in range(len(means)):
+            if means[low] <= cost <= means[high] and means[low] < means[high]:
+                share = (cost - means[low]) / (means[high] - means[low])
+                mixed.append((1 - share) * table.quality[:, low] + share * table.quality[:, high])
+    best: Floats = max(mixed, key=lambda quality: quality.mean())
+    return best
+
+
 def policy_curve(
     table: CascadeTable, estimates: EstimatesOf, make: Callable[[float], Policy], costs: Floats
 ) -> Curve:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from table_text import figure, resampled
 
-from composer.metrics import drawn_interval, full_apgr
+from composer.metrics import full_apgr
 
 if TYPE_CHECKING:
     from composer.methods.estimators.values import Floats
@@ -17,14 +18,7 @@ DRAWS = 500
 def recovered(signal: Floats, weak: Floats, strong: Floats) -> str:
     """Write the APGR of a signal; where it is unknown the next stage is asked first of all."""
     doubt = np.where(np.isfinite(signal), -signal, np.inf)
-    rng = np.random.default_rng(0)
-    drawn = [full_apgr(doubt, weak, strong)]
-    for _ in range(DRAWS):
-        rows = rng.integers(len(weak), size=len(weak))
-        if weak[rows].mean() != strong[rows].mean():
-            drawn.append(full_apgr(doubt[rows], weak[rows], strong[rows]))
-    each = drawn_interval(np.array(drawn))
-    return f"{each.mean:.3f} ({each.low:.3f} to {each.high:.3f})"
+    return figure(resampled(full_apgr, doubt, weak, strong, draws=DRAWS), ".3f")
 
 
 def curve(signal: Floats, weak: Floats, strong: Floats) -> tuple[Floats, Floats]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from table_text import markdown
+from table_text import figure, markdown
 
 from cascade_tables._recorded import recorded_table
 from composer.evaluate.ahead import seconds_ahead
@@ -55,4 +55,4 @@ def table(data: Path) -> str:
 
 def _mean(values: list[float], unit: float, digits: int) -> str:
     each = mean_interval([unit * float(value) for value in values])
-    return f"{each.mean:.{digits}f} ({each.low:.{digits}f} to {each.high:.{digits}f})"
+    return figure(each, f".{digits}f")

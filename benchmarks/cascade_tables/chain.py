@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from table_text import markdown
+from table_text import figure, markdown
 
 from cascade_tables._curves import Curve, areas, policy_curve, singles, thresholds_curve
 from cascade_tables._recorded import LLAMA, recorded_table
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from cascade_tables._curves import EstimatesOf
     from composer.methods.cascade_table import CascadeTable
     from composer.methods.estimators.base import Learned
-    from composer.metrics import Interval
 
 CHAINS = {"mmlu, five Llamas": ("cascades_mmlu_llama", LLAMA)}
 ROUTERS: dict[str, Learned] = {
@@ -50,7 +49,12 @@ def _lines(data: Path, name: str) -> list[Sequence[str]]:
     arms["blind mixture of the cheapest and the dearest"] = areas(ends, alone)
     ours, *_ = arms.values()
     return [
-        [name, arm, _shown(area.interval), "" if area is ours else _shown(ours.lead(area), "+")]
+        [
+            name,
+            arm,
+            figure(area.interval, ".2f"),
+            "" if area is ours else figure(ours.lead(area), "+.2f"),
+        ]
         for arm, area in arms.items()
     ]
 
@@ -95,7 +99,3 @@ def _after(train: CascadeTable, test: CascadeTable) -> EstimatesOf:
         return [replace(each, answered=asked) for each in part.estimates(state, cascades)]
 
     return cache(of)
-
-
-def _shown(each: Interval, sign: str = "") -> str:
-    return f"{each.mean:{sign}.2f} ({each.low:{sign}.2f} to {each.high:{sign}.2f})"

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
-from table_text import markdown, percent
+from table_text import figure, markdown, percent, resampled
 
 from cascade_tables._recorded import LLAMA, QWEN_OAI, recorded_table
-from composer.metrics import drawn_interval
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,11 +47,8 @@ def table(data: Path) -> str:
 def _auroc(signal: np.ndarray, right: np.ndarray) -> str:
     """Write the AUROC where the signal is known, with its 95% bootstrap interval over rows."""
     known = np.isfinite(signal)
-    signal, right, rng = signal[known], right[known], np.random.default_rng(0)
-    drawn = [roc_auc_score(right, signal)]
-    for _ in range(DRAWS):
-        rows = rng.integers(len(right), size=len(right))
-        if 0 < right[rows].sum() < len(rows):
-            drawn.append(roc_auc_score(right[rows], signal[rows]))
-    each = drawn_interval(np.array(drawn))
-    return f"{each.mean:.3f} ({each.low:.3f} to {each.high:.3f})"
+    return figure(resampled(_area, right[known], signal[known], draws=DRAWS), ".3f")
+
+
+def _area(right: np.ndarray, signal: np.ndarray) -> float:
+    return float(roc_auc_score(right, signal)) if 0 < right.sum() < len(right) else np.nan

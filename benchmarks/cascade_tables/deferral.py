@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from table_text import markdown
+from table_text import figure, markdown
 
 from cascade_tables._recorded import LLAMA, QWEN_OAI, recorded_table
 from cascade_tables.chain import ROUTERS
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from composer.methods.cascade_table import CascadeTable
-    from composer.metrics import Interval
 
 B1, B3, B8, B70, B405 = LLAMA
 PAIRS = {
@@ -62,7 +61,11 @@ def _line(data: Path, name: str) -> Sequence[str]:
     raw, router, ours = _drawn(scores, weak, strong)
     intervals = [drawn_interval(each) for each in (raw, router, ours)]
     leads = [drawn_interval(ours - raw), drawn_interval(ours - router)]
-    return [name, *map(_shown, intervals), *(_shown(each, "+") for each in leads)]
+    return [
+        name,
+        *(figure(each, ".3f") for each in intervals),
+        *(figure(each, "+.3f") for each in leads),
+    ]
 
 
 def _by_answers(train: CascadeTable, test: CascadeTable) -> np.ndarray:
@@ -87,7 +90,3 @@ def _drawn(scores: list[np.ndarray], weak: np.ndarray, strong: np.ndarray) -> np
     rng, count = np.random.default_rng(0), len(weak)
     rows = [np.arange(count), *(rng.integers(count, size=count) for _ in range(DRAWS))]
     return np.array([[full_apgr(s[at], weak[at], strong[at]) for at in rows] for s in scores])
-
-
-def _shown(each: Interval, sign: str = "") -> str:
-    return f"{each.mean:{sign}.3f} ({each.low:{sign}.3f} to {each.high:{sign}.3f})"

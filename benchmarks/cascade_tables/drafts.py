@@ -12,18 +12,17 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-from table_text import markdown
+from table_text import markdown, ratio
 from transformers import AutoTokenizer
 
+from cascade_tables._recorded import LLAMA, recorded_file
 from composer.engine.sessions.drafted import following
-from composer.metrics import drawn_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-CHAIN = ("llama3.2-1b", "llama3.2-3b", "llama3.1-8b", "llama3.1-70b", "llama3.1-405b")
-FILE, TOKENIZER, DRAWS, END, START = "cascades_gsm8k_llama_train", "llama3", 1000, -2, -1
+FILE, TOKENIZER, END, START = "cascades_gsm8k_llama_train", "llama3", -2, -1
 HEAD = (
     "stages",
     "answers",
@@ -35,16 +34,15 @@ HEAD = (
 
 def table(data: Path) -> str:
     """Return what is saved between all neighbours of the Llama chain."""
-    path = data / "recorded" / f"{FILE}.jsonl.gz"
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        rows = [json.loads(line)["recorded"] for line in lines]
+    with gzip.open(recorded_file(data, FILE), "rt", encoding="utf-8") as file:
+        rows = [json.loads(line)["recorded"] for line in file]
     tokenizer = AutoTokenizer.from_pretrained(data / "tokenizers" / TOKENIZER)
 
     def ids(text: str) -> list[int]:
         return [*tokenizer.encode(text, add_special_tokens=False), END]
 
     lines = []
-    for first, last in pairwise(CHAIN):
+    for first, last in pairwise(LLAMA):
         both = [(row[first], row[last]) for row in rows if first in row and last in row]
         refused = sorted(both, key=lambda pair: pair[0]["logprob"])[: len(both) // 2]
         pairs = [(ids(weak["text"]), ids(strong["text"])) for weak, strong in refused]
@@ -52,7 +50,7 @@ def table(data: Path) -> str:
         begun = np.array([_shared(*pair) for pair in pairs])
         saved = plain - np.array([_passes(*pair) for pair in pairs])
         length = f"{plain.mean():.0f}"
-        figures = _share(begun, plain), _share(saved, plain)
+        figures = ratio(100 * begun, plain), ratio(100 * saved, plain)
         lines.append([f"{first} to {last}", str(len(pairs)), length, *figures])
     return markdown(HEAD, lines)
 
@@ -75,14 +73,3 @@ def _passes(draft: Sequence[int], answer: Sequence[int]) -> int:
         written = len(known) + accepted + refused
         proposed = int(not refused)
     return count
-
-
-def _share(saved: np.ndarray, total: np.ndarray) -> str:
-    """Write a ratio of sums in percent with its 95% bootstrap interval over questions."""
-    rng = np.random.default_rng(0)
-    drawn = [saved.sum() / total.sum()]
-    for _ in range(DRAWS):
-        rows = rng.integers(len(total), size=len(total))
-        drawn.append(saved[rows].sum() / total[rows].sum())
-    each = drawn_interval(100 * np.array(drawn))
-    return f"{each.mean:.1f} ({each.low:.1f} to {each.high:.1f})"

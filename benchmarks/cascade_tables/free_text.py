@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from table_text import gain, markdown, percent
 
+from cascade_tables._curves import mixture
 from cascade_tables._guarantees import Trial
 from cascade_tables._recorded import LLAMA, recorded_table
 from composer.methods.acceptances.certified import Certified, LabelFree
@@ -90,7 +91,7 @@ def _line(name: str, part: Guaranteed, train: CascadeTable, test: CascadeTable) 
         percent(right),
         f"{1000 * cost:.4f}",
         gain(right, _probability(test, cost).tolist()),
-        gain(right, _mixture(test, cost).tolist()),
+        gain(right, mixture(test, cost).tolist()),
         unlike,
     ]
 
@@ -106,16 +107,3 @@ def _probability(test: CascadeTable, cost: float) -> NDArray[np.float64]:
     best = int(np.flatnonzero(runs.cost.mean(1) <= cost)[-1])
     quality: NDArray[np.float64] = runs.of_taken(replay.quality)[best]
     return quality
-
-
-def _mixture(test: CascadeTable, cost: float) -> NDArray[np.float64]:
-    """Return the expected quality of the best two single models, mixed by chance to this cost."""
-    means = test.cost.mean(0)
-    mixed = []
-    for low in range(len(means)):
-        for high in range(len(means)):
-            if means[low] <= cost <= means[high] and means[low] < means[high]:
-                share = (cost - means[low]) / (means[high] - means[low])
-                mixed.append((1 - share) * test.quality[:, low] + share * test.quality[:, high])
-    best: NDArray[np.float64] = max(mixed, key=lambda quality: quality.mean())
-    return best

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import combinations
 from typing import TYPE_CHECKING
 
-import numpy as np
-from table_text import markdown, percent
+from table_text import figure, markdown, percent
 
+from cascade_tables._curves import mixture
 from cascade_tables._recorded import LLAMA, recorded_table
 from composer.methods.cascade_replay import accepting
 from composer.methods.post_hoc.learned_policy import LearnedPolicy
@@ -16,8 +15,6 @@ from composer.values import Fitted
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from composer.methods.cascade_table import CascadeTable
 
 RUNS = (
     ("cascades_mmlu_llama", 0.2),
@@ -44,7 +41,7 @@ def _line(data: Path, chain: str, cost: float) -> list[str]:
     part = LearnedPolicy(cost=cost)
     fitted = part.bound(Fitted.of(train.names, len(train.rows), state=part.fit(train, 0)))
     reached = accepting(test, fitted)
-    lead = 100 * (reached.quality - _mixture(test, float(reached.cost.mean())))
+    lead = 100 * (reached.quality - mixture(test, float(reached.cost.mean())))
     above = mean_interval(lead.tolist())
     return [
         f"{chain.removeprefix('cascades_')}, {len(test.rows)}",
@@ -52,17 +49,5 @@ def _line(data: Path, chain: str, cost: float) -> list[str]:
         percent(reached.quality.tolist()),
         f"{1000 * reached.cost.mean():.4f}",
         f"{reached.asked.sum(1).mean():.2f}",
-        f"{above.mean:+.2f} ({above.low:+.2f} to {above.high:+.2f})",
+        figure(above, "+.2f"),
     ]
-
-
-def _mixture(table: CascadeTable, dollars: float) -> np.ndarray:
-    """Return each row's expected quality by the best random mixture of two models at a cost."""
-    means, best = table.cost.mean(0), np.zeros(len(table.rows))
-    for pair in combinations(range(len(table.names)), 2):
-        left, right = sorted(pair, key=lambda at: means[at])
-        if means[left] <= dollars <= means[right]:
-            share = (dollars - means[left]) / max(means[right] - means[left], 1e-12)
-            mixed = (1 - share) * table.quality[:, left] + share * table.quality[:, right]
-            best = mixed if mixed.mean() > best.mean() else best
-    return best

@@ -15,7 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from table_text import gain, markdown, percent
+from table_text import gain, markdown, percent, ratio
 
 from composer import zoo
 from composer.backends.zoo import Zoo
@@ -24,7 +24,6 @@ from composer.evaluate import Grading, read_rows
 from composer.methods import Shared
 from composer.methods.draft.speculative import Speculative
 from composer.methods.token_rules import Chow, Diff, Lossy, Opt, TokenRule
-from composer.metrics import drawn_interval
 from composer.specs import Declared, TokenFuse
 from composer.values import Generate, Query, Sampling
 
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 SMALL, LARGE = (Declared(name, Zoo(model=name)) for name in ("general-1", "large"))
 LENIENCES = (0.4, 0.2, 0.1)
 VALIDATION, TEST, TIMED, ROUNDS, TOLERANCE = 150, 200, 15, 1, 0.01
-TOKENS, TEMPERATURES, DRAWS = 96, (0.0, 1.0), 1000
+TOKENS, TEMPERATURES = 96, (0.0, 1.0)
 HEAD = (
     "temperature, way",
     "lenience",
@@ -145,7 +144,7 @@ def _speeds(ways: Sequence[Way], temperature: float) -> dict[Way, tuple[str, str
                 for way in ways:  # in turns: the machine may be slower at some times
                     counts[way][at] += _write(engine, way, row, seed, temperature)
     return {
-        way: (_ratio(100 * each[:, 1], each[:, 0]), _ratio(each[:, 0], each[:, 2]))
+        way: (ratio(100 * each[:, 1], each[:, 0]), ratio(each[:, 0], each[:, 2]))
         for way, each in counts.items()
     }
 
@@ -158,14 +157,3 @@ def _write(
     made = engine.generate(_job(way.model, row, seed, temperature)).result()
     passes = sum(usage.calls for name, usage in made.usage.items() if name in ("B", "large"))
     return len(made.tokens) + 1, passes, time.process_time() - begun  # one for the end
-
-
-def _ratio(above: np.ndarray, below: np.ndarray) -> str:
-    """Write a ratio of sums with its 95% bootstrap interval over rows."""
-    rng = np.random.default_rng(0)
-    drawn = [above.sum() / below.sum()]
-    for _ in range(DRAWS):
-        rows = rng.integers(len(above), size=len(above))
-        drawn.append(above[rows].sum() / below[rows].sum())
-    each = drawn_interval(np.array(drawn))
-    return f"{each.mean:.1f} ({each.low:.1f} to {each.high:.1f})"

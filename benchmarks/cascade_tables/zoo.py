@@ -12,14 +12,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from table_text import markdown, percent
+from table_text import markdown, percent, ratio
 
 from composer import zoo
 from composer.backends.zoo import Zoo
 from composer.engine.engine import Engine
 from composer.evaluate import Grading, read_rows
 from composer.methods import Mean, Shared
-from composer.metrics import drawn_interval
 from composer.specs import Declared, TokenFuse
 from composer.values import Generate, Query, Sampling
 
@@ -45,7 +44,7 @@ SIGNALS: dict[str, Signal] = {
     "mean_logprob": lambda logprobs: float(np.mean(logprobs)),
     "sum_logprob": sum,
 }
-ROWS, KEPT, DRAWS = {"validation": 600, "test": 800}, 0.99, 1000
+ROWS, KEPT = {"validation": 600, "test": 800}, 0.99
 HEAD = (
     "cascade, signal",
     "threshold",
@@ -101,9 +100,9 @@ def _line(first: Model, last: Model, title: str, signal: str) -> list[str]:
         f"{threshold:.2f}",
         percent(strong.right.tolist()),
         percent(cascade.tolist()),
-        _ratio(cascade, strong.right),
-        _ratio(each - asked, each),
-        _ratio(members - (1 + members * asked), members * each),
+        ratio(100 * cascade, strong.right),
+        ratio(100 * (each - asked), each),
+        ratio(100 * (members - (1 + members * asked)), members * each),
     ]
 
 
@@ -112,14 +111,3 @@ def _threshold(values: np.ndarray, first: np.ndarray, last: np.ndarray) -> float
     floor, candidates = KEPT * last.mean(), [*np.unique(values), np.inf]
     enough = (t for t in candidates if np.where(values < t, last, first).mean() >= floor)
     return float(next(enough))
-
-
-def _ratio(above: np.ndarray, below: np.ndarray) -> str:
-    """Write a ratio of sums in percent with its 95% bootstrap interval over items."""
-    rng = np.random.default_rng(0)
-    drawn = [above.sum() / below.sum()]
-    for _ in range(DRAWS):
-        rows = rng.integers(len(above), size=len(above))
-        drawn.append(above[rows].sum() / below[rows].sum())
-    each = drawn_interval(100 * np.array(drawn))
-    return f"{each.mean:.1f} ({each.low:.1f} to {each.high:.1f})"
