@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from composer.evaluate.ahead import with_next
 from composer.heavy import np
 from composer.methods import Acceptance, One, Rule
-from composer.methods.acceptances.base import LearnedAcceptance
+from composer.methods.acceptances.base import SignalThresholds
 from composer.methods.cascade_replay import accepting, choosing
 from composer.methods.estimators.values import Estimates
 from composer.methods.mistakes import PartError
@@ -66,7 +66,7 @@ def settings_of(cascade: Cascade, answers: StageAnswers) -> Settings | None:
 def _thresholds(acceptance: Acceptance, answers: StageAnswers) -> Settings:
     table = answers.table
     shifts, variants = [0.0], [acceptance]
-    if isinstance(acceptance, LearnedAcceptance):
+    if isinstance(acceptance, SignalThresholds):
         shifts += _spread(acceptance.distances(table)[:, :-1])
         variants += [acceptance.shifted(shift) for shift in shifts[1:]]
     labels = [f"all thresholds {shift:+.3g}" for shift in shifts[1:]]

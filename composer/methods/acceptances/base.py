@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from composer.heavy import np
 from composer.methods.cascade_part import CascadePart
 from composer.methods.cascade_state import Move
+from composer.methods.fitted import shaped
+from composer.methods.signals.base import Signal
 from composer.values import State, Typed
 from composer.values.fitted import Fitted
 
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from composer.methods.cascade_state import CascadeState
     from composer.methods.cascade_table import CascadeTable
     from composer.methods.estimators.values import Floats
-    from composer.methods.signals.base import Signal
 
 
 class Acceptance(Typed):
@@ -73,17 +74,36 @@ class LearnedAcceptance(Acceptance, CascadePart):
         del state
         return []
 
+
+class SignalThresholds(LearnedAcceptance):
+    """An acceptance that compares the signal `of` of each answer with the threshold of its stage.
+
+    Its state holds `thresholds`, and the `sign` of the signal: -1 where a smaller one is better.
+    """
+
+    of: Signal
+
+    @property
+    def signals(self) -> tuple[Signal, ...]:
+        """The signal that is compared."""
+        return (self.of,)
+
+    @property
+    def needed(self) -> tuple[Signal, ...]:
+        """An answer without the signal is not accepted."""
+        return self.signals
+
     def distances(self, table: CascadeTable) -> Floats:
         """Return how far the signal of each answer is above its threshold [n, m], or nothing.
 
-        All thresholds count as the one in the middle. An acceptance without thresholds has nothing.
+        All thresholds count as the one in the middle. Where the fit chose one stage, it has none.
         """
-        arrays = self.state().arrays
-        if not np.size(arrays.get("thresholds", ())) or not self.signals:
+        fitted = self.state()
+        thresholds = shaped(fitted, "thresholds", None)
+        if not thresholds.size:
             return np.zeros((0, 0))
-        sign = float(arrays["sign"][0]) if "sign" in arrays else 1.0
-        signal = sign * table.signal(str(self.signals[0]))
-        return signal - float(np.median(arrays["thresholds"]))
+        sign = float(shaped(fitted, "sign", 1)[0])
+        return sign * table.signal(str(self.of)) - float(np.median(thresholds))
 
     def shifted(self, by: float) -> Self:
         """Return the part with all its thresholds moved by so much."""

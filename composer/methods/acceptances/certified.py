@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from composer.heavy import np
-from composer.methods.acceptances.base import LearnedAcceptance, in_order
+from composer.methods.acceptances.base import SignalThresholds, in_order
 from composer.methods.acceptances.certifying import Search
 from composer.methods.acceptances.promises import Promise
 from composer.methods.acceptances.replay import Replay
@@ -37,7 +37,7 @@ RISK = 0.1
 """The share of differing answers that is promised where nothing is said."""
 
 
-class Guaranteed(LearnedAcceptance):
+class Guaranteed(SignalThresholds):
     """A threshold for each stage but the last, under which a promise holds with certainty `sure`.
 
     An answer is accepted where its signal `of` reaches the threshold of its stage; where the signal
@@ -47,7 +47,6 @@ class Guaranteed(LearnedAcceptance):
     out a stage, as if it were not in the cascade.
     """
 
-    of: Signal
     sure: float = Field(default=0.9, gt=0, lt=1)
     budget: float | None = Field(default=None, gt=0)
     beyond: float = Field(default=0.1, gt=0, lt=1)
@@ -59,16 +58,6 @@ class Guaranteed(LearnedAcceptance):
         if self.skip and self.of.reads_earlier:
             raise ValueError(f"with `skip`, `{self.of}` would lack answers that it reads")
         return self
-
-    @property
-    def signals(self) -> tuple[Signal, ...]:
-        """The signal that is compared."""
-        return (self.of,)
-
-    @property
-    def needed(self) -> tuple[Signal, ...]:
-        """An answer without the signal is not accepted."""
-        return self.signals
 
     @property
     def separate_stages(self) -> bool:
@@ -106,7 +95,7 @@ class Guaranteed(LearnedAcceptance):
             "guarantees": self._guarantees(certificate),
         }
         arrays = {
-            # An infinite threshold is NaN in the file, which may hold no infinity.
+            # A fit file holds no infinity: an infinite threshold is a 0 that is not `asked`.
             "asked": np.isfinite(certificate.thresholds[:-1]),
             "thresholds": np.where(
                 np.isfinite(certificate.thresholds), certificate.thresholds, 0.0

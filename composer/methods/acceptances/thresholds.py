@@ -7,7 +7,7 @@ from pydantic import Field
 
 from composer.diagnostics.amounts import number_text
 from composer.heavy import np
-from composer.methods.acceptances.base import LearnedAcceptance
+from composer.methods.acceptances.base import SignalThresholds
 from composer.methods.acceptances.search import Aim, search
 from composer.methods.cascade_state import CascadeState, Move
 from composer.methods.cascade_table import CascadeTable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from composer.methods.estimators.values import Floats
 
 
-class Thresholds(LearnedAcceptance):
+class Thresholds(SignalThresholds):
     """One threshold a stage on a signal: an answer that reaches it is taken.
 
     `compose fit` searches all thresholds together, and which stages are used; with `reorder` also
@@ -43,16 +43,6 @@ class Thresholds(LearnedAcceptance):
     cost: float | None = Field(default=None, ge=0)
     quality: float | None = Field(default=None, ge=0, le=1)
     share: float | None = Field(default=None, ge=0, le=1)
-
-    @property
-    def signals(self) -> tuple[Signal, ...]:
-        """The signal that is compared."""
-        return (self.of,)
-
-    @property
-    def needed(self) -> tuple[Signal, ...]:
-        """An answer without the signal is not accepted."""
-        return self.signals
 
     @property
     def unfitted(self) -> bool:
