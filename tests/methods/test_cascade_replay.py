@@ -11,6 +11,7 @@ from cascade_rows import drawn
 from composer.methods import Choice, One
 from composer.methods.acceptances.certified import Certified
 from composer.methods.acceptances.replay import Replay
+from composer.methods.acceptances.search import Aim, _Search, search
 from composer.methods.acceptances.thresholds import Thresholds
 from composer.methods.cascade_replay import accepting, choosing
 from composer.methods.estimators.values import Estimates
@@ -49,6 +50,28 @@ def test_thresholds_replayed_together_come_to_what_the_part_decides(first):
     assert decided.chosen.tolist() == runs.stage[0].tolist()
     assert decided.asked.sum(1).tolist() == runs.calls[0].tolist()
     assert decided.cost == pytest.approx(runs.cost[0])
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2), (2, 0, 1), (1,)])
+def test_the_search_rates_thresholds_as_the_part_decides(order):
+    table, thresholds = drawn(120, 0.5, 0.7, 0.9), np.array([0.5, 0.6])[: len(order) - 1]
+    arrays = {"order": np.array(order), "thresholds": thresholds, "sign": np.ones(1)}
+    state = State(arrays, {"part": "thresholds", "names": list(table.names)})
+    part = Thresholds(reorder=True).bound(Fitted.of(table.names, 120, state=state))
+    decided = accepting(table, part)
+    rated = _Search.of(table, "confidence", Aim())
+    cost, quality, share = rated.outcomes(order, thresholds[None])
+    assert cost[0] == pytest.approx(decided.cost.mean())
+    assert quality[0] == pytest.approx(decided.quality.mean())
+    assert share[0] == decided.asked[:, rated.strong].mean()
+
+
+def test_a_stage_that_is_surer_than_a_better_one_turns_no_signal_round():
+    table = drawn(400, 0.3, 0.9, 0.95)
+    signal = table.signal("confidence") / 4 + [0.7, 0.0, 0.0]
+    setting = search(table.with_signal("confidence", signal), "confidence", Aim(cost=0.006), None)
+    assert setting.sign == 1
+    assert setting.order == (1, 2)
 
 
 def test_after_a_failure_the_next_stage_of_the_order_is_asked():

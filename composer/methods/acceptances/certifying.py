@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING
 from composer.diagnostics.amounts import counted, number_text
 from composer.heavy import np
 from composer.methods.acceptances.promises import Promise, percent
+from composer.methods.acceptances.replay import direction
 from composer.methods.mistakes import PartError
 from composer.metrics.bounds import loss_p_values, rows_needed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     from composer.methods.acceptances.replay import Replay, Runs
@@ -180,20 +179,6 @@ def split(rows: int, share: float, seed: int) -> tuple[NDArray[np.intp], NDArray
     order = np.random.default_rng(seed).permutation(rows)
     cut = min(round(share * rows), SEARCHED)
     return np.sort(order[:cut]), np.sort(order[cut:])
-
-
-def direction(signal: Floats, quality: Floats) -> float:
-    """Return 1.0 where a greater signal comes with better answers, else -1.0."""
-    early_signal, early_quality = signal[:, :-1], quality[:, :-1]
-    known = np.isfinite(early_signal) & np.isfinite(early_quality)
-    return -1.0 if sum(_covariances(early_signal, early_quality, known)) < 0 else 1.0
-
-
-def _covariances(signal: Floats, quality: Floats, known: NDArray[np.bool_]) -> Iterator[float]:
-    for at in range(signal.shape[1]):
-        rows = known[:, at]
-        ranks = np.searchsorted(np.sort(signal[rows, at]), signal[rows, at])
-        yield float(((ranks - ranks.mean()) * quality[rows, at]).sum()) if len(ranks) else 0.0
 
 
 def grid(replay: Replay) -> Floats:

@@ -9,6 +9,8 @@ from composer.heavy import np
 from composer.methods.agreements.base import SAME, Comparison
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from composer.methods.agreements.base import Agreement
@@ -132,3 +134,21 @@ def likeness_to_last(table: CascadeTable, by: Agreement) -> Floats:
             for at in comparison.voters:
                 values[at] = at == stages - 1 or comparison.same(at, stages - 1) >= SAME
     return alike
+
+
+def direction(signal: Floats, quality: Floats) -> float:
+    """Return 1.0 where a greater signal comes with better answers of a stage, else -1.0.
+
+    Both are [rows, stages], and the last stage does not count. Stages are not compared with each
+    other: a stage may be surer than a better one.
+    """
+    early_signal, early_quality = signal[:, :-1], quality[:, :-1]
+    known = np.isfinite(early_signal) & np.isfinite(early_quality)
+    return -1.0 if sum(_covariances(early_signal, early_quality, known)) < 0 else 1.0
+
+
+def _covariances(signal: Floats, quality: Floats, known: NDArray[np.bool_]) -> Iterator[float]:
+    for at in range(signal.shape[1]):
+        rows = known[:, at]
+        ranks = np.searchsorted(np.sort(signal[rows, at]), signal[rows, at])
+        yield float(((ranks - ranks.mean()) * quality[rows, at]).sum()) if len(ranks) else 0.0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from composer.diagnostics.amounts import number_text
 from composer.heavy import np
+from composer.methods.acceptances.replay import direction
 from composer.methods.mistakes import PartError
 
 if TYPE_CHECKING:
@@ -110,8 +111,7 @@ class _Search:
             )
         if aim == Aim():
             aim = Aim(cost=float(cost[:, strong].mean()))
-        finite = np.isfinite(values[:, :-1])
-        sign = _sign(values[:, :-1][finite], table.quality[:, :-1][finite])
+        sign = int(direction(values, table.quality))
         values = np.where(np.isfinite(values), sign * values, -np.inf)
         return cls(table.names, table.begun, values, table.quality, cost, aim, strong, signal, sign)
 
@@ -244,14 +244,6 @@ class _Search:
             f"no thresholds on `{self.signal}` reach {aim}",
             f"on these rows, the possible values go {reach}",
         )
-
-
-def _sign(values: Floats, quality: Floats) -> int:
-    """Return -1 where answers with a smaller signal are the better ones, else 1."""
-    if np.ptp(values) == 0 or np.ptp(quality) == 0:
-        return 1
-    ranks = np.unique(values, return_inverse=True)[1]
-    return -1 if np.corrcoef(ranks, quality)[0, 1] < 0 else 1
 
 
 def _costs(table: CascadeTable, strong: int) -> tuple[Floats, bool]:
