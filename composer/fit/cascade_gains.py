@@ -31,22 +31,23 @@ class Baselines:
     """The qualities and costs of what a cascade is compared with, a point a setting.
 
     `cost` [n, k] is that of each stage alone: dollars, or 1 for the strongest and 0 for the others
-    where dollars are unknown. Each curve is a quality and a cost a point, [points, n].
+    where dollars are unknown or all 0. Each curve is a quality and a cost a point, [points, n].
     """
 
     table: CascadeTable
     cost: Floats
+    in_dollars: bool
     curves: dict[str, tuple[Floats, Floats]]
 
     @classmethod
     def of(cls, table: CascadeTable, splits: Sequence[Split], seed: int) -> Self:
         """Work out single stages, the maximum probability, and a router of questions."""
-        cost = comparable_costs(table)
+        cost, in_dollars = _comparable_costs(table)
         curves = {"over_zero": (table.quality.T, cost.T)}
         if (probable := _by_probability(table, cost)) is not None:
             curves["over_probability"] = probable
         curves["over_router"] = _by_question(table, cost, splits, seed)
-        return cls(table, cost, curves)
+        return cls(table, cost, in_dollars, curves)
 
     def take(self, rows: NDArray[np.intp]) -> Self:
         """Return what the baselines give on some of the rows."""
@@ -84,18 +85,18 @@ def cascade_gains(
     return {name: triple(each) for name, each in figures.items()}
 
 
-def comparable_costs(table: CascadeTable) -> Floats:
-    """Return the cost of each stage alone [n, k], in dollars where these are known of all.
+def _comparable_costs(table: CascadeTable) -> tuple[Floats, bool]:
+    """Return the cost of each stage alone [n, k], and whether these are dollars.
 
-    A missing cost is the mean of its stage. Without dollars, the strongest stage costs 1 and the
-    others nothing, so that what is compared asks it equally often.
+    Where dollars are unknown or all 0, the strongest stage costs 1 and the others nothing, so that
+    what is compared asks it equally often.
     """
-    unknown = ~np.isfinite(table.cost)
-    if unknown.all(0).any() or not np.nansum(table.cost):
-        cost = np.zeros(table.cost.shape)
-        cost[:, strongest(table.labels)] = 1.0
-        return cost
-    return np.where(unknown, np.nanmean(table.cost, 0), table.cost)
+    dollars = table.filled_cost
+    if dollars is not None and dollars.any():
+        return dollars, True
+    cost = np.zeros(table.cost.shape)
+    cost[:, strongest(table.labels)] = 1.0
+    return cost, False
 
 
 def _at_cost(quality: Floats, cost: Floats, spent: Floats) -> Floats:
@@ -116,9 +117,8 @@ def _at_cost(quality: Floats, cost: Floats, spent: Floats) -> Floats:
 
 def _spent(results: RoutedOutcomes, baselines: Baselines) -> Floats:
     """Return the cost of a cascade's decisions in the unit of its baselines."""
-    in_dollars = np.isfinite(baselines.table.cost).any(0).all() and baselines.cost.sum() > 0
     known = np.isfinite(results.cost)
-    if in_dollars and known.any():
+    if baselines.in_dollars and known.any():
         return np.where(known, results.cost, np.nanmean(results.cost))
     return results.share
 

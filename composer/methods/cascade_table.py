@@ -96,6 +96,17 @@ class CascadeTable:
         return self._of_answers("cost")
 
     @cached_property
+    def filled_cost(self) -> Floats | None:
+        """The dollars of each stage alone [rows, stages], a missing value as the mean of its stage.
+
+        None where those of a stage are unknown on all rows.
+        """
+        unknown = ~np.isfinite(self.cost)
+        if unknown.all(0).any():
+            return None
+        return np.where(unknown, np.nanmean(self.cost, 0), self.cost)
+
+    @cached_property
     def seconds(self) -> Floats:
         """The seconds of each stage alone [rows, stages], NaN where they are unknown."""
         return self._of_answers("seconds")

@@ -2,16 +2,22 @@
 
 import json
 import math
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
 import pytest
+from cascade_rows import drawn
 
 from composer.cli import main
 from composer.diagnostics import Mistakes
+from composer.fit.cascade_gains import Baselines, cascade_gains
+from composer.fit.decisions import cascade_outcomes
 from composer.fit.fitting import fit
 from composer.fit.settings import FitSettings, Target
 from composer.methods import parts
+from composer.methods.cascade_replay import replayed_outcomes
+from composer.methods.estimators.folds import shuffled
 from composer.methods.estimators.values import Predictions
 from composer.methods.post_hoc.base import AfterAnswers
 from composer.methods.signals.base import Signal
@@ -282,3 +288,20 @@ def test_a_stage_without_records_is_named(folder):
     with pytest.raises(Mistakes, match="no recorded answer of `Middle`") as caught:
         fit(FitSettings(Recipe.load(path), folder / "rows.jsonl"))
     assert "`mid`" in caught.value.diagnostics[0].help
+
+
+@pytest.mark.parametrize("dollars", [0.0, 0.002, math.nan])
+def test_always_the_best_stage_is_worth_no_more_than_itself(dollars):
+    """Also where nothing costs anything, or nobody knows what it costs."""
+    table = drawn(100, 0.5, 0.9)
+    table = replace(table, rows=tuple(at_cost(row, dollars) for row in table.rows))
+    baselines = Baselines.of(table, shuffled(table.queries, 5, 0), 0)
+    asked = np.tile([False, True], (100, 1))
+    always = replayed_outcomes(table, np.ones(100, dtype=int), asked)
+    results = cascade_outcomes(always, table.labels)
+    assert cascade_gains(results, baselines, 0)["over_zero"] == [0, 0, 0]
+
+
+def at_cost(row, dollars):
+    answers = {at: replace(answer, cost=dollars) for at, answer in row.state.answers.items()}
+    return replace(row, state=replace(row.state, answers=answers))

@@ -249,13 +249,12 @@ class _Search:
 def _costs(table: CascadeTable, strong: int) -> tuple[Floats, bool]:
     """Return the cost of each stage [n, k], and whether these are dollars.
 
-    A missing cost is the mean of its stage. Without dollars the best stage costs 1, all others 0.
+    Without dollars the best stage costs 1, all others 0.
     """
-    unknown = ~np.isfinite(table.cost)
-    if unknown.all(0).any():
-        cost = np.zeros(table.cost.shape)
+    dollars = table.filled_cost
+    cost = np.zeros(table.cost.shape) if dollars is None else dollars.copy()
+    if dollars is None:
         cost[:, strong] = 1.0
-        return cost, False
-    cost = np.where(unknown, np.nanmean(table.cost, 0), table.cost)
-    cost[:, list(table.begun)] = 0.0
-    return cost, True
+    else:
+        cost[:, list(table.begun)] = 0.0
+    return cost, dollars is not None
