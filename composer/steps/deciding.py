@@ -83,8 +83,8 @@ class Accepting:
         state = await with_signals(inner, state, self.ask)
         verdict = await self.accept.holds(state.answers[latest].text, self.ask, state)
         state = state.with_answer(latest, state.answers[latest].measured(verdict.facts))
-        move = in_order(state, accepted=bool(verdict.holds) or not state.open)
-        return replace(move, facts={"accepted": verdict.holds}), state
+        accepted = bool(verdict.holds) or not state.open
+        return in_order(state, accepted=accepted, facts={"accepted": verdict.holds}), state
 
     def takes_last(self, state: CascadeState) -> bool:
         """Accept whatever comes when no stage is left."""
@@ -216,7 +216,7 @@ class Attempts:
         decision = await attempt("accept", self.decider.move(self.state))
         if isinstance(decision, MissingAnswer):
             self._note_failure(decision)
-            move = replace(in_order(self.state, accepted=not self.state.open), facts=_UNKNOWN)
+            move = in_order(self.state, accepted=not self.state.open, facts=_UNKNOWN)
         else:
             move, self.state = decision
         if latest is not None:
@@ -304,6 +304,8 @@ def _dearer(answer: StageAnswer, before: Usage, began: float, ask: Asker) -> Sta
     """Return an answer that took as much more as was spent after `before`."""
     usage, now = ask.spent()
     spent = usage - before
+    if spent == Usage():
+        return answer
     return replace(
         answer,
         cost=answer.cost + (math.nan if spent.unpriced else spent.cost),

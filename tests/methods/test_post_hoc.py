@@ -131,8 +131,8 @@ def test_more_answers_are_expected_to_be_no_worse(state, table):
 
 def test_the_expected_best_is_that_of_its_distribution():
     """The log-odds of the first of two stages change with a deviation of 1, the other's do not."""
-    roots = np.zeros((len(list(pairs_of(2))), 2, 2))
-    roots[list(pairs_of(2)).index((1, 3)), 0, 0] = 1.0
+    roots = np.zeros((len(pairs_of(2)), 2, 2))
+    roots[pairs_of(2).index((1, 3)), 0, 0] = 1.0
     now = np.array([[0.6, 0.6]])
     best = expected_best(State({"roots": roots}), 1, now)[3][0]
     rng = np.random.default_rng(1)

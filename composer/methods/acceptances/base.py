@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from composer.heavy import np
@@ -14,7 +15,7 @@ from composer.values import State, Typed
 from composer.values.fitted import Fitted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from composer.methods.cascade_state import CascadeState
     from composer.methods.cascade_table import CascadeTable
@@ -113,7 +114,9 @@ class SignalThresholds(LearnedAcceptance):
         return self.model_copy(update={"file": None}).bound(fitted)
 
 
-def in_order(state: CascadeState, *, accepted: bool, **facts: object) -> Move:
+def in_order(
+    state: CascadeState, *, accepted: bool, facts: Mapping[str, object] = MappingProxyType({})
+) -> Move:
     """Take the latest answer if it is accepted, else ask the first open stage."""
     if accepted and state.latest is not None:
         return Move(state.latest, facts)

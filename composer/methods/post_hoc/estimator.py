@@ -67,7 +67,7 @@ class PostHoc(Deferral, AfterAnswers):
     ) -> list[dict[frozenset[int], float]]:
         """Return the expected best of each set with all stages that have answered, and more."""
         stages = len(state.facts["names"])
-        shaped(state.part("changes"), "roots", len(list(pairs_of(stages))), stages, stages)
+        shaped(state.part("changes"), "roots", len(pairs_of(stages)), stages, stages)
         sets = np.array([answered_set(each) for each in cascades], dtype=np.intp)
         mean = np.array([each.quality for each in estimates]).reshape(len(cascades), stages)
         bests: list[dict[frozenset[int], float]] = [{} for _ in cascades]

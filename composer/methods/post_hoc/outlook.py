@@ -9,6 +9,7 @@ changes are those of the qualities themselves).
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from composer.heavy import np
@@ -18,7 +19,7 @@ from composer.methods.post_hoc.models import fit_models, members_of, predicted
 from composer.values import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from composer.methods.estimators.folds import Split
     from composer.methods.estimators.values import Floats
@@ -50,7 +51,7 @@ def changes(stages: int, chances: Floats, examples: Examples) -> State:
     answered.
     """
     odds = log_odds(chances)
-    roots = np.zeros((len(list(pairs_of(stages))), stages, stages))
+    roots = np.zeros((len(pairs_of(stages)), stages, stages))
     for at, (answered, more) in enumerate(pairs_of(stages)):
         members = members_of(more, stages)
         rows = examples.answers[:, members].all(1)
@@ -62,12 +63,15 @@ def changes(stages: int, chances: Floats, examples: Examples) -> State:
     return State({"roots": roots, "spread": spread})
 
 
-def pairs_of(stages: int) -> Iterator[tuple[int, int]]:
-    """Yield the pairs of a set of stages and a larger one that holds it, in order."""
-    for answered in range(2**stages):
-        for more in range(answered + 1, 2**stages):
-            if answered & more == answered:
-                yield answered, more
+@cache
+def pairs_of(stages: int) -> tuple[tuple[int, int], ...]:
+    """Return the pairs of a set of stages and a larger one that holds it, in order."""
+    return tuple(
+        (answered, more)
+        for answered in range(2**stages)
+        for more in range(answered + 1, 2**stages)
+        if answered & more == answered
+    )
 
 
 def expected_best(changes: State, answered: int, chances: Floats) -> dict[int, Floats]:
