@@ -1,4 +1,4 @@
-"""Calibration: the setting of a policy at which a route does what a person asked for."""
+"""Calibration: the setting of a policy at which decisions meet what a person asked for."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def calibrated_to(
 
 
 def calibrate(
-    route: Decisions, written: Policy | None, target: Target
+    decisions: Decisions, written: Policy | None, target: Target
 ) -> tuple[CalibratedOption, dict[str, object]]:
     """Set the policy's tunable option so that decisions on left-out predictions meet a target.
 
@@ -171,34 +171,34 @@ def calibrate(
     the decisions are worth there (see `worth`). Raises Mistakes (E509) where the policy has no
     tunable option or no setting meets the target.
     """
-    option = _tunable_option(route.policy)
-    value = _setting(route, option, target)
-    sides, rows = halves(route.labels.queries, route.seed), len(route.labels.queries)
+    option = _tunable_option(decisions.policy)
+    value = _setting(decisions, option, target)
+    sides, rows = halves(decisions.labels.queries, decisions.seed), len(decisions.labels.queries)
     results = RoutedOutcomes.unknown(rows)
     for training, held_out in (sides, sides[::-1]):
-        half = _setting(route.take(training), option, target, strict=False)
-        side = route.take(held_out)
-        results.put(held_out, side.outcomes(_with_option(route.policy, option, half)))
+        half = _setting(decisions.take(training), option, target, strict=False)
+        side = decisions.take(held_out)
+        results.put(held_out, side.outcomes(_with_option(decisions.policy, option, half)))
     checked = getattr(results, target.what)
-    reached = mean_interval(checked[~np.isnan(checked)].tolist(), seed=route.seed)
+    reached = mean_interval(checked[~np.isnan(checked)].tolist(), seed=decisions.seed)
     specified = None if written is None else specification(written)
     calibrated = CalibratedOption(policy=specified, option=option, value=value, target=str(target))
     report: dict[str, object] = {
         "reached": [reached.mean, reached.low, reached.high],
-        "at_target": route.gains(results, sides),
+        "at_target": decisions.gains(results, sides),
     }
     return calibrated, report
 
 
-def as_written(route: Decisions) -> dict[str, object]:
+def as_written(decisions: Decisions) -> dict[str, object]:
     """Return what the policy's decisions on left-out predictions are worth, without a target.
 
     Nothing is said of a policy that takes several choices at once.
     """
-    if route.policy.many:
+    if decisions.policy.many:
         return {}
-    results = route.outcomes(route.policy)
-    return {"at_target": route.gains(results, [np.arange(len(results.chosen))])}
+    results = decisions.outcomes(decisions.policy)
+    return {"at_target": decisions.gains(results, [np.arange(len(results.chosen))])}
 
 
 def _tunable_option(policy: Policy) -> str:
@@ -211,23 +211,23 @@ def _tunable_option(policy: Policy) -> str:
     return policy.tunable
 
 
-def _setting(route: Decisions, option: str, target: Target, *, strict: bool = True) -> float:
+def _setting(decisions: Decisions, option: str, target: Target, *, strict: bool = True) -> float:
     """Return the best setting of an option, tried on a grid and again around the best."""
     ratings: dict[float, tuple[float, float]] = {}
-    values = _settings(route)
+    values = _settings(decisions)
     places = np.linspace(0, len(values) - 1, STEPS)
     for _ in range(2):
         at = np.unique(places.round().astype(int))
         for value in values[at].tolist():
             if value not in ratings:
-                outcomes = route.outcomes(_with_option(route.policy, option, value))
+                outcomes = decisions.outcomes(_with_option(decisions.policy, option, value))
                 ratings[value] = _rating(outcomes, target)
         best = min(ratings, key=lambda value: (*ratings[value], value))
         middle = int(np.searchsorted(values, best))
         reach = max(1, len(values) // STEPS)
         places = np.linspace(max(0, middle - reach), min(len(values) - 1, middle + reach), STEPS)
-    if strict and ratings[best][0] > _allowed(target, len(route.labels.queries)):
-        raise _unreached(route, option, target, np.array([*ratings, values[0], values[-1]]))
+    if strict and ratings[best][0] > _allowed(target, len(decisions.labels.queries)):
+        raise _unreached(decisions, option, target, np.array([*ratings, values[0], values[-1]]))
     return float(best)
 
 
@@ -252,13 +252,13 @@ def _allowed(target: Target, rows: int) -> float:
     return 1 / rows + 0.01 if target.what == "share" else 1e-12
 
 
-def _settings(route: Decisions) -> Floats:
+def _settings(decisions: Decisions) -> Floats:
     """Return the settings to try, in order; raises Mistakes where none makes a difference."""
-    of = costs if route.policy.tunable == "cost" else expected_costs
-    estimates = route.estimates()
+    of = costs if decisions.policy.tunable == "cost" else expected_costs
+    estimates = decisions.estimates()
     try:
-        dollars = np.array([of(each, route.choices) for each in estimates])
-        return route.policy.settings(np.array([each.quality for each in estimates]), dollars)
+        dollars = np.array([of(each, decisions.choices) for each in estimates])
+        return decisions.policy.settings(np.array([each.quality for each in estimates]), dollars)
     except PartError as error:
         raise Mistakes([Diagnostic(error.code, error.message, help=error.help)]) from None
 
@@ -267,22 +267,24 @@ def _with_option(policy: Policy, option: str, value: float) -> Policy:
     return policy.model_copy(update={option: value})
 
 
-def _unreached(route: Decisions, option: str, target: Target, values: Floats) -> Mistakes:
+def _unreached(decisions: Decisions, option: str, target: Target, values: Floats) -> Mistakes:
     """Say what the settings that were tried reach, and where queries are too alike to part."""
     reached = [
         float(
             np.nanmean(
-                getattr(route.outcomes(_with_option(route.policy, option, each)), target.what)
+                getattr(
+                    decisions.outcomes(_with_option(decisions.policy, option, each)), target.what
+                )
             )
         )
         for each in values.tolist()
     ]
-    text = f"no setting of `{route.policy.name}` reaches {target}"
+    text = f"no setting of `{decisions.policy.name}` reaches {target}"
     if min(reached) < target.value < max(reached):
         below = max(each for each in reached if each < target.value)
         above = min(each for each in reached if each > target.value)
-        alike = round((above - below) * len(route.labels.queries))
-        rows = counted(len(route.labels.queries), "row")
+        alike = round((above - below) * len(decisions.labels.queries))
+        rows = counted(len(decisions.labels.queries), "row")
         text += f": {alike} of {rows} have the same estimate, so they cannot be separated"
         aim = f"use {target.what}={number_text(below, 4)} or {number_text(above, 4)}"
         return not_trainable(
