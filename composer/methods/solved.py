@@ -55,7 +55,8 @@ class SolvedStore:
     """
 
     path: Path | None = None
-    lines: list[Solved] = field(default_factory=list)
+    lines: list[Solved] = field(default_factory=list, init=False)
+    _latest: dict[str, Solved] = field(default_factory=dict, init=False, repr=False)
     _end: int = 0
     _index: tuple[int, PassageIndex, list[Solved]] | None = None
     _lock: Lock = field(default_factory=Lock, repr=False)
@@ -73,7 +74,8 @@ class SolvedStore:
         """Add a solved question, unless it is there with this answer; raises PartError (E718)."""
         with self._lock:
             if self.path is None:
-                self.lines += [solved] if self._last(solved.query) != solved else []
+                if self._latest.get(solved.query) != solved:
+                    self._keep(solved)
                 return
             try:
                 self._append(self.path, solved)
@@ -85,7 +87,7 @@ class SolvedStore:
         """Return the last answer to exactly this question."""
         with self._lock:
             self._read()
-            return self._last(query)
+            return self._latest.get(query)
 
     def nearest(self, query: str, k: int, by: Fit) -> list[tuple[Solved, float]]:
         """Return the `k` solved questions that are most like this one, with their likeness.
@@ -95,7 +97,7 @@ class SolvedStore:
         with self._lock:
             self._read()
             if self._index is None or self._index[0] != len(self.lines):
-                latest = {each.query: each for each in self.lines if has_words(each.query)}
+                latest = {query: each for query, each in self._latest.items() if has_words(query)}
                 if not latest:
                     return []
                 index = PassageIndex(list(latest), by)
@@ -103,8 +105,9 @@ class SolvedStore:
             _, index, solved = self._index
         return [(solved[at], score) for at, score in index.best(query, k)]
 
-    def _last(self, query: str) -> Solved | None:
-        return next((each for each in reversed(self.lines) if each.query == query), None)
+    def _keep(self, solved: Solved) -> None:
+        self.lines.append(solved)
+        self._latest[solved.query] = solved
 
     def _append(self, path: Path, solved: Solved) -> None:
         from filelock import FileLock, Timeout
@@ -113,7 +116,7 @@ class SolvedStore:
         try:
             with FileLock(path.with_name(LOCK.format(path.name)), timeout=PATIENCE):
                 self._read()
-                if self._last(solved.query) == solved:
+                if self._latest.get(solved.query) == solved:
                     return
                 with path.open("ab") as file:
                     file.truncate(self._end)
@@ -131,7 +134,7 @@ class SolvedStore:
             return
         with self.path.open("rb") as file:
             if os.fstat(file.fileno()).st_size < self._end:  # it was written anew
-                self.lines, self._end, self._index = [], 0, None
+                self.lines, self._latest, self._end, self._index = [], {}, 0, None
             file.seek(self._end)
             self._read_lines(file)
 
@@ -139,7 +142,7 @@ class SolvedStore:
         for line in file:
             if not line.endswith(b"\n"):
                 return
-            self.lines.append(self._solved(line))
+            self._keep(self._solved(line))
             self._end += len(line)
 
     def _solved(self, line: bytes) -> Solved:
