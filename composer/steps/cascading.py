@@ -270,6 +270,14 @@ def its_next_stage_can_begin_ahead(site: Site) -> Iterator[Complaint]:
             yield Complaint(
                 "E403", text, "both are set", f"leave out `ahead` or `{option}`", option
             )
+    accept = site.get("accept")
+    if site.get("ahead") and isinstance(accept, Acceptance) and accept.limits_cost:
+        text = (
+            f"`{accept.name}` keeps to a cost of stages that are asked in turn, and with `ahead` "
+            "each answer costs more"
+        )
+        help_ = "leave out `ahead`, or the limit on the cost"
+        yield Complaint("E403", text, "limits the cost", help_, "accept")
 
 
 @cascade.check

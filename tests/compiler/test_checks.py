@@ -127,3 +127,18 @@ def test_a_vote_that_cannot_stop_early_says_why(mistakes, text, why):
     assert (mistake.code, under(mistake)) == ("E403", "decided()")
     assert why in mistake.message
     assert mistake.help
+
+
+@pytest.mark.parametrize(
+    ("accept", "refused"),
+    [
+        ("thresholds(cost = 0.001)", True),
+        ("certified(risk = 0.1, budget = 0.001)", True),
+        ("thresholds()", False),
+        ("certified(risk = 0.1)", False),
+    ],
+)
+def test_what_limits_the_cost_asks_its_stages_in_turn(codes, accept, refused):
+    models = 'model A = fake(says = "a", confidence = 0.5)\nmodel B = fake(says = "b")\n'
+    found = codes(f"{models}cascade(A, B, accept = {accept}, ahead = true)")
+    assert ("E403" in found) is refused

@@ -36,6 +36,11 @@ class Acceptance(Typed):
         return False
 
     @property
+    def limits_cost(self) -> bool:
+        """Whether it keeps to a cost, which it counts for stages that are asked in turn."""
+        return False
+
+    @property
     def needed(self) -> tuple[Signal, ...]:
         """The signals without which it accepts no answer."""
         return ()

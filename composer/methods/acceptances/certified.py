@@ -65,6 +65,11 @@ class Guaranteed(SignalThresholds):
         return self.skip
 
     @property
+    def limits_cost(self) -> bool:
+        """Whether there is a budget."""
+        return self.budget is not None
+
+    @property
     def promises(self) -> tuple[Promise, ...]:
         """What is promised."""
         if self.budget is None:

@@ -49,6 +49,11 @@ class Thresholds(SignalThresholds):
         """Whether it has neither been fitted nor names a threshold."""
         return super().unfitted and self.at is None
 
+    @property
+    def limits_cost(self) -> bool:
+        """Whether a mean cost is set."""
+        return self.cost is not None
+
     def move(self, state: CascadeState) -> Move:
         """Take the latest answer if it reaches its threshold, else ask the next stage in order."""
         order, thresholds, sign = self._setting(state)
