@@ -10,6 +10,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from composer.engine.parts import Align, Combine, Gate, Weigh
     from composer.engine.sessions.parts import Draft, Handover
+    from composer.engine.sessions.span_parts import (
+        Boundary,
+        Branching,
+        Exit,
+        Filter,
+        Measure,
+        SpanWeigh,
+    )
     from composer.methods.acceptances.base import Acceptance
     from composer.methods.agreements.base import Agreement, Exact, Numeric
     from composer.methods.agreements.overlap import F1, Bleu, Edits, Rouge
@@ -63,7 +71,8 @@ if TYPE_CHECKING:
     from composer.methods.scorers.judging import Judge
     from composer.methods.signals.base import Signal
     from composer.methods.signals.measured import Confidence
-    from composer.methods.span import Boundary, Words
+    from composer.methods.spans.boundaries import Words
+    from composer.methods.spans.measures import MeanLogprob
     from composer.methods.stopping import Decided, Standing, Stopping
     from composer.methods.table import find_part, kinds_of, parts
     from composer.methods.template import Template, check
@@ -90,6 +99,7 @@ __all__ = [
     "Bleu",
     "Boundary",
     "Boxed",
+    "Branching",
     "Budget",
     "Carry",
     "Chance",
@@ -110,8 +120,10 @@ __all__ = [
     "Estimator",
     "Exact",
     "Examples",
+    "Exit",
     "Explore",
     "Features",
+    "Filter",
     "First",
     "Gap",
     "Gate",
@@ -128,6 +140,8 @@ __all__ = [
     "Logs",
     "Longest",
     "Mean",
+    "MeanLogprob",
+    "Measure",
     "Medoid",
     "Number",
     "Numeric",
@@ -152,6 +166,7 @@ __all__ = [
     "Shares",
     "Shortest",
     "Signal",
+    "SpanWeigh",
     "Spend",
     "Standing",
     "Stopping",
@@ -210,7 +225,9 @@ WHERE = {
     "scorers.basic": ("Confident", "Consensus", "Likelihood", "Longest", "Scorer", "Shortest"),
     "signals.base": ("Signal",),
     "signals.measured": ("Confidence",),
-    "span": ("Boundary", "Words"),
+    "spans.boundaries": ("Boundary", "Words"),
+    "spans.measures": ("MeanLogprob", "Measure"),
+    "spans": ("Branching", "Exit", "Filter", "SpanWeigh"),
     "stopping": ("Decided", "Standing", "Stopping"),
     "table": ("find_part", "kind_of", "kinds_of", "parts"),
     "template": ("Template", "check"),

@@ -208,7 +208,12 @@ BUILT_IN: dict[str, dict[str, str]] = {
     },
     "chatfile": {"file": "template.File"},
     "key": {"env": "environment.Environment"},
-    "boundary": {"words": "span.Words"},
+    "boundary": {"words": "spans.boundaries.Words"},
+    "branching": {},
+    "measure": {"mean_logprob": "spans.measures.MeanLogprob"},
+    "filter": {},
+    "spanweigh": {},
+    "exit": {},
     "edit": {"average": "merging.Average"},
     "signal": {
         "confidence": "signals.measured.Confidence",

@@ -5,21 +5,24 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import replace
-from itertools import accumulate
+from itertools import accumulate, zip_longest
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from composer.engine.generation import GenerationState
-from composer.engine.sessions.span_fuse import Candidate, fuse_spans, mean
+from composer.engine.sessions.span_fuse import Candidate, fuse_spans
+from composer.engine.sessions.span_parts import SpanText, margin_of
 from composer.engine.sessions.writers import Writers
 from composer.specs import Declared, Prompted, bare, leaves
 from composer.values import Client, Generate, Generated, ScoreTexts, Usage
 from composer.values.bounds import most_tokens
+from composer.values.details import TokenDetail
 from composer.values.gather import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
+    from composer.engine.sessions.span_fuse import SpanRequest
     from composer.specs import SpanFuse
     from composer.values import Completion, Model, Query
     from composer.values.details import TokenChoice
@@ -93,10 +96,8 @@ class SpanClient(Client):
             for name, weight, member in named
             if weight
         ]
-        answer, most = GenerationState.of(request, on_text), fuse.max_span_tokens
-        return await fuse_spans(
-            members, side_by_side, answer, words=fuse.words, max_span_tokens=most
-        )
+        answer = GenerationState.of(request, on_text)
+        return await fuse_spans(fuse, members, side_by_side, answer, request.query)
 
 
 class ClientMember:
@@ -130,38 +131,71 @@ class ClientMember:
         """Return True: a client itself refuses what is too long."""
         return True
 
-    async def propose(self, words: int, max_tokens: int) -> Candidate:
-        """Go on from the text, and keep what comes before a word that begins after enough words."""
+    async def propose(self, request: SpanRequest) -> list[Candidate]:
+        """Go on from the text, and keep what comes before the end of a span."""
+        if request.branching is None:
+            return [await self._write(request, "")]
+        detail = TokenDetail(top=request.branching.top)
+        (first,) = (await self._generate(1, "", detail)).choices
+        firsts = request.branching.firsts(first)
+        starts = [each.piece.decode(errors="replace") for each in firsts] or [""]
+        return await side_by_side(self._write(request, start) for start in starts)
+
+    async def _write(self, request: SpanRequest, first: str) -> Candidate:
+        """Write a span that begins with a given text, which counts as one token if there is any."""
+        detail = TokenDetail(top=2) if request.boundary.reads_margins else None
+        begun = int(bool(first))
+        completion = await self._generate(request.max_tokens - begun, first, detail)
+        pieces = [first] * begun + list(_pieces(completion))
+        span = SpanText(request.before)
+        margins = [None] * begun + [margin_of(choice) for choice in completion.choices]
+        end = None
+        for piece, margin in zip_longest(pieces, margins[: len(pieces)]):
+            span.add(piece.encode(), margin)
+            end = request.boundary.end(span)
+            if end is not None:
+                break
+        text = span.text if end is None else span.text[:end]
+        full = completion.finish == "length" or (
+            completion.finish is None and len(completion.tokens) >= request.max_tokens - begun
+        )
+        ended = end is None and not full
+        tokens = (*_tokens(completion, first, text), *("",) * ended)
+        return Candidate(text.encode(), ended, tokens, self._choices(completion, tokens))
+
+    async def _generate(
+        self, max_tokens: int, begun: str, detail: TokenDetail | None
+    ) -> Completion:
+        """Ask for what follows the text and a piece that is begun."""
         seed = self._rng.getrandbits(62) if self._sampling.temperature > 0 else 0
         min_tokens = max(0, self._sampling.min_tokens - self._written) or None
         processing = replace(self._sampling.processing, min_tokens=min_tokens)
         sampling = replace(self._sampling, max_tokens=max_tokens, seed=seed, processing=processing)
-        detail = self._writers.detail
+        wanted = self._writers.detail
+        detail = detail if wanted is None or detail is None else wanted | detail
         request = Generate(
-            self._model, self._query, sampling, self._text, seeds=(seed,), detail=detail
+            self._model,
+            self._query,
+            sampling,
+            self._text + begun,
+            seeds=(seed,),
+            detail=detail or wanted,
         )
         async with self._limit(self._model):
             (completion,) = (await self._client.generate(request)).draws
         for name, usage in completion.usage.items():
             self._spend(name, usage)
-        text = _words(completion.text, words)
-        full = completion.finish == "length" or (
-            completion.finish is None and len(completion.tokens) >= max_tokens
-        )
-        ended = text == completion.text and not full
-        tokens = (*_tokens(completion, text), *("",) * ended)
-        choices = self._choices(completion, tokens)
-        return Candidate(text.encode(), ended, tokens, choices)
+        return completion
 
     def _choices(self, completion: Completion, tokens: Sequence[str]) -> tuple[TokenChoice, ...]:
         """Return the details of tokens at the beginning of an answer; none where some lack."""
         own = completion.choices[: len(tokens)]
-        if len(own) < len(tokens):
+        if len(own) < len(tokens) or self._writers.detail is None:
             return ()
         return tuple(self._writers.sign(choice, self.name) for choice in own)
 
-    async def score(self, candidates: Sequence[Candidate]) -> list[float | None]:
-        """Mean log-probability of a token of each; the end of an answer is not scored."""
+    async def score(self, candidates: Sequence[Candidate]) -> list[Sequence[float]]:
+        """Log-probabilities of the tokens of each; the end of an answer is not scored."""
         texts = tuple(candidate.text.decode(errors="replace") for candidate in candidates)
         request = ScoreTexts(self._model, self._query, texts, self._text)
         async with self._limit(self._model):
@@ -170,7 +204,7 @@ class ClientMember:
         for leaf in leaves(self._model):
             price = self._prices.get(leaf.name)
             self._spend(leaf.name, Usage.at(price, len(scores), read, 0))
-        return [mean(score.logprobs) for score in scores]
+        return [score.logprobs for score in scores]
 
     def accept(self, candidate: Candidate) -> None:
         """Go on behind a candidate."""
@@ -201,23 +235,23 @@ def _prompted_query(model: Model, query: Query) -> Query:
     return query
 
 
-def _tokens(completion: Completion, text: str) -> tuple[str, ...]:
-    """Return the tokens of the beginning of an answer; where only their number is known, its share.
+def _pieces(completion: Completion) -> Sequence[str]:
+    """Return the tokens of a completion; where they are not known, its text as one piece."""
+    known = "".join(completion.tokens) == completion.text
+    return [token for token in completion.tokens if token] if known else [completion.text]
 
-    They count for `max_tokens`.
+
+def _tokens(completion: Completion, first: str, text: str) -> tuple[str, ...]:
+    """Return the tokens of the beginning `text` of a completion that `first` stands before.
+
+    Where only the number of its tokens is known, the share of the text. They count for
+    `max_tokens`.
     """
+    begun, text = ((first,) if first else ()), text[len(first) :]
     if "".join(completion.tokens) == completion.text:
         starts = accumulate(map(len, completion.tokens), initial=0)
         pairs = zip(completion.tokens, starts, strict=False)
-        return tuple(token[: len(text) - at] for token, at in pairs if at < len(text))
+        return *begun, *(token[: len(text) - at] for token, at in pairs if at < len(text))
     written = sum(usage.completion_tokens for usage in completion.usage.values())
     count = max(1, math.ceil(written * len(text) / max(1, len(completion.text))))
-    return (*("",) * (count - 1), text) if text else ()
-
-
-def _words(text: str, count: int) -> str:
-    """Return a text up to where a word begins after so many words."""
-    for at, character in enumerate(text):
-        if character.isspace() and len(text[:at].split()) >= count:
-            return text[:at]
-    return text
+    return (*begun, *(("",) * (count - 1)), *((text,) if text else ())) if text else begun

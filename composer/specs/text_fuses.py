@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from composer.specs.parts import HandoverSpec
+    from composer.values.typed import Typed
 
 
 __all__ = ["ByteFuse", "Handoff", "SpanFuse"]
@@ -33,13 +34,27 @@ class _TextFuse(WeightedFuse):
                 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SpanFuse(_TextFuse):
-    """Members that propose a span of `words` each; the span with the best scores is kept."""
+    """Members that propose spans; the one with the best weighted mean of all scores is kept.
+
+    The parts are those of `composer.engine.sessions.span_parts`: `span` says where a span ends,
+    `explore` how a member branches where it is unsure, `score` what a member's log-probabilities
+    come to, and `filter` which scores do not count. `weigh` changes the weights from span to span.
+    With an `exit` members that no longer help are not asked; with `leave` one that fails is
+    dropped. With `rerank` the members also write whole answers, and the best of all is kept.
+    """
 
     word: ClassVar[str] = "span_fuse"
 
-    words: int = 1
+    span: Typed
+    score: Typed
+    explore: Typed | None = None
+    filter: Typed | None = None
+    weigh: Typed | None = None
+    exit: Typed | None = None
+    leave: bool = False
+    rerank: bool = False
     max_span_tokens: int = 32
 
 

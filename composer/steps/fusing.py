@@ -11,14 +11,21 @@ from composer.checkpoints.dtypes import Dtype, long_name
 from composer.methods import (
     Align,
     Average,
+    Boundary,
+    Branching,
     Combine,
     Doubt,
     Draft,
     Edit,
+    Exit,
+    Filter,
     Gate,
     Handover,
     Mean,
+    MeanLogprob,
+    Measure,
     Shared,
+    SpanWeigh,
     Weigh,
     Words,
 )
@@ -180,16 +187,41 @@ def its_parts_read_what_its_members_tell(site: Site) -> Iterator[Complaint]:
 def span_fuse(
     *members: Model,
     weights: tuple[float, ...] | None = None,
-    span: Words = Words(),
+    span: Boundary = Words(),
+    explore: Branching | None = None,
+    score: Measure = MeanLogprob(),
+    filter: Filter | None = None,  # noqa: A002 - the name in recipes
+    weigh: SpanWeigh | None = None,
+    exit: Exit | None = None,  # noqa: A002 - the name in recipes
+    leave: bool = False,
+    rerank: bool = False,
     max_span_tokens: Annotated[int, Field(ge=1)] = 32,
     names: tuple[str, ...] = (),
 ) -> SpanFuse:
     """Fuse spans: each member proposes a span, every member scores every span, the best is kept.
 
-    A score is the mean log-probability of the span's tokens; the candidate with the largest
-    weighted sum over the members wins (Cool-Fusion, SweetSpan).
+    `span` says where a span ends; with `explore` a member that is unsure proposes several. `score`
+    is what a member's log-probabilities of a span come to; the candidate with the largest weighted
+    mean over the members wins (Cool-Fusion, SweetSpan). A `filter` removes scores that are far from
+    the others. `weigh` changes the weights from span to span. With an `exit` members that no longer
+    help are not asked, until they may return; with `leave` a member that fails is dropped. With
+    `rerank` each member also writes a whole answer, and the best of these and the fused one is
+    kept.
     """
-    return SpanFuse(members, names or _names(members), weights, span.n, max_span_tokens)
+    return SpanFuse(
+        members,
+        names or _names(members),
+        weights,
+        span=span,
+        score=score,
+        explore=explore,
+        filter=filter,
+        weigh=weigh,
+        exit=exit,
+        leave=leave,
+        rerank=rerank,
+        max_span_tokens=max_span_tokens,
+    )
 
 
 @span_fuse.check

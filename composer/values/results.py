@@ -117,12 +117,18 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One round of a span fuse: the proposal of each member, and the scores of all."""
+    """One round of a span fuse: what the members proposed, the scores of all, and their weights.
+
+    `winner` is the member whose proposal was kept. `candidates` are the proposals, by the member's
+    name; further ones of one member are numbered: `A`, `A#2`. `scores` are [member][candidate].
+    Members that took no part in the round have no weight.
+    """
 
     text: str
     winner: str
     candidates: Mapping[str, str]
     scores: Mapping[str, Mapping[str, float]]
+    weights: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

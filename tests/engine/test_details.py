@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from fusing import LOGS, SHARED, Job, Part, TokenFuse
+from fusing import LOGS, SHARED, Job, Part, SpanFuse, TokenFuse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from composer.specs import ByteFuse, Handoff, SpanFuse, missing_detail
+from composer.specs import ByteFuse, Handoff, missing_detail
 from composer.values import ModelError, Sampling
 from composer.values.details import MemberChoice, TokenDetail
 

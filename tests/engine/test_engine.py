@@ -4,11 +4,10 @@ import time
 from concurrent.futures import wait
 
 import pytest
-from fusing import Job, TokenFuse, ask_score, stored
+from fusing import Job, SpanFuse, TokenFuse, ask_score, stored
 
 from composer.engine.engine import Engine
 from composer.engine.pool import weight_bytes
-from composer.specs import SpanFuse
 from composer.values import ModelError, Sampling
 
 LIGHT = ["composer.engine", "composer.engine.sessions.span_fuse", "composer.engine.generation"]

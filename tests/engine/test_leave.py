@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from fusing import LOGS, UNION, Job, Part, TokenFuse, ask_members
+from fusing import LOGS, UNION, Job, Part, SpanFuse, TokenFuse, ask_members
 
 from composer.engine.sequence import SequenceState, prompt_tokens
-from composer.specs import ByteFuse, Handoff, SpanFuse
+from composer.specs import ByteFuse, Handoff
 from composer.values import ModelError, Query, Sampling
 
 TEXT = "Once upon a time"

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from fusing import LOGS, MEAN, UNION, Job, Part, Prompted, TokenFuse, ask_score
+from fusing import LOGS, MEAN, UNION, Job, Part, Prompted, SpanFuse, TokenFuse, ask_score
 
 from composer.engine.sessions.parts import PromptWeigh
 from composer.engine.sessions.prompt_weights import set_prompt_weights
@@ -268,7 +268,6 @@ def test_a_score_is_by_settled_weights_too(engine, three, weights):
 
 
 def test_a_fuse_inside_spans_settles_too(three, write, weights):
-    from composer.specs import SpanFuse
 
     inner = TokenFuse(three[:2], NAMES[:2], prior=PERPLEXITY)
     made = write(SpanFuse((inner, three[2]), ("ab", "c")), TEXT, max_tokens=8)

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from fusing import LOGS, UNION, Job, Part, TokenFuse, checkpoint
+from fusing import LOGS, UNION, Job, Part, SpanFuse, TokenFuse, checkpoint
 
 from composer.engine.generation import TextStream
-from composer.specs import ByteFuse, Handoff, SpanFuse
+from composer.specs import ByteFuse, Handoff
 from composer.values import ModelError, Processing, Sampling
 
 TEXT = "Once upon a time there was a little girl named Lily. Lily was sad. Lily"

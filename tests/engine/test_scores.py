@@ -3,10 +3,9 @@ import math
 
 import pytest
 import torch
-from fusing import LOGS, MEAN, Prompted, TokenFuse, ask_prompt_score, ask_score
+from fusing import LOGS, MEAN, Prompted, SpanFuse, TokenFuse, ask_prompt_score, ask_score
 
 from composer.engine.sequence import SequenceState
-from composer.specs import SpanFuse
 from composer.values import ModelError
 
 USER = ((("user", "Once upon a time"),),)

@@ -11,6 +11,7 @@ from fusing import (
     UNION,
     Job,
     Part,
+    SpanFuse,
     TokenFuse,
     ask_members,
     ask_prompt_score,
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 
 from composer.engine.engine import Engine
 from composer.engine.requests.draw import Draw
-from composer.specs import ByteFuse, Handoff, SpanFuse
+from composer.specs import ByteFuse, Handoff
 from composer.values import Completion, ModelError, Sampling, Score
 
 NAMES = ("a", "b")
@@ -51,10 +52,10 @@ def kinds(members, *, alike):
         "model": members[1],
         "mean": mean,
         "only_b": fuse((0.0, 1.0), align=align),
-        "span": SpanFuse(members, NAMES, None, 2, 8),
+        "span": SpanFuse(members, NAMES, words=2, max_span_tokens=8),
         "byte": ByteFuse(members, NAMES),
         "handoff": Handoff(members, NAMES, DOUBT),
-        "spans_of_a_fuse": SpanFuse((mean, members[1]), NAMES, None, 2, 8),
+        "spans_of_a_fuse": SpanFuse((mean, members[1]), NAMES, words=2, max_span_tokens=8),
         **{name: fuse(**{"align": align, **options}) for name, options in parts.items()},
     }
     found = {name: partial(_write, model) for name, model in models.items()}

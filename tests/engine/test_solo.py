@@ -2,9 +2,8 @@ import math
 
 import pytest
 import torch
-from fusing import Job, Part, TokenFuse
+from fusing import Job, Part, SpanFuse, TokenFuse
 
-from composer.specs import SpanFuse
 from composer.values import ModelError, Sampling
 
 PROMPTS = ["Once upon a time", "Lily", "The big dog ran to the park and", "Tom said:", "One day"]

@@ -1,9 +1,9 @@
 import math
 
 import pytest
-from fusing import Job, Part, TokenFuse
+from fusing import Job, Part, SpanFuse, TokenFuse
 
-from composer.specs import ByteFuse, SpanFuse
+from composer.specs import ByteFuse
 from composer.values import ModelError, Sampling
 
 TEXT = "Once upon a time"

@@ -5,13 +5,15 @@ import math
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from fusing import SpanFuse, stored
 
 from composer.engine.generation import GenerationState
 from composer.engine.sessions.base import together
 from composer.engine.sessions.span_fuse import Candidate, fuse_spans
-from composer.values.requests import Sampling
+from composer.values import Query, Sampling
 from composer.values.results import Usage
 
+A, B = stored("a", "A", "/a"), stored("b", "B", "/b")
 POOL = ThreadPoolExecutor(4)
 
 
@@ -29,16 +31,18 @@ class Fake:
     async def pause(self):
         self.calls += 1
 
-    async def propose(self, words, most):
-        assert words == 1
-        assert most <= 8
+    async def propose(self, request):
+        assert request.boundary.n == 1
+        assert request.max_tokens <= 8
+        assert request.before == self.text.decode()
         await self.pause()
         text = self.spans[len(self.text.split())]
-        return Candidate(text.rstrip(b"."), text.endswith(b"."), (self.name, ""))
+        return [Candidate(text.rstrip(b"."), text.endswith(b"."), (self.name, ""))]
 
     async def score(self, candidates):
         await self.pause()
-        return [self.scores.get(each.text) for each in candidates]
+        scores = [self.scores.get(each.text) for each in candidates]
+        return [() if score is None else (score,) for score in scores]
 
     def accept(self, candidate):
         self.text += candidate.text
@@ -77,7 +81,8 @@ async def gathered(work):
 
 def fused(members, way=gathered, **how):
     answer = GenerationState(Sampling(**{"max_tokens": 40, **how}), None)
-    work = fuse_spans(members, way, answer, words=1, max_span_tokens=8)
+    fuse = SpanFuse((A, B), ("a", "b"), max_span_tokens=8)
+    work = fuse_spans(fuse, members, way, answer, Query.of("?"))
     if way is gathered:
         return asyncio.run(work)
     with pytest.raises(StopIteration) as end:

@@ -7,10 +7,11 @@ from typing import ClassVar
 
 from composer.backends.fake import Fake
 from composer.backends.hf import HF
-from composer.methods import Template, parts
+from composer.methods import MeanLogprob, Template, Words, parts
 from composer.methods.draft.sharpened import Sharpened
 from composer.specs import Declared, Local, WeightedFuse, Weights, bare
 from composer.specs import Prompted as PromptedModel
+from composer.specs import SpanFuse as SpanFuseModel
 from composer.specs import TokenFuse as TokenFuseModel
 from composer.values import Fitted, Generate, Query, Sampling, ScoreTexts, State
 
@@ -79,6 +80,12 @@ MEAN = Part("combine.mean")
 LOGS = Part("combine.logs")
 SHARED = Part("align.shared")
 UNION = Part("align.union")
+
+
+def SpanFuse(members, names, weights=None, words=1, **options):  # noqa: N802
+    """Return a span fuse, by default of words that are scored by their mean log-probability."""
+    options = {"span": Words(n=words), "score": MeanLogprob(), **options}
+    return SpanFuseModel(members, names, weights, **options)
 
 
 def TokenFuse(members, names, weights=None, *given, prior=None, **options):  # noqa: N802

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import pytest
+from fusing import SpanFuse
 
 from composer.backends.fake import Fake
 from composer.backends.zoo import Zoo
 from composer.methods import Align, Combine, Logs, Mean, Shared, Template, Union
 from composer.methods.gate import Critical
-from composer.specs import Declared, Prompted, SpanFuse, TokenFuse
+from composer.specs import Declared, Prompted, TokenFuse
 from composer.specs.content import json_digest
 from composer.specs.digest import digest
 from composer.values import Fitted, State

@@ -1,6 +1,7 @@
 """Kinds of models check themselves, and say what they are made of and what they can do."""
 
 import pytest
+from fusing import SpanFuse
 
 from composer.backends.fake import Fake
 from composer.backends.zoo import Zoo
@@ -12,7 +13,6 @@ from composer.specs import (
     Declared,
     Handoff,
     Prompted,
-    SpanFuse,
     SpecError,
     TokenFuse,
     bare,

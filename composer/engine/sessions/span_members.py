@@ -11,23 +11,25 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.engine.generation import GenerationState
-from composer.engine.requests.draw import Draw
+from composer.engine.requests.draw import Draw, Drawn
 from composer.engine.requests.rank import ScoreEntries
 from composer.engine.requests.read_logits import Prefill
 from composer.engine.sessions.base import all_of, together, usage_by_member
 from composer.engine.sessions.generate import open_sequence
 from composer.engine.sessions.prompt_weights import set_prompt_weights
-from composer.engine.sessions.span_fuse import Candidate, fuse_spans, mean
+from composer.engine.sessions.span_fuse import Candidate, fuse_spans
+from composer.engine.sessions.span_parts import SpanText, margin_of
 from composer.engine.sessions.writers import Writers
+from composer.values.details import TokenDetail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from composer.engine.group import Group
-    from composer.engine.requests.draw import Drawn
     from composer.engine.sequence import SequenceState
+    from composer.engine.sessions.span_fuse import SpanRequest
     from composer.specs import SpanFuse
-    from composer.values.details import TokenChoice
+    from composer.values.details import LikelyToken, TokenChoice
     from composer.values.requests import Generate, Sampling
     from composer.values.results import Completion, Usage
 
@@ -50,10 +52,8 @@ async def span_fuse(
                 members.append(LocalMember(name, weight, sequence, job.sampling, writers))
                 await set_prompt_weights(sequence, job.query)
         await all_of([Prefill(member.sequence) for member in members])
-        answer, longest = GenerationState.of(job, on_text), fuse.max_span_tokens
-        return await fuse_spans(
-            members, together, answer, words=fuse.words, max_span_tokens=longest
-        )
+        answer = GenerationState.of(job, on_text)
+        return await fuse_spans(fuse, members, together, answer, job.query)
     finally:
         for member in members:
             member.close()
@@ -62,7 +62,7 @@ async def span_fuse(
 class LocalMember:
     """A member whose models the engine runs: its sequence, and the forks that read candidates.
 
-    To see that a word ends, a proposal draws the first token of the next one. That token is used
+    To see that a span ends, a proposal may draw the first token of the next one. That token is used
     if the proposal is kept.
     """
 
@@ -84,7 +84,7 @@ class LocalMember:
         self._ahead: Drawn | None = None
         self._forks: list[SequenceState] = []
         self._ends: dict[Candidate, SequenceState] = {}
-        self._own: dict[Candidate, tuple[float | None, Drawn | None]] = {}
+        self._own: dict[Candidate, tuple[Sequence[float], Drawn | None]] = {}
 
     @property
     def dropped(self) -> Mapping[str, str]:
@@ -95,51 +95,121 @@ class LocalMember:
         """Drop models whose context is full, if they may be dropped; return whether a span fits."""
         return self.sequence.drop_full_members()
 
-    async def propose(self, words: int, max_tokens: int) -> Candidate:
-        """Draw tokens until a new word begins after `words` words, or until the end."""
-        sequence, ahead = self._fork(), self._ahead
-        tokens: list[str] = []
+    async def propose(self, request: SpanRequest) -> list[Candidate]:
+        """Write on until the span ends; where the member is unsure, once from each first token."""
+        branching = request.branching
+        if branching is None:
+            return [await self._write(request, self._fork(), self._ahead)]
+        first = await self._first(branching.top)
+        assert first.choice is not None
+        firsts = branching.firsts(first.choice)
+        starts = [drawn for each in firsts if (drawn := self._forced(each, first.choice))]
+        return await together(
+            [self._write(request, self._fork(), drawn) for drawn in starts or [first]]
+        )
+
+    async def _first(self, top: int) -> Drawn:
+        """Return the first token of a span, with the likeliest ones in its place."""
+        ahead = self._ahead
+        if ahead is None or ahead.choice is None or len(ahead.choice.top) < top:
+            self.sequence.snapshot()
+            ahead = self._ahead = await self._draw(self.sequence, TokenDetail(top=top))
+        return ahead
+
+    def _forced(self, token: LikelyToken, choice: TokenChoice) -> Drawn | None:
+        """Return a draw of a chosen token; None where the group cannot write it."""
+        space = self.sequence.group.space
+        entry = space.ids.get(token.piece) if token.piece else min(space.ends, default=None)
+        if entry is None:
+            return None
+        return Drawn(entry, token.logprob, replace(choice, chosen=token))
+
+    async def _write(
+        self, request: SpanRequest, sequence: SequenceState, ahead: Drawn | None
+    ) -> Candidate:
+        """Draw tokens until the span ends; `ahead` is its first token, if that was drawn before."""
+        boundary, span = request.boundary, SpanText(request.before)
+        detail = TokenDetail(top=2) if boundary.reads_margins else None
         drawn: list[Drawn] = []
-        text, ended = b"", False
-        while len(tokens) < max_tokens and sequence.remaining_context >= 0 and not ended:
+        end, ended = None, False
+        while end is None and not ended:
+            if len(drawn) == request.max_tokens or sequence.remaining_context < 0:
+                return self._candidate(sequence, drawn, None, ended=False)
             if ahead is None:
                 sequence.snapshot()
-                ahead = await self._draw(sequence)
-            piece = sequence.group.piece(ahead.entry)
+                ahead = await self._draw(sequence, detail)
             ended = ahead.entry in sequence.group.space.ends
-            if not ended and piece[:1].isspace() and len(text.split()) >= words:
-                break
-            tokens.append(piece.decode(errors="replace"))
-            drawn.append(ahead)
             if not ended:
+                span.add(sequence.group.piece(ahead.entry), margin_of(ahead.choice))
+                end = boundary.end(span)
+            drawn.append(ahead)
+            if end is None and not ended:
                 sequence.append(ahead.entry)
-            text, ahead = text + piece, None
-        proposal = Candidate(text, ended, tuple(tokens), tuple(self._choices(drawn)))
-        score = mean([each.logprob for each in drawn])
-        self._ends[proposal], self._own[proposal] = sequence, (score, ahead)
+            ahead = None
+        if end is None:
+            return self._candidate(sequence, drawn, None, ended=True)
+        return self._cut(sequence, drawn, span, end)
+
+    def _cut(
+        self, sequence: SequenceState, drawn: Sequence[Drawn], span: SpanText, end: int
+    ) -> Candidate:
+        """Cut a span at a place of its text: of its tokens those before it, of one in it a part."""
+        starts = [*span.starts, len(span.text) if span.whole else None]
+        kept = max(n for n, start in enumerate(starts) if start is not None and start <= end)
+        if starts[kept] == end:
+            if kept == len(drawn):
+                sequence.append(drawn[-1].entry)
+                return self._candidate(sequence, drawn, None, ended=False)
+            sequence.truncate(len(sequence.entries) - (len(drawn) - 1) + kept)
+            return self._candidate(sequence, drawn[:kept], drawn[kept], ended=False)
+        text = span.bytes_to(end)
+        whole = b"".join(self.sequence.group.piece(each.entry) for each in drawn[:kept])
+        tokens = [*self._texts(drawn[:kept]), text[len(whole) :].decode(errors="replace")]
+        return Candidate(text, ended=False, tokens=tuple(tokens))
+
+    def _candidate(
+        self,
+        sequence: SequenceState,
+        drawn: Sequence[Drawn],
+        ahead: Drawn | None,
+        *,
+        ended: bool,
+    ) -> Candidate:
+        """Return a span of whole tokens, whose log-probabilities are known already."""
+        text = b"".join(self.sequence.group.piece(each.entry) for each in drawn)
+        proposal = Candidate(text, ended, self._texts(drawn), tuple(self._choices(drawn)))
+        self._ends[proposal] = sequence
+        self._own[proposal] = [each.logprob for each in drawn], ahead
         return proposal
 
-    def _draw(self, sequence: SequenceState) -> Draw:
-        uniform, detail = self._random.random(), self._writers.detail
-        return Draw(sequence, self._sampling, uniform, detail=detail)
+    def _texts(self, drawn: Sequence[Drawn]) -> tuple[str, ...]:
+        group = self.sequence.group
+        return tuple(group.piece(each.entry).decode(errors="replace") for each in drawn)
+
+    def _draw(self, sequence: SequenceState, detail: TokenDetail | None) -> Draw:
+        wanted = self._writers.detail
+        detail = detail if wanted is None or detail is None else wanted | detail
+        return Draw(sequence, self._sampling, self._random.random(), detail=detail or wanted)
 
     def _choices(self, drawn: Sequence[Drawn]) -> Iterator[TokenChoice]:
         """Yield the details of tokens, where they are wanted."""
         for choice in (each.choice for each in drawn):
-            if choice is not None:
+            if choice is not None and self._writers.detail is not None:
                 yield self._writers.sign(choice, self.name, self.sequence.group)
 
-    async def score(self, candidates: Sequence[Candidate]) -> list[float | None]:
-        """Return each candidate's mean log-probability of a token; its own is known already."""
+    async def score(self, candidates: Sequence[Candidate]) -> list[Sequence[float]]:
+        """Return the log-probabilities of each candidate's tokens; its own are known already."""
         others = [candidate for candidate in candidates if candidate not in self._own]
         requests = {c: request for c in others if (request := self._request(c)) is not None}
         scored = await all_of(list(requests.values()))
-        scores = {c: mean(each.logprobs) for c, each in zip(requests, scored, strict=True)}
-        return [self._own[c][0] if c in self._own else scores.get(c) for c in candidates]
+        logprobs = {c: each.logprobs for c, each in zip(requests, scored, strict=True)}
+        return [self._own[c][0] if c in self._own else logprobs.get(c, ()) for c in candidates]
 
     def accept(self, candidate: Candidate) -> None:
-        """Go on with the fork of a candidate; close the others."""
-        kept = self._ends[candidate]
+        """Go on with the fork of a candidate, if one has read it; close the others."""
+        kept = self._ends.get(candidate, self.sequence)
+        if candidate not in self._ends:
+            self._append(kept, candidate)
         for sequence in (*self._forks, self.sequence):
             if sequence is not kept:
                 sequence.close()
@@ -165,9 +235,14 @@ class LocalMember:
     def _request(self, candidate: Candidate) -> ScoreEntries | None:
         """Append a candidate to a fork; return the request that scores it, None if none can."""
         sequence = self._ends[candidate] = self._fork()
-        start, entries = sequence.continuation(self._last, candidate.text)
-        sequence.truncate(start)
-        sequence.extend(entries)
+        start, entries = self._append(sequence, candidate)
         end = candidate.ended and bool(sequence.group.space.ends)
         readable = (entries or end) and sequence.remaining_context >= 0
         return ScoreEntries(sequence, start, end, self._judging) if readable else None
+
+    def _append(self, sequence: SequenceState, candidate: Candidate) -> tuple[int, list[int]]:
+        """Append a candidate; return how many entries stay before it, and those that are new."""
+        start, entries = sequence.continuation(self._last, candidate.text)
+        sequence.truncate(start)
+        sequence.extend(entries)
+        return start, entries
