@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     )
     from composer.methods.readers.options import Option
     from composer.methods.reductions.base import Ballot, Count, Medoid, Reduction, Shares
+    from composer.methods.rewards.base import PartialAnswer, StepReward
     from composer.methods.rule import Constant, Operation, Rule, Verdict
     from composer.methods.scorers.basic import (
         Confident,
@@ -151,6 +152,7 @@ __all__ = [
     "Option",
     "Paced",
     "PartError",
+    "PartialAnswer",
     "Pattern",
     "Perplexity",
     "Policy",
@@ -169,6 +171,7 @@ __all__ = [
     "SpanWeigh",
     "Spend",
     "Standing",
+    "StepReward",
     "Stopping",
     "Submission",
     "Surest",
@@ -221,6 +224,7 @@ WHERE = {
     "policies.choosing": ("Blend", "Chance", "Cheapest", "Gap", "One", "Several", "Threshold"),
     "policies.exploring": ("Explore", "Optimistic", "Thompson"),
     "reductions.base": ("Ballot", "Count", "Medoid", "Reduction", "Shares"),
+    "rewards.base": ("PartialAnswer", "StepReward"),
     "rule": ("Constant", "Operation", "Rule", "Verdict"),
     "scorers.basic": ("Confident", "Consensus", "Likelihood", "Longest", "Scorer", "Shortest"),
     "signals.base": ("Signal",),

@@ -208,6 +208,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
     },
     "chatfile": {"file": "template.File"},
     "key": {"env": "environment.Environment"},
+    "stepreward": {"rewarded": "rewards.models.RewardedSteps"},
     "boundary": {"words": "spans.boundaries.Words"},
     "branching": {},
     "measure": {"mean_logprob": "spans.measures.MeanLogprob"},

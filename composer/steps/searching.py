@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from composer.methods import PartialAnswer, StepReward
 from composer.steps.asking import Count, Temperature
 from composer.steps.declare import step
 from composer.values import JSON, Asker, Generate, Model, Query, Sampling, Text
@@ -14,20 +15,17 @@ from composer.values.capability import Capability
 from composer.values.finite import descending, finite
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from composer.steps.site import Complaint
+    from composer.steps.site import Complaint, Site
     from composer.values import Port
 
 
 @dataclass(frozen=True, slots=True)
-class PartialAnswer:
-    """An answer as far as it is written: who wrote its last step, and whether that ended it."""
+class Candidate:
+    """A partial answer and its reward."""
 
-    text: str
-    by: str = ""
-    confidence: float | None = None
-    over: bool = False
+    partial: PartialAnswer
     reward: float = 0.0
 
 
@@ -41,7 +39,7 @@ class PartialAnswer:
 async def process_fuse(
     query: Query,
     *writers: Model,
-    reward: Annotated[Model, Capability.REWARD],
+    reward: StepReward,
     boundary: Annotated[str, Field(min_length=1)] = "\n",
     width: Count = 2,
     draws: Count = 4,
@@ -60,37 +58,48 @@ async def process_fuse(
     """
     how = Sampling(temperature, max_tokens=max_tokens, stop=(boundary,), keep_stop=True)
     count = draws if temperature else 1
-    beam = [PartialAnswer("")]
+    beam = [Candidate(PartialAnswer())]
     levels: list[list[JSON]] = []
-    while len(levels) < depth and not all(partial.over for partial in beam):
-        open_texts = [partial.text for partial in beam if not partial.over]
-        requests = [Generate(w, query, how, text, count) for text in open_texts for w in writers]
-        steps = await _steps(requests, boundary, ask)
-        rewards = await ask.reward(reward, query, [partial.text for partial in steps])
-        candidates = [replace(partial, reward=r) for partial, r in zip(steps, rewards, strict=True)]
-        candidates += [partial for partial in beam if partial.over]
-        order = descending([partial.reward for partial in candidates], f"`{reward.name}`")
+    while len(levels) < depth and not all(each.partial.over for each in beam):
+        partials = [each.partial for each in beam if not each.partial.over]
+        asked = [
+            (partial, Generate(w, query, how, partial.text, count))
+            for partial in partials
+            for w in writers
+        ]
+        steps = await _steps(asked, boundary, ask)
+        rewards = await reward.rewards(query, steps, writers, ask)
+        candidates = [Candidate(partial, r) for partial, r in zip(steps, rewards, strict=True)]
+        candidates += [each for each in beam if each.partial.over]
+        order = descending([each.reward for each in candidates], f"`{reward.name}`")
         beam = [candidates[at] for at in order[:width]]
-        levels.append([{"text": e.text, "by": e.by, "reward": finite(e.reward)} for e in beam])
+        levels.append([_described(each) for each in beam])
     ask.note(levels=levels)
-    best = beam[0]
+    best = beam[0].partial
     return Text(query, best.text, best.by, confidence=best.confidence)
 
 
-async def _steps(requests: Sequence[Generate], boundary: str, ask: Asker) -> list[PartialAnswer]:
+def _described(candidate: Candidate) -> dict[str, JSON]:
+    partial = candidate.partial
+    return {"text": partial.text, "by": partial.by, "reward": finite(candidate.reward)}
+
+
+async def _steps(
+    asked: Sequence[tuple[PartialAnswer, Generate]], boundary: str, ask: Asker
+) -> list[PartialAnswer]:
     """Return partial answers with their next steps, equal texts once.
 
     A step that does not end with the boundary is the last.
     """
-    generations = zip(requests, await ask.many(requests), strict=True)
+    generations = zip(asked, await ask.many([request for _, request in asked]), strict=True)
     steps = [
         PartialAnswer(
-            request.prefix + draw.text,
+            (*partial.steps, draw.text),
             request.model.name,
             draw.confidence,
             over=not draw.text.endswith(boundary),
         )
-        for request, generated in generations
+        for (partial, request), generated in generations
         for draw in generated.draws
     ]
     return list({step.text: step for step in reversed(steps)}.values())[::-1]
@@ -100,3 +109,10 @@ async def _steps(requests: Sequence[Generate], boundary: str, ask: Asker) -> lis
 def one_who_writes(given: Sequence[Port]) -> Complaint | None:
     """A query alone writes nothing."""
     return process_fuse.without(process_fuse.inputs[1]) if len(given) == 1 else None
+
+
+@process_fuse.check
+def its_writers_can_be_rewarded(site: Site) -> Iterator[Complaint]:
+    """A reward may need more of the writers than that they write."""
+    for model in site.models:
+        yield from site.lacks(model, site.get("reward").of_writers)

@@ -4,6 +4,7 @@ import pytest
 
 from composer.backends.fake import Fake
 from composer.diagnostics import Mistakes
+from composer.methods.rewards.models import RewardedSteps
 from composer.recipe import Recipe
 from composer.specs import Declared
 from composer.steps.searching import process_fuse
@@ -44,7 +45,7 @@ class Told:
 def search(run, draws, rewards, **how):
     ask = Told(draws, rewards)
     writers = [Declared(name, Fake()) for name in draws]
-    judge = Declared("R", Fake())
+    judge = RewardedSteps(by=Declared("R", Fake()))
     return run(process_fuse(Query.of("Why?"), *writers, reward=judge, ask=ask, **how)), ask
 
 
@@ -131,14 +132,14 @@ def load(tmp_path):
 @pytest.mark.parametrize("boundary", ['"\\n"', '"="', '" "'])
 def test_a_greedy_search_of_one_writer_is_a_plain_generation(load, boundary):
     one = "width = 1, draws = 1, temperature = 0"
-    searched = load(f"process_fuse(A, reward = R, boundary = {boundary}, {one})")
+    searched = load(f"process_fuse(A, reward = rewarded(R), boundary = {boundary}, {one})")
     with searched.ready() as search, load("A").ready() as plain:
         for question in (STEPS, "What is 17 plus 25?", "Reverse the word star."):
             assert search(question).answer == plain(question).answer
 
 
 def test_the_reward_is_an_input_that_is_planned_billed_and_traced(load):
-    recipe = load("process_fuse(A, B, reward = R, draws = 1)")
+    recipe = load("process_fuse(A, B, reward = rewarded(R), draws = 1)")
     plan = recipe.plan()
     assert plan.steps[-1].inputs == ("r0", "A", "B", "R")
     assert "reward" in {option.name for option in plan.steps[-1].options}
@@ -152,12 +153,14 @@ def test_the_reward_is_an_input_that_is_planned_billed_and_traced(load):
 
 
 def test_a_fuse_writes_steps_too(load):
-    with load("process_fuse(token_fuse(A, B), reward = R, temperature = 0)").ready() as ensemble:
+    with load(
+        "process_fuse(token_fuse(A, B), reward = rewarded(R), temperature = 0)"
+    ).ready() as ensemble:
         assert ensemble(STEPS).answer.endswith("answer 17")
 
 
 def test_equal_seeds_draw_equal_answers(load):
-    recipe = load("process_fuse(A, reward = R, temperature = 1.5)")
+    recipe = load("process_fuse(A, reward = rewarded(R), temperature = 1.5)")
     answers = []
     for _ in range(2):
         with recipe.ready() as ensemble:
@@ -168,11 +171,11 @@ def test_equal_seeds_draw_equal_answers(load):
 @pytest.mark.parametrize(
     ("text", "code", "said"),
     [
-        ("process_fuse(R, reward = R)", "E302", "continuing a partial answer"),
-        ("process_fuse(A, reward = B)", "E302", "a reward for an answer"),
+        ("process_fuse(R, reward = rewarded(R))", "E302", "continuing a partial answer"),
+        ("process_fuse(A, reward = rewarded(B))", "E302", "a reward for an answer"),
         ("process_fuse(A)", "E206", "`process_fuse` needs `reward`"),
-        ("process_fuse(reward = R)", "E206", "`process_fuse` needs `writers`"),
-        ("process_fuse(A, reward = vote())", "E301", "a model is needed here"),
+        ("process_fuse(reward = rewarded(R))", "E206", "`process_fuse` needs `writers`"),
+        ("process_fuse(A, reward = rewarded(vote()))", "E301", "a model is needed here"),
     ],
 )
 def test_what_cannot_search_is_refused_with_the_reason(load, text, code, said):

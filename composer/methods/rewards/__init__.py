@@ -1,0 +1,1 @@
+"""Rewards of partial answers, by which `process_fuse` chooses the steps to go on with."""
