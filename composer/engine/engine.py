@@ -20,6 +20,7 @@ import torch
 from composer.engine.flights import Flights
 from composer.engine.group import Group
 from composer.engine.pool import ModelPool, PoolFull
+from composer.engine.requests.base import Failed
 from composer.engine.sessions.choose_session import choose_session
 from composer.engine.sessions.score import perplexity, score
 from composer.engine.sessions.teacher_forcing import teacher_force
@@ -301,14 +302,12 @@ class Engine:
                 self._reply(task, replies)
 
     def _reply(self, task: AnyTask, replies: Replies) -> None:
-        """Send a session its replies once it has all of them, or the first error."""
+        """Send a session its replies once it has all of them; `Failed` for a failed request."""
         assert task.session is not None
-        error = next((replies.errors[r] for r in task.pending if r in replies.errors), None)
-        if error is not None:
-            self._resume(task, partial(task.session.throw, error))
-            return
         for request in task.pending:
-            if request in replies.values:
+            if request in replies.errors:
+                task.replies[request] = Failed(replies.errors[request])
+            elif request in replies.values:
                 task.replies[request] = replies.values[request]
         if len(task.replies) == len(task.pending):
             in_order = [task.replies[request] for request in task.pending]

@@ -9,7 +9,8 @@ from itertools import accumulate, zip_longest
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from composer.engine.generation import GenerationState
-from composer.engine.sessions.span_fuse import Candidate, fuse_spans
+from composer.engine.sessions.span_asking import Candidate
+from composer.engine.sessions.span_fuse import fuse_spans
 from composer.engine.sessions.span_parts import SpanText, margin_of
 from composer.engine.sessions.writers import Writers
 from composer.specs import Declared, Prompted, bare, leaves
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from composer.engine.sessions.span_fuse import SpanRequest
+    from composer.engine.sessions.span_asking import SpanRequest
     from composer.specs import SpanFuse
     from composer.values import Completion, Model, Query
     from composer.values.details import TokenChoice
@@ -126,6 +127,9 @@ class ClientMember:
         self._prices, self._writers = prices, Writers(names, None, request.detail)
         self._written = 0
         self._usage: dict[str, Usage] = {}
+
+    async def open(self) -> None:
+        """Nothing is read before it is asked."""
 
     def has_room(self) -> bool:
         """Return True: a client itself refuses what is too long."""

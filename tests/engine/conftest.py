@@ -131,3 +131,39 @@ def loop(step, how_many, ends):
 @pytest.fixture(scope="session")
 def greedy():
     return loop
+
+
+@pytest.fixture
+def broken(engine, monkeypatch):
+    """Make a model give NaN, or raise, once it has read a number of tokens: `broken(model, 9)`."""
+
+    def spoil(solo, after, error=None):
+        (runner,) = engine._pool.get([solo])
+        plain = runner.rows.forward
+
+        def step(feeds):
+            out = plain(feeds)
+            late = [feed.row.length > after for feed in feeds for _ in feed.keep]
+            if error is not None and any(late):
+                raise error
+            if any(late):
+                out = out.clone()
+                out[torch.tensor(late)] = torch.nan
+            return out
+
+        monkeypatch.setattr(runner.rows, "forward", step)
+
+    return spoil
+
+
+@pytest.fixture
+def narrow(engine, monkeypatch):
+    """Give a model another context, and return the one it had: `narrow(model, 12)`."""
+
+    def limit(solo, context):
+        (runner,) = engine._pool.get([solo])
+        before = runner.model.context
+        monkeypatch.setattr(runner.model, "context", context)
+        return before
+
+    return limit

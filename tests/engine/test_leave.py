@@ -17,29 +17,6 @@ def three(model):
     return model("stories"), model("shakespeare"), model("maths")
 
 
-@pytest.fixture
-def broken(engine, monkeypatch):
-    """Make a model give NaN, or raise, once it has read a number of tokens: `broken(model, 9)`."""
-
-    def spoil(solo, after, error=None):
-        (runner,) = engine._pool.get([solo])
-        plain = runner.rows.forward
-
-        def step(feeds):
-            out = plain(feeds)
-            late = [feed.row.length > after for feed in feeds for _ in feed.keep]
-            if error is not None and any(late):
-                raise error
-            if any(late):
-                out = out.clone()
-                out[torch.tensor(late)] = torch.nan
-            return out
-
-        monkeypatch.setattr(runner.rows, "forward", step)
-
-    return spoil
-
-
 def test_logits_that_are_no_numbers_name_the_member(three, write, broken):
     broken(three[1], 12)
     with pytest.raises(ModelError, match="b gave logits that are not numbers") as error:
@@ -112,15 +89,10 @@ def test_a_lead_cannot_leave_and_its_follower_can(whole, write, broken):
         write(fuse, TEXT)
 
 
-def narrow(engine, monkeypatch, solo, context):
-    (runner,) = engine._pool.get([solo])
-    monkeypatch.setattr(runner.model, "context", context)
-
-
-def test_a_member_without_room_leaves(engine, three, write, monkeypatch):
+def test_a_member_without_room_leaves(three, write, narrow):
     fuse = TokenFuse(three, NAMES, leave=True)
     whole = write(fuse, TEXT)
-    narrow(engine, monkeypatch, three[1], 12)
+    narrow(three[1], 12)
     stopped = write(TokenFuse(three, NAMES), TEXT)
     assert stopped.finish == "context"
     made = write(fuse, TEXT)
@@ -132,8 +104,8 @@ def test_a_member_without_room_leaves(engine, three, write, monkeypatch):
     assert made.left == {"b": "its context is 12 tokens"}
 
 
-def test_a_member_whose_context_the_prompt_exceeds_leaves(engine, three, write, monkeypatch):
-    narrow(engine, monkeypatch, three[0], 3)
+def test_a_member_whose_context_the_prompt_exceeds_leaves(three, write, narrow):
+    narrow(three[0], 3)
     with pytest.raises(ModelError, match=r"but the context of \w+ is 3 tokens") as error:
         write(TokenFuse(three, NAMES), TEXT)
     assert error.value.code == "E703"
@@ -141,7 +113,7 @@ def test_a_member_whose_context_the_prompt_exceeds_leaves(engine, three, write, 
     assert made.text == write(TokenFuse(three[1:], NAMES[1:]), TEXT).text
     assert set(made.left) == {"a"}
     for each in three:
-        narrow(engine, monkeypatch, each, 3)
+        narrow(each, 3)
     with pytest.raises(ModelError, match="is 3 tokens"):
         write(TokenFuse(three, NAMES, leave=True), TEXT)
 
@@ -218,15 +190,14 @@ def listened(engine, member):
     return ask_members(engine, member, ((("user", TEXT),),), " there").result(60)
 
 
-def test_listening_names_who_left(engine, three, broken, monkeypatch):
+def test_listening_names_who_left(engine, three, broken, narrow):
     fuse = TokenFuse(three[:2], NAMES[:2], leave=True)
-    with monkeypatch.context() as patch:
-        narrow(engine, patch, three[1], 3)
-        with pytest.raises(
-            ModelError, match=r"some members could not read .* b: .*context of \w+ is 3 tokens"
-        ) as error:
-            listened(engine, fuse)
+    context = narrow(three[1], 3)
+    text = r"some members could not read .* b: .*context of \w+ is 3 tokens"
+    with pytest.raises(ModelError, match=text) as error:
+        listened(engine, fuse)
     assert error.value.code == "E701"
+    narrow(three[1], context)
     broken(three[1], 0)
     with pytest.raises(ModelError, match="b: b gave logits that are not numbers"):
         listened(engine, fuse)
@@ -249,10 +220,10 @@ TEXTUAL = {
 
 @pytest.mark.parametrize("context", [3, 20])
 @pytest.mark.parametrize("kind", TEXTUAL)
-def test_who_left_a_fuse_within_is_told(engine, whole, write, monkeypatch, kind, context):  # noqa: PLR0913
+def test_who_left_a_fuse_within_is_told(whole, write, narrow, kind, context):
     three = whole("stories"), whole("shakespeare"), whole("maths")
     inner = TokenFuse(three[:2], ("x", "y"), leave=True)
-    narrow(engine, monkeypatch, three[1], context)
+    narrow(three[1], context)
     made = write(TEXTUAL[kind]((inner, three[2])), TEXT)
     assert set(made.left) == {"y"}
     assert made.finish == "length"

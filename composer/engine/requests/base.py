@@ -24,11 +24,13 @@ __all__ = [
     "END",
     "AnyRequest",
     "Batch",
+    "Failed",
     "Phase",
     "Replies",
     "ReplyValues",
     "StepRequest",
     "drop_nan_member",
+    "reply_value",
 ]
 
 END = -1
@@ -40,7 +42,21 @@ AnyRequest: TypeAlias = "StepRequest[Any]"
 Batch: TypeAlias = Sequence[AnyRequest]
 """What a session awaits in one engine step."""
 ReplyValues: TypeAlias = Sequence[Any]
-"""The replies to a batch in its order; each request says the type of its own."""
+"""The replies to a batch in its order; each request says the type of its own, or has `Failed`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The reply to a request that failed: its error is raised where the request is awaited."""
+
+    error: Exception
+
+
+def reply_value(reply: R | Failed) -> R:
+    """Return a reply, or raise the error of the request."""
+    if isinstance(reply, Failed):
+        raise reply.error
+    return reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +92,9 @@ class StepRequest(ABC, Generic[R]):
             cls.family = cls
 
     def __await__(self) -> Generator[Batch, ReplyValues, R]:
-        reply: R
+        reply: R | Failed
         (reply,) = yield (self,)
-        return reply
+        return reply_value(reply)
 
     @property
     def processing(self) -> Processing | None:

@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from types import coroutine
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from composer.engine.requests.base import Batch, ReplyValues
+from composer.engine.requests.base import Batch, ReplyValues, reply_value
 from composer.values.results import Usage
 
 if TYPE_CHECKING:
@@ -27,8 +27,11 @@ Session: TypeAlias = Coroutine[Batch, ReplyValues | None, T]
 
 @coroutine
 def all_of(requests: Sequence[StepRequest[R]]) -> Generator[Batch, ReplyValues, list[R]]:
-    """Await several requests in the same engine step; return their replies in order."""
-    return list((yield requests)) if requests else []
+    """Await several requests in the same engine step; return their replies in order.
+
+    The error of the first one that failed is raised, when all have been answered.
+    """
+    return [reply_value(reply) for reply in (yield requests)] if requests else []
 
 
 def usage_by_member(parts: Iterable[tuple[str, Group, Mapping[str, Usage]]]) -> dict[str, Usage]:

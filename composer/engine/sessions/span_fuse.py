@@ -8,103 +8,37 @@ or as an asynchronous task.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from composer.engine.sessions.span_parts import Reading, ScoredRound
-from composer.values.errors import ModelError
-from composer.values.finite import summed
-from composer.values.flow import unique
-from composer.values.results import Span, Usage
+from composer.engine.sessions.span_asking import SpanRequest
+from composer.engine.sessions.span_rounds import Round, judge, pooled
+from composer.values.errors import ModelError, described
+from composer.values.gather import MissingAnswer, attempt
+from composer.values.results import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
 
     from composer.engine.generation import GenerationState
+    from composer.engine.sessions.span_asking import Candidate, SpanMember, Together
     from composer.engine.sessions.span_parts import (
         Boundary,
         Branching,
         Exit,
         Filter,
         Measure,
+        ScoredRound,
         SpanWeigh,
         SpanWeights,
     )
     from composer.specs import SpanFuse
-    from composer.values.details import TokenChoice
     from composer.values.flow import Query
-    from composer.values.results import Completion
+    from composer.values.results import Completion, Span
 
-__all__ = ["Candidate", "SpanMember", "SpanRequest", "Together", "fuse_spans"]
+__all__ = ["fuse_spans"]
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A span that a member proposes: its bytes, and whether the answer ends after it.
-
-    `tokens` are the texts of the proposer's tokens; that of an end token is empty. `choices` has
-    one for each of them, where details are wanted.
-    """
-
-    text: bytes
-    ended: bool
-    tokens: tuple[str, ...] = field(compare=False)
-    choices: tuple[TokenChoice, ...] = field(default=(), compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class SpanRequest:
-    """What is asked of a member that proposes: where its span ends, and how it may branch.
-
-    `before` is the answer so far. A span has at most `max_tokens` of the member's own tokens.
-    """
-
-    boundary: Boundary
-    branching: Branching | None
-    max_tokens: int
-    before: str
-
-
-class SpanMember(Protocol):
-    """One member of a span fuse, at the place in the text that all members have reached."""
-
-    name: str
-    weight: float
-
-    @property
-    def dropped(self) -> Mapping[str, str]:
-        """The models that were dropped, each with the reason."""
-
-    def has_room(self) -> bool:
-        """Drop models whose context is full, if they may be dropped; return whether a span fits."""
-
-    async def propose(self, request: SpanRequest) -> Sequence[Candidate]:
-        """Propose at least one span."""
-
-    async def score(self, candidates: Sequence[Candidate]) -> Sequence[Sequence[float]]:
-        """Return the log-probabilities of each candidate's tokens, in the member's own tokens.
-
-        None of them where the member cannot read it. Its own proposals may be among them.
-        """
-
-    def accept(self, candidate: Candidate) -> None:
-        """Go on from the end of a candidate, which this member may not have scored."""
-
-    def usage(self) -> Mapping[str, Usage]:
-        """Return the usage so far by model name."""
-
-    def close(self) -> None:
-        """Free what the member holds; may be called at any time."""
-
-
-class Together(Protocol):
-    """Awaits several coroutines side by side; an error of one is raised."""
-
-    def __call__(self, work: Sequence[Coroutine[Any, Any, T]], /) -> Awaitable[list[T]]:
-        """Return their results in order."""
 
 
 async def fuse_spans(
@@ -116,18 +50,18 @@ async def fuse_spans(
 ) -> Completion:
     """Keep the span with the best score, round after round, until the answer ends.
 
-    `members` are those of the fuse with a weight. The caller opens them where the answer begins,
-    and closes them.
+    `members` are those of the fuse with a weight. The caller closes them.
     """
     fusion = _SpanFusion(fuse, members, together, answer, query)
+    await fusion.open()
     while answer.finish is None:
         max_tokens = min(fuse.max_span_tokens, answer.sampling.max_tokens - len(answer.tokens))
         if max_tokens <= 0:
             answer.finish = "length"
-        elif not all(member.has_room() for member in fusion.active()):
+        elif not (places := fusion.places()):
             answer.finish = "context"
         else:
-            await fusion.round(max_tokens)
+            await fusion.round(places, max_tokens)
     return fusion.completion()
 
 
@@ -151,96 +85,85 @@ class _SpanFusion:
         weigh, exit_ = cast("SpanWeigh | None", fuse.weigh), cast("Exit | None", fuse.exit)
         self._weights: SpanWeights = weigh.start(given, query) if weigh else _Fixed(given)
         self._exits = exit_.start(given) if exit_ else None
+        self._leave = fuse.leave
+        self._here = tuple(range(len(members)))
+        self._left: dict[str, str] = {}
+        self._usage: dict[str, Usage] = {}
         self._spans: list[Span] = []
 
-    def active(self) -> list[SpanMember]:
-        """Return the members that take part in the next round."""
-        return [self._members[n] for n in self._places()]
+    async def open(self) -> None:
+        """Let all members begin."""
+        await self._ask(self._here, lambda member: member.open())
 
-    def _places(self) -> list[int]:
-        if self._exits is None:
-            return list(range(len(self._members)))
-        return [n for n, takes_part in enumerate(self._exits.active()) if takes_part]
+    def places(self) -> list[int]:
+        """Return the members of the next round; none if the answer ends since a context is full.
 
-    async def round(self, max_tokens: int) -> None:
-        """Run one round: proposals, scores, and every member moved to the end of the best one."""
-        places, before = self._places(), self._answer.writer.text
-        active = [self._members[n] for n in places]
-        request = SpanRequest(self._boundary, self._branching, max_tokens, before)
-        proposals = await self._together([member.propose(request) for member in active])
-        proposers: dict[Candidate, list[int]] = {}
-        for place, proposed in zip(places, proposals, strict=True):
-            for candidate in dict.fromkeys(proposed):
-                proposers.setdefault(candidate, []).append(place)
-        candidates = list(proposers)
-        read = await self._together([member.score(candidates) for member in active])
-        readings = [
-            tuple(_reading(*pair) for pair in zip(candidates, own, strict=True)) for own in read
-        ]
-        scores = [self._scores(*pair) for pair in zip(active, readings, strict=True)]
-        if self._filter is not None:
-            scores = _filtered(scores, self._filter.kept(scores))
-        shares = [self._weights.weights(before)[n] for n in places]
-        totals = [_total(shares, [own[n] for own in scores]) for n in range(len(candidates))]
-        best = max(range(len(candidates)), key=totals.__getitem__)
-        for member in self._members:
-            member.accept(candidates[best])
-        scored = ScoredRound(
-            tuple(places),
-            tuple(map(tuple, proposers.values())),
-            tuple(map(tuple, scores)),
-            tuple(totals),
-            best,
-            tuple(readings),
-        )
-        self._weights.learn(scored)
-        if self._exits is not None:
-            self._exits.learn(scored)
-        self._spans.append(self._record(proposals, candidates, scored, shares))
-        logprobs = [None if (own := row[best]) is None else _mean(own.logprobs) for row in readings]
-        self._write(candidates[best], _total(shares, logprobs))
-
-    def _scores(self, member: SpanMember, readings: Sequence[Reading | None]) -> list[float | None]:
-        """Return a member's score of each candidate, None where it could not read it.
-
-        Raises ModelError (E704) where one is NaN or plus infinity; minus infinity is allowed.
+        One whose context is full leaves where it may, and is not asked where there is an `exit`.
         """
-        readable = [reading for reading in readings if reading is not None]
-        own = self._measure.scores(readable) if readable else []
-        if any(not score < math.inf for score in own):
-            raise ModelError(
-                "E704",
-                f"`{member.name}` gave a score of a span that is not a number",
-                "its number type may be too small: try `dtype = float32`",
-            )
-        values = iter(own)
-        return [None if reading is None else next(values) for reading in readings]
+        full = [n for n in self._here if not self._members[n].has_room()]
+        if full and not self._leave and self._exits is None:
+            return []
+        for place in full if self._leave else ():
+            if len(self._here) > 1:
+                self._drop(place, ModelError("E703", "its context is full"))
+        able = [n for n in self._here if n not in full]
+        active = self._exits.active() if self._exits is not None else ()
+        return [n for n in able if not active or active[n]] or able
 
-    def _record(
-        self,
-        proposals: Sequence[Sequence[Candidate]],
-        candidates: Sequence[Candidate],
-        scored: ScoredRound,
-        shares: Sequence[float],
-    ) -> Span:
-        """Return the span as the trace has it; further proposals of a member are numbered."""
-        names = [self._members[n].name for n in scored.members]
-        labels = unique(name for name, own in zip(names, proposals, strict=True) for _ in own)
-        label_of = dict(zip(labels, (each for own in proposals for each in own), strict=True))
-        texts = {label: each.text.decode(errors="replace") for label, each in label_of.items()}
-        place = {candidate: n for n, candidate in enumerate(candidates)}
-        table = {
-            name: {
-                label: score
-                for label, candidate in label_of.items()
-                if (score := own[place[candidate]]) is not None
-            }
-            for name, own in zip(names, scored.scores, strict=True)
-        }
-        winner = next(label for label, each in label_of.items() if place[each] == scored.best)
-        text = texts[winner]
-        writer = self._members[scored.proposers[scored.best][0]].name
-        return Span(text, writer, texts, table, dict(zip(names, shares, strict=True)))
+    async def round(self, places: Sequence[int], max_tokens: int) -> None:
+        """Run one round: proposals, scores, and every member moved to the end of the best one."""
+        before = self._answer.writer.text
+        request = SpanRequest(self._boundary, self._branching, max_tokens, before)
+        proposals = await self._ask(places, lambda member: member.propose(request))
+        offered = list(pooled(proposals))
+        judged = await self._ask(proposals, lambda member: judge(member, offered, self._measure))
+        round_ = Round(proposals, judged, self._weights.weights(before), self._filter)
+        self._spans.append(round_.record([self._members[n].name for n in judged]))
+        self._weights.learn(round_.scored)
+        if self._exits is not None:
+            self._exits.learn(round_.scored)
+        self._accept(round_.best)
+        self._write(round_.best, round_.logprob)
+
+    async def _ask(
+        self, places: Iterable[int], ask: Callable[[SpanMember], Coroutine[Any, Any, T]]
+    ) -> dict[int, T]:
+        """Ask members side by side; one that fails leaves, if it may, and has no reply."""
+        members = [self._members[n] for n in places]
+        if not self._leave:
+            return dict(zip(places, await self._together([ask(m) for m in members]), strict=True))
+        work = [attempt(member.name, ask(member)) for member in members]
+        replies: dict[int, T] = {}
+        for place, reply in zip(places, await self._together(work), strict=True):
+            if isinstance(reply, MissingAnswer):
+                self._drop(place, reply.error)
+            else:
+                replies[place] = reply
+        return replies
+
+    def _accept(self, best: Candidate) -> None:
+        """Let all members go on behind a candidate, those too that did not take part."""
+        for place in self._here:
+            try:
+                self._members[place].accept(best)
+            except ModelError as error:
+                if not self._leave:
+                    raise
+                self._drop(place, error)
+
+    def _drop(self, place: int, error: Exception) -> None:
+        """Let a member leave; raises its error if it is the last one."""
+        if self._here == (place,):
+            raise error
+        member = self._members[place]
+        self._here = tuple(n for n in self._here if n != place)
+        self._left |= {**member.dropped, member.name: described(error)[1]}
+        self._spend(member)
+        member.close()
+
+    def _spend(self, member: SpanMember) -> None:
+        for name, usage in member.usage().items():
+            self._usage[name] = self._usage.get(name, Usage()) + usage
 
     def _write(self, span: Candidate, logprob: float) -> None:
         """Add a span to the answer; each of its tokens gets the span's mean log-probability."""
@@ -257,11 +180,12 @@ class _SpanFusion:
 
     def completion(self) -> Completion:
         """Return the answer with its spans and what it took."""
-        usage: dict[str, Usage] = {}
-        for name, own in (item for member in self._members for item in member.usage().items()):
-            usage[name] = usage.get(name, Usage()) + own
-        dropped = {name: why for member in self._members for name, why in member.dropped.items()}
-        return replace(self._answer.close(usage), spans=tuple(self._spans), left=dropped)
+        for member in (self._members[n] for n in self._here):
+            self._spend(member)
+            self._left |= member.dropped
+        return replace(
+            self._answer.close(self._usage), spans=tuple(self._spans), left=dict(self._left)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,28 +201,3 @@ class _Fixed:
 
     def learn(self, round_: ScoredRound) -> None:
         """Nothing is learnt."""
-
-
-def _mean(logprobs: Sequence[float]) -> float:
-    return summed(logprobs) / len(logprobs)
-
-
-def _reading(candidate: Candidate, logprobs: Sequence[float]) -> Reading | None:
-    return Reading(candidate.text, tuple(logprobs)) if logprobs else None
-
-
-def _filtered(
-    scores: Sequence[Sequence[float | None]], kept: Sequence[Sequence[bool]]
-) -> list[list[float | None]]:
-    return [
-        [score if counts else None for score, counts in zip(*pair, strict=True)]
-        for pair in zip(scores, kept, strict=True)
-    ]
-
-
-def _total(shares: Sequence[float], scores: Sequence[float | None]) -> float:
-    """The weighted mean of a candidate's scores, over the members that have one."""
-    weighted = [(w, s) for w, s in zip(shares, scores, strict=True) if s is not None and w]
-    if not weighted:
-        return -math.inf
-    return sum(w * s for w, s in weighted) / sum(w for w, _ in weighted)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from composer.engine.generation import GenerationState
@@ -17,19 +18,21 @@ from composer.engine.requests.read_logits import Prefill
 from composer.engine.sessions.base import all_of, together, usage_by_member
 from composer.engine.sessions.generate import open_sequence
 from composer.engine.sessions.prompt_weights import set_prompt_weights
-from composer.engine.sessions.span_fuse import Candidate, fuse_spans
+from composer.engine.sessions.span_asking import Candidate
+from composer.engine.sessions.span_fuse import fuse_spans
 from composer.engine.sessions.span_parts import SpanText, margin_of
 from composer.engine.sessions.writers import Writers
 from composer.values.details import TokenDetail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from composer.engine.group import Group
     from composer.engine.sequence import SequenceState
-    from composer.engine.sessions.span_fuse import SpanRequest
+    from composer.engine.sessions.span_asking import SpanRequest
     from composer.specs import SpanFuse
     from composer.values.details import LikelyToken, TokenChoice
+    from composer.values.flow import Model
     from composer.values.requests import Generate, Sampling
     from composer.values.results import Completion, Usage
 
@@ -39,42 +42,54 @@ __all__ = ["span_fuse"]
 async def span_fuse(
     fuse: SpanFuse, groups: Sequence[Group], job: Generate, on_text: Callable[[str], None] | None
 ) -> Completion:
-    """Open a sequence for each member with a weight, and fuse their spans."""
+    """Fuse the spans of the members with a weight."""
     weights = fuse.normalized_weights()
-    members: list[LocalMember] = []
     writers = Writers.of(fuse.names, groups[0], job.detail)
-    try:
+    members = [
+        LocalMember(name, weight, partial(_begun, group, job, model), job.sampling, writers)
         for name, weight, group, model in zip(
             fuse.names, weights, groups, fuse.members, strict=True
-        ):
-            if weight:
-                sequence = open_sequence(group, job, group.weights(model))
-                members.append(LocalMember(name, weight, sequence, job.sampling, writers))
-                await set_prompt_weights(sequence, job.query)
-        await all_of([Prefill(member.sequence) for member in members])
-        answer = GenerationState.of(job, on_text)
+        )
+        if weight
+    ]
+    answer = GenerationState.of(job, on_text)
+    try:
         return await fuse_spans(fuse, members, together, answer, job.query)
     finally:
         for member in members:
             member.close()
 
 
+async def _begun(group: Group, job: Generate, model: Model) -> SequenceState:
+    """Open a sequence after a job's prompt, and read the prompt."""
+    sequence = open_sequence(group, job, group.weights(model))
+    try:
+        await set_prompt_weights(sequence, job.query)
+        await Prefill(sequence)
+    except BaseException:
+        sequence.close()
+        raise
+    return sequence
+
+
 class LocalMember:
     """A member whose models the engine runs: its sequence, and the forks that read candidates.
 
     To see that a span ends, a proposal may draw the first token of the next one. That token is used
-    if the proposal is kept.
+    if the proposal is kept. `start` begins a sequence.
     """
+
+    sequence: SequenceState
 
     def __init__(
         self,
         name: str,
         weight: float,
-        sequence: SequenceState,
+        start: Callable[[], Awaitable[SequenceState]],
         sampling: Sampling,
         writers: Writers,
     ) -> None:
-        self.name, self.weight, self.sequence = name, weight, sequence
+        self.name, self.weight, self._start = name, weight, start
         self._sampling, self._writers = sampling, writers
         processing = replace(sampling.processing, min_tokens=0)  # a proposer may end its span
         self._judging = replace(sampling, processing=processing)
@@ -82,14 +97,19 @@ class LocalMember:
         self._random = random.Random(f"{sampling.seed}/{name}")  # noqa: S311  # not for secrets
         self._last = b""
         self._ahead: Drawn | None = None
-        self._forks: list[SequenceState] = []
+        self._held: list[SequenceState] = []
         self._ends: dict[Candidate, SequenceState] = {}
         self._own: dict[Candidate, tuple[Sequence[float], Drawn | None]] = {}
 
     @property
     def dropped(self) -> Mapping[str, str]:
         """The models that were dropped, each with the reason."""
-        return self.sequence.dropped
+        return self.sequence.dropped if self._held else {}
+
+    async def open(self) -> None:
+        """Read the prompt."""
+        self.sequence = await self._start()
+        self._held = [self.sequence]
 
     def has_room(self) -> bool:
         """Drop models whose context is full, if they may be dropped; return whether a span fits."""
@@ -210,27 +230,30 @@ class LocalMember:
         kept = self._ends.get(candidate, self.sequence)
         if candidate not in self._ends:
             self._append(kept, candidate)
-        for sequence in (*self._forks, self.sequence):
+        for sequence in self._held:
             if sequence is not kept:
                 sequence.close()
         self.sequence, self._last = kept, candidate.text
         self._written += len(candidate.tokens)
         kept.answer_length = self._written
         self._ahead = self._own[candidate][1] if candidate in self._own else None
-        self._forks, self._ends, self._own = [], {}, {}
+        self._held, self._ends, self._own = [kept], {}, {}
 
     def usage(self) -> Mapping[str, Usage]:
         """Return the usage so far by model name."""
+        if not self._held:
+            return {}
         return usage_by_member([(self.name, self.sequence.group, self.sequence.usage())])
 
     def close(self) -> None:
         """Free all rows."""
-        for sequence in (*self._forks, self.sequence):
+        for sequence in self._held:
             sequence.close()
+        self._held = []
 
     def _fork(self) -> SequenceState:
-        self._forks.append(self.sequence.fork())
-        return self._forks[-1]
+        self._held.append(self.sequence.fork())
+        return self._held[-1]
 
     def _request(self, candidate: Candidate) -> ScoreEntries | None:
         """Append a candidate to a fork; return the request that scores it, None if none can."""

@@ -1,0 +1,86 @@
+"""What a span fuse asks of its members, and what they propose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Coroutine, Mapping, Sequence
+
+    from composer.engine.sessions.span_parts import Boundary, Branching
+    from composer.values.details import TokenChoice
+    from composer.values.results import Usage
+
+__all__ = ["Candidate", "SpanMember", "SpanRequest", "Together"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A span that a member proposes: its bytes, and whether the answer ends after it.
+
+    `tokens` are the texts of the proposer's tokens; that of an end token is empty. `choices` has
+    one for each of them, where details are wanted.
+    """
+
+    text: bytes
+    ended: bool
+    tokens: tuple[str, ...] = field(compare=False)
+    choices: tuple[TokenChoice, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SpanRequest:
+    """What is asked of a member that proposes: where its span ends, and how it may branch.
+
+    `before` is the answer so far. A span has at most `max_tokens` of the member's own tokens.
+    """
+
+    boundary: Boundary
+    branching: Branching | None
+    max_tokens: int
+    before: str
+
+
+class SpanMember(Protocol):
+    """One member of a span fuse, at the place in the text that all members have reached."""
+
+    name: str
+    weight: float
+
+    @property
+    def dropped(self) -> Mapping[str, str]:
+        """The models that were dropped, each with the reason."""
+
+    async def open(self) -> None:
+        """Begin where the answer begins; called once, before all else but `close` and `usage`."""
+
+    def has_room(self) -> bool:
+        """Drop models whose context is full, if they may be dropped; return whether a span fits."""
+
+    async def propose(self, request: SpanRequest) -> Sequence[Candidate]:
+        """Propose at least one span."""
+
+    async def score(self, candidates: Sequence[Candidate]) -> Sequence[Sequence[float]]:
+        """Return the log-probabilities of each candidate's tokens, in the member's own tokens.
+
+        None of them where the member cannot read it. Its own proposals may be among them.
+        """
+
+    def accept(self, candidate: Candidate) -> None:
+        """Go on from the end of a candidate, which this member may not have scored."""
+
+    def usage(self) -> Mapping[str, Usage]:
+        """Return the usage so far by model name."""
+
+    def close(self) -> None:
+        """Free what the member holds; may be called at any time."""
+
+
+class Together(Protocol):
+    """Awaits several coroutines side by side; an error of one is raised."""
+
+    def __call__(self, work: Sequence[Coroutine[Any, Any, T]], /) -> Awaitable[list[T]]:
+        """Return their results in order."""
