@@ -213,8 +213,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "branching": {},
     "measure": {"mean_logprob": "spans.measures.MeanLogprob"},
     "filter": {},
-    "spanweigh": {},
-    "exit": {},
+    "spanweigh": {"hedge": "spans.hedge.Hedge"},
+    "exit": {"low_share": "spans.exits.LowShare"},
     "edit": {"average": "merging.Average"},
     "signal": {
         "confidence": "signals.measured.Confidence",

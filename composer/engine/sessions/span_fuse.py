@@ -81,10 +81,11 @@ class _SpanFusion:
         self._branching = cast("Branching | None", fuse.explore)
         self._measure = cast("Measure", fuse.score)
         self._filter = cast("Filter | None", fuse.filter)
-        given = tuple(member.weight for member in members)
+        given = {member.name: member.weight for member in members}
         weigh, exit_ = cast("SpanWeigh | None", fuse.weigh), cast("Exit | None", fuse.exit)
-        self._weights: SpanWeights = weigh.start(given, query) if weigh else _Fixed(given)
-        self._exits = exit_.start(given) if exit_ else None
+        fixed = _Fixed(tuple(given.values()))
+        self._weights: SpanWeights = weigh.start(given, query) if weigh else fixed
+        self._exits = exit_.start(fixed.given) if exit_ else None
         self._leave = fuse.leave
         self._here = tuple(range(len(members)))
         self._left: dict[str, str] = {}
@@ -117,6 +118,8 @@ class _SpanFusion:
         proposals = await self._ask(places, lambda member: member.propose(request))
         offered = list(pooled(proposals))
         judged = await self._ask(proposals, lambda member: judge(member, offered, self._measure))
+        if not judged:  # those who rest go on
+            return
         round_ = Round(proposals, judged, self._weights.weights(before), self._filter)
         self._spans.append(round_.record([self._members[n].name for n in judged]))
         self._weights.learn(round_.scored)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 from composer.values.typed import Typed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from composer.values.details import LikelyToken, TokenChoice
     from composer.values.flow import Query
@@ -159,8 +159,8 @@ class SpanWeigh(Typed):
     """How the members' weights change from span to span."""
 
     @abstractmethod
-    def start(self, weights: Sequence[float], query: Query) -> SpanWeights:
-        """Start an answer, with the weights [member] that the fuse or a route gives, sum 1."""
+    def start(self, weights: Mapping[str, float], query: Query) -> SpanWeights:
+        """Start an answer, with the weights that the fuse or a route gives, by member, sum 1."""
 
 
 class Exits(Protocol):
