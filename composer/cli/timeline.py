@@ -94,13 +94,11 @@ def _headline(
 
 def _add_lines(branch: Tree, lines: Iterable[tuple[int, str]]) -> None:
     """Add the lines of a step below it."""
-    parent = branch
+    above = [branch]
     for depth, line in lines:
         text = Text(visible(line), style="red" if line.startswith("failed:") else "")
-        if depth:
-            parent.add(text)
-        else:
-            parent = branch.add(text)
+        del above[depth + 1 :]
+        above.append(above[-1].add(text))
 
 
 def _step_lines(step: Mapping[str, Any], query: str, *, full: bool) -> Iterator[tuple[int, str]]:

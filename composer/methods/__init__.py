@@ -70,6 +70,10 @@ if TYPE_CHECKING:
         Shortest,
     )
     from composer.methods.scorers.judging import Judge
+    from composer.methods.searches.asked import AskedTree, Steps
+    from composer.methods.searches.base import Node, Search, SearchTree
+    from composer.methods.searches.beams import Beam, Greedy
+    from composer.methods.searches.trees import Tree
     from composer.methods.signals.base import Signal
     from composer.methods.signals.measured import Confidence
     from composer.methods.spans.boundaries import Words
@@ -94,8 +98,10 @@ __all__ = [
     "Align",
     "AskJudge",
     "Asked",
+    "AskedTree",
     "Average",
     "Ballot",
+    "Beam",
     "Blend",
     "Bleu",
     "Boundary",
@@ -130,6 +136,7 @@ __all__ = [
     "Gate",
     "Grade",
     "Grader",
+    "Greedy",
     "Handover",
     "Judge",
     "Judging",
@@ -144,6 +151,7 @@ __all__ = [
     "MeanLogprob",
     "Measure",
     "Medoid",
+    "Node",
     "Number",
     "Numeric",
     "One",
@@ -162,6 +170,8 @@ __all__ = [
     "Rouge",
     "Rule",
     "Scorer",
+    "Search",
+    "SearchTree",
     "Seeded",
     "Several",
     "Shared",
@@ -172,6 +182,7 @@ __all__ = [
     "Spend",
     "Standing",
     "StepReward",
+    "Steps",
     "Stopping",
     "Submission",
     "Surest",
@@ -181,6 +192,7 @@ __all__ = [
     "Thompson",
     "Threshold",
     "Ties",
+    "Tree",
     "Uniform",
     "Union",
     "Verdict",
@@ -227,6 +239,10 @@ WHERE = {
     "rewards.base": ("PartialAnswer", "StepReward"),
     "rule": ("Constant", "Operation", "Rule", "Verdict"),
     "scorers.basic": ("Confident", "Consensus", "Likelihood", "Longest", "Scorer", "Shortest"),
+    "searches.asked": ("AskedTree", "Steps"),
+    "searches.base": ("Node", "Search", "SearchTree"),
+    "searches.beams": ("Beam", "Greedy"),
+    "searches.trees": ("Tree",),
     "signals.base": ("Signal",),
     "signals.measured": ("Confidence",),
     "spans.boundaries": ("Boundary", "Words"),

@@ -208,6 +208,11 @@ BUILT_IN: dict[str, dict[str, str]] = {
     },
     "chatfile": {"file": "template.File"},
     "key": {"env": "environment.Environment"},
+    "search": {
+        "greedy": "searches.beams.Greedy",
+        "beam": "searches.beams.Beam",
+        "tree": "searches.trees.Tree",
+    },
     "stepreward": {"rewarded": "rewards.models.RewardedSteps"},
     "boundary": {"words": "spans.boundaries.Words"},
     "branching": {},

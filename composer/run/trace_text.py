@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from composer.diagnostics.amounts import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 TraceLine = tuple[int, str]
 """A line, and how far it is indented below its step."""
@@ -55,6 +55,9 @@ def step_lines(
         elif name == "tie":
             settled = step["notes"].get("ties", "chance")
             yield 0, f"tie between {short(value)}, broken by `{settled}`"
+        elif name == "tree":
+            yield 0, "tree of steps:"
+            yield from _tree_lines(value)
         elif name != "ties":
             yield 0, f"{name}: {short(value)}"
     if step["error"]:
@@ -85,6 +88,27 @@ def _span_line(span: Mapping[str, Any]) -> str:
     against = ", ".join(f"{name} {text!r}" for name, text in rivals.items())
     comparison = f", against {against}" if against else ", all agreed" if span["candidates"] else ""
     return f"span {span['text']!r} by {span['winner']}{comparison}"
+
+
+def _tree_lines(nodes: Sequence[Mapping[str, Any]]) -> Iterator[TraceLine]:
+    """Yield the nodes of a search, each below its parent; `->` leads to the answer."""
+    children: dict[int | None, list[int]] = {}
+    for at, node in enumerate(nodes):
+        children.setdefault(node["parent"], []).append(at)
+    waiting = [(1, at) for at in reversed(children.get(None, []))]
+    while waiting:
+        depth, at = waiting.pop()
+        yield depth, _node_line(nodes[at])
+        waiting += [(depth + 1, child) for child in reversed(children.get(at, []))]
+
+
+def _node_line(node: Mapping[str, Any]) -> str:
+    facts = [f"reward {short(node['reward'])}"]
+    if "visits" in node:
+        facts += [f"value {short(node['value'])}", counted(node["visits"], "visit")]
+    facts += ["complete"] if node["over"] else []
+    mark = "-> " if node["chosen"] else ""
+    return f"{mark}{node['text']!r} by {node['by']}: {', '.join(facts)}"
 
 
 def _stage_line(stage: Mapping[str, Any]) -> str:

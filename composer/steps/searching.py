@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from composer.methods import PartialAnswer, StepReward
+from composer.methods import AskedTree, Beam, Boundary, Search, StepReward, Steps
 from composer.steps.asking import Count, Temperature
 from composer.steps.declare import step
-from composer.values import JSON, Asker, Generate, Model, Query, Sampling, Text
+from composer.values import Asker, Model, Query, Sampling, Text
 from composer.values.capability import Capability
-from composer.values.finite import descending, finite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from composer.steps.site import Complaint, Site
     from composer.values import Port
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A partial answer and its reward."""
-
-    partial: PartialAnswer
-    reward: float = 0.0
 
 
 @step(
@@ -40,69 +30,35 @@ async def process_fuse(
     query: Query,
     *writers: Model,
     reward: StepReward,
-    boundary: Annotated[str, Field(min_length=1)] = "\n",
-    width: Count = 2,
-    draws: Count = 4,
+    search: Search = Beam(),
+    boundary: Annotated[str, Field(min_length=1)] | Boundary = "\n",
     depth: Count = 16,
     temperature: Temperature = 0.7,
     max_tokens: Count = 512,
+    max_total_tokens: Count | None = None,
     draw: int = 0,  # noqa: ARG001 - as in `generate`
     ask: Asker,
 ) -> Text:
-    """Write an answer step by step, and continue from the steps with the highest reward.
+    """Write an answer step by step; a search continues the steps with the best rewards.
 
-    A step ends with the `boundary`. Each writer writes the next step of each of the best partial
-    answers, `draws` times (once at a temperature of 0). The `width` best partial answers are kept,
-    until they are complete or have `depth` steps. A step has at most `max_tokens` tokens. Every
-    member reads partial answers in its own tokens, so the confidence is that of the last step.
+    A step ends with the `boundary`, a text or a part, or after `max_tokens` tokens. An answer has
+    at most `depth` steps. `search` says which partial answers the writers continue, and how often;
+    it ends when it is done, or at the first turn after which the writers have written
+    `max_total_tokens`. The answer is the complete one with the highest reward, else the partial one
+    at which the search stands. A writer that fails is asked no more for this query. A step whose
+    reward is NaN is given up; none with a reward is an error (E704). Every member reads partial
+    answers in its own tokens, so the confidence is that of the last step.
     """
-    how = Sampling(temperature, max_tokens=max_tokens, stop=(boundary,), keep_stop=True)
-    count = draws if temperature else 1
-    beam = [Candidate(PartialAnswer())]
-    levels: list[list[JSON]] = []
-    while len(levels) < depth and not all(each.partial.over for each in beam):
-        partials = [each.partial for each in beam if not each.partial.over]
-        asked = [
-            (partial, Generate(w, query, how, partial.text, count))
-            for partial in partials
-            for w in writers
-        ]
-        steps = await _steps(asked, boundary, ask)
-        rewards = await reward.rewards(query, steps, writers, ask)
-        candidates = [Candidate(partial, r) for partial, r in zip(steps, rewards, strict=True)]
-        candidates += [each for each in beam if each.partial.over]
-        order = descending([each.reward for each in candidates], f"`{reward.name}`")
-        beam = [candidates[at] for at in order[:width]]
-        levels.append([_described(each) for each in beam])
-    ask.note(levels=levels)
-    best = beam[0].partial
-    return Text(query, best.text, best.by, confidence=best.confidence)
-
-
-def _described(candidate: Candidate) -> dict[str, JSON]:
-    partial = candidate.partial
-    return {"text": partial.text, "by": partial.by, "reward": finite(candidate.reward)}
-
-
-async def _steps(
-    asked: Sequence[tuple[PartialAnswer, Generate]], boundary: str, ask: Asker
-) -> list[PartialAnswer]:
-    """Return partial answers with their next steps, equal texts once.
-
-    A step that does not end with the boundary is the last.
-    """
-    generations = zip(asked, await ask.many([request for _, request in asked]), strict=True)
-    steps = [
-        PartialAnswer(
-            (*partial.steps, draw.text),
-            request.model.name,
-            draw.confidence,
-            over=not draw.text.endswith(boundary),
-        )
-        for (partial, request), generated in generations
-        for draw in generated.draws
-    ]
-    return list({step.text: step for step in reversed(steps)}.values())[::-1]
+    how = Sampling(temperature, max_tokens=max_tokens)
+    steps = Steps(boundary, how, depth, max_total_tokens)
+    tree = AskedTree(query, writers, reward, steps, ask)
+    stands = await search.run(tree)
+    tree.demand_rewards()
+    node = tree.best() or stands
+    answer = node.whole or node.partial
+    ask.note(tree=tree.described(node), **tree.stopped())
+    facts = {} if answer.over else {"finish": "length"}
+    return Text(query, answer.text, answer.by, confidence=answer.confidence, facts=facts)
 
 
 @process_fuse.enough

@@ -96,6 +96,35 @@ def test_each_query_is_a_tree_of_steps_with_bars(traces, golden):
     golden(GOLDEN / "trace.txt", trace(traces).stdout)
 
 
+def node(parent, text, by, reward, **facts):
+    return {
+        "parent": parent,
+        "text": text,
+        "by": by,
+        "reward": reward,
+        "over": False,
+        "chosen": False,
+        **facts,
+    }
+
+
+def test_a_search_is_drawn_as_a_tree_with_the_way_to_its_answer(tmp_path, golden):
+    tree = [
+        node(None, "6*2=12\n", "A", 0.7, chosen=True, visits=3, value=0.9),
+        node(None, "6*2=11\n", "B", None, visits=1, value=None),
+        node(0, "12+5=16\n", "A", 0.2, visits=1, value=0.2),
+        node(0, "12+5=17", "B", 0.9, chosen=True, over=True, visits=1, value=0.9),
+    ]
+    beam = [node(None, "17", "A", 0.5, chosen=True, over=True)]
+    steps = [
+        step("r1", "process_fuse", 0.0, 0.5, [asked("A", "6*2=12\n")], tree=tree, gave="..."),
+        step("r2", "process_fuse", 0.5, 0.1, tree=beam, stopped="max_total_tokens", gave="17"),
+    ]
+    path = tmp_path / "traces.jsonl"
+    path.write_text(json.dumps({"version": 1, "id": "1", "query": "Why?", "steps": steps}) + "\n")
+    golden(GOLDEN / "trace_tree.txt", trace(path).stdout)
+
+
 def test_prompts_are_whole_on_demand(traces, golden):
     golden(GOLDEN / "trace_full.txt", trace(traces, "--full").stdout)
 

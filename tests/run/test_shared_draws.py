@@ -101,7 +101,7 @@ def test_draws_that_a_vote_needs_in_any_case_are_one_request():
 
 
 def test_a_search_asks_for_all_next_steps_of_a_text_at_once():
-    answer(MODEL + "model R = fake()\nprocess_fuse(A, reward = rewarded(R), draws = 4, depth = 1)")
+    answer(MODEL + "model R = fake()\nprocess_fuse(A, reward = rewarded(R), depth = 1)")
     assert sizes() == [4]
 
 

@@ -23,6 +23,7 @@ KIND_WORDS = {
     "combine": "a way to combine distributions",
     "weigh": "a way to weigh members",
     "handover": "a rule for handing over",
+    "stepreward": "a step reward",
     "edit": "a way to merge tensors",
     "chatfile": "a file of a chat template",
     "key": 'a variable of the environment, `env("NAME")`',

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from composer.backends import BACKENDS
 from composer.compiler.graph.option_types import is_kind, is_union, kind_name, required, type_text
 from composer.diagnostics import Diagnostic, Note, Place, did_you_mean, nearest
+from composer.methods import PARTS, kinds_of
 from composer.specs.parts import kind_of
 from composer.steps import STEPS
 from composer.syntax import tree, unparse
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from pydantic_core import ErrorDetails
 
+    from composer.steps.declare import Step
+
 
 def unknown_option(function: str, argument: tree.Argument, options: list[str]) -> Diagnostic:
     """Return the mistake of an option that a call does not have."""
@@ -31,7 +34,9 @@ def unknown_option(function: str, argument: tree.Argument, options: list[str]) -
     if function in BACKENDS:
         asking = argument.name in STEPS["generate"].public_options
         where = "give this option where the model is used: `A({} = ...)`"
-    help_ = where.format(argument.name) if asking else did_you_mean(argument.name or "", options)
+    name = argument.name or ""
+    help_ = where.format(name) if asking else _option_of_part(step, name, options)
+    help_ = help_ or did_you_mean(name, options)
     return Diagnostic(
         "E203",
         f"`{function}` has no option `{argument.name}`",
@@ -39,6 +44,25 @@ def unknown_option(function: str, argument: tree.Argument, options: list[str]) -
         "unknown option",
         help=help_ or "it has no options",
     )
+
+
+def _option_of_part(step: Step | None, name: str, options: list[str]) -> str:
+    """Say where an option belongs that a part of the step has; empty if none has, or one is near.
+
+    Where several parts have it, the one that the step has by default is named.
+    """
+    if step is None or nearest(name, options) is not None:
+        return ""
+    holders: list[tuple[bool, str]] = []
+    for option, field in step.public_options.items():
+        parts = [part for kind in kinds_of(field.annotation) for part in PARTS[kind].values()]
+        holders += [
+            (isinstance(field.default, part), f"`{option} = {part.name}({name} = ...)`")
+            for part in parts
+            if name in part.model_fields
+        ]
+    best = max(holders, key=lambda holder: holder[0], default=None)
+    return "" if best is None else f"it is an option of a part: {best[1]}"
 
 
 def wrong_type(
