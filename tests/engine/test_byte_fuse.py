@@ -5,10 +5,8 @@ import operator
 from functools import cache
 
 import pytest
-import torch
-from fusing import Job, TokenFuse, checkpoint
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from few_tokens import VOCABULARIES, tiny
+from fusing import Job, TokenFuse
 
 from composer.specs import ByteFuse
 from composer.values import ModelError
@@ -112,33 +110,6 @@ def test_several_at_once_equal_one_at_a_time(engine, pair):
 def test_agreed_bytes_are_no_distribution(pair, write):
     with pytest.raises(ModelError, match="cannot be members"):
         write(TokenFuse((ByteFuse(pair, ("a", "b")), pair[0]), ("x", "y")), TEXT)
-
-
-def tiny(folder, tokens, merges, seed, end="</s>"):
-    """A random model of a few byte-level tokens."""
-    folder.mkdir()
-    words = {token: n for n, token in enumerate(["<s>", "</s>", *tokens])}
-    made = Tokenizer(models.BPE(words, merges))
-    made.add_special_tokens(["<s>", "</s>"])
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    made.decoder = decoders.ByteLevel()
-    named = PreTrainedTokenizerFast(tokenizer_object=made, bos_token="<s>", eos_token=end)
-    named.save_pretrained(folder)
-    torch.manual_seed(seed)
-    shape = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1}
-    shape |= {"num_attention_heads": 1, "max_position_embeddings": 64, "vocab_size": len(words)}
-    model = LlamaForCausalLM(LlamaConfig(**shape, bos_token_id=0, eos_token_id=end and 1))
-    with torch.no_grad():
-        model.lm_head.weight.mul_(20.0)
-    model.save_pretrained(folder)
-    return checkpoint(folder.name, folder)
-
-
-VOCABULARIES = {
-    "letters": (["a", "b"], []),
-    "pairs": (["a", "b", "ab", "ba"], [("a", "b"), ("b", "a")]),
-    "triples": (["a", "b", "aa", "aab"], [("a", "a"), ("aa", "b")]),
-}
 
 
 @pytest.fixture(scope="module", params=range(3))
