@@ -189,7 +189,10 @@ class FuseTree:
                 text = f"`{model.name}` puts texts together, so it has no score for each token"
                 raise ModelError("E302", text, "ask a single model, or a `token_fuse`")
             case _:
-                text = "`span_fuse`, `byte_fuse` and `handoff` cannot be members of `token_fuse`"
+                text = (
+                    "`span_fuse`, `byte_fuse`, `string_fuse` and `handoff` cannot be members of "
+                    "`token_fuse`"
+                )
                 raise ModelError(
                     "E302", text, "put the `token_fuse` inside, and the other fuse around it"
                 )

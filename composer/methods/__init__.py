@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from composer.methods.spans.boundaries import Words
     from composer.methods.spans.measures import MeanLogprob
     from composer.methods.stopping import Decided, Standing, Stopping
+    from composer.methods.strings import Product, StringMean
     from composer.methods.table import find_part, kinds_of, parts
     from composer.methods.template import Template, check
     from composer.methods.templates import TEMPLATES
@@ -164,6 +165,7 @@ __all__ = [
     "Pattern",
     "Perplexity",
     "Policy",
+    "Product",
     "Random",
     "Reader",
     "Reduction",
@@ -184,6 +186,7 @@ __all__ = [
     "StepReward",
     "Steps",
     "Stopping",
+    "StringMean",
     "Submission",
     "Surest",
     "Template",
@@ -249,6 +252,7 @@ WHERE = {
     "spans.measures": ("MeanLogprob", "Measure"),
     "spans": ("Branching", "Exit", "Filter", "SpanWeigh"),
     "stopping": ("Decided", "Standing", "Stopping"),
+    "strings": ("Product", "StringMean"),
     "table": ("find_part", "kind_of", "kinds_of", "parts"),
     "template": ("Template", "check"),
     "templates": ("TEMPLATES",),

@@ -206,6 +206,13 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "critical": "gate.Critical",
         "routed": "gate.Routed",
     },
+    "stringmean": {
+        "mean": "strings.Mean",
+        "product": "strings.Product",
+        "minimum": "strings.Minimum",
+        "maximum": "strings.Maximum",
+        "power": "strings.Power",
+    },
     "chatfile": {"file": "template.File"},
     "key": {"env": "environment.Environment"},
     "search": {

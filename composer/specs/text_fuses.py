@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from composer.values.typed import Typed
 
 
-__all__ = ["ByteFuse", "Handoff", "SpanFuse"]
+__all__ = ["ByteFuse", "Handoff", "SpanFuse", "StringFuse"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,24 @@ class ByteFuse(_TextFuse):
 
     top: int = 64
     beam: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class StringFuse(_TextFuse):
+    """Members whose probabilities of whole strings become one, by the mean `f`.
+
+    Strings are drawn by so many `particles`, which are drawn anew where their effective number is
+    below `resample` times that. Each member follows a text in the `beam` likeliest tokenizations,
+    without those that have less than `prune` of the probability.
+    """
+
+    word: ClassVar[str] = "string_fuse"
+
+    f: Typed
+    particles: int = 10
+    resample: float = 0.9
+    beam: int = 5
+    prune: float = 0.05
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from composer.specs.fuses import Fuse, TokenFuse
 from composer.specs.models import Checkpoint, Declared, bare, leaves, vocabulary
-from composer.specs.text_fuses import ByteFuse
+from composer.specs.text_fuses import ByteFuse, StringFuse
 from composer.values.capability import Capability
 
 if TYPE_CHECKING:
@@ -21,12 +21,15 @@ def missing_detail(model: Model, detail: TokenDetail) -> str:
 
     A token fuse tells all, as far as its members behind servers do. A span fuse and a handoff tell
     what the member says that wrote a token. A byte fuse tells bytes, and has no token ids.
+    A string fuse tells nothing.
     """
     inner = bare(model)
     if isinstance(inner, Checkpoint):
         return _of_checkpoint(inner, detail)
     if isinstance(inner, TokenFuse):
         return ""
+    if isinstance(inner, StringFuse):
+        return f"`{inner.name}` fuses whole strings, of which it tells no details of tokens"
     if detail.ids and isinstance(inner, ByteFuse):
         return f"`{inner.name}` fuses bytes, which have no token ids"
     if detail.ids and vocabulary(inner) is None:

@@ -23,7 +23,7 @@ WHERE = {
     "caching": ("neural_cache",),
     "cascading": ("cascade", "every_stage"),
     "classifying": ("classify",),
-    "fusing": ("token_fuse", "byte_fuse", "span_fuse", "handoff", "weigh", "merge"),
+    "fusing": ("token_fuse", "byte_fuse", "span_fuse", "string_fuse", "handoff", "weigh", "merge"),
     "panels": ("shuffle", "analyse"),
     "searching": ("process_fuse",),
     "ranking": ("rank", "top", "best", "select", "regenerate"),

@@ -24,12 +24,22 @@ from composer.methods import (
     Mean,
     MeanLogprob,
     Measure,
+    Product,
     Shared,
     SpanWeigh,
+    StringMean,
     Weigh,
     Words,
 )
-from composer.specs import ByteFuse, Derived, Handoff, SpanFuse, TokenFuse, WeightedFuse
+from composer.specs import (
+    ByteFuse,
+    Derived,
+    Handoff,
+    SpanFuse,
+    StringFuse,
+    TokenFuse,
+    WeightedFuse,
+)
 from composer.steps.declare import step
 from composer.steps.site import Complaint
 from composer.values import Decision, Model
@@ -259,6 +269,48 @@ def byte_fuse(
 
 
 @step(
+    paper="arXiv:2603.05432",
+    needs=Capability.LOGITS,
+    instead=WHOLE_ANSWERS,
+    here=True,
+    hidden=("names",),
+)
+def string_fuse(
+    *members: Model,
+    weights: tuple[float, ...] | None = None,
+    f: StringMean = Product(),
+    particles: Annotated[int, Field(ge=1, le=1000)] = 10,
+    resample: Annotated[float, Field(ge=0, le=1)] = 0.9,
+    beam: Annotated[int, Field(ge=1, le=64)] = 5,
+    prune: Annotated[float, Field(ge=0, lt=1)] = 0.05,
+    names: tuple[str, ...] = (),
+) -> StringFuse:
+    """Fuse the members' probabilities of whole strings, whatever their tokens are.
+
+    The probability of a string is in proportion to `f` of what the members give to it; a token fuse
+    normalizes at every token instead, which is another distribution. Strings are drawn side by
+    side, byte by byte, as this many `particles`; they are drawn anew by their weights where their
+    effective number is below `resample` times that. Each member follows a text in the `beam`
+    likeliest of its tokenizations, without those that have less than `prune` of the probability.
+
+    At a temperature of 0 the answer is the string with the largest weight, and the members draw as
+    at 1. At a higher one the members draw at that temperature, and the answer is one string that is
+    drawn by its weight. `max_tokens` counts bytes. The confidence is the string's share of the
+    weight.
+    """
+    return StringFuse(
+        members,
+        names or _names(members),
+        weights,
+        f=f,
+        particles=particles,
+        resample=resample,
+        beam=beam,
+        prune=prune,
+    )
+
+
+@step(
     paper="arXiv:2403.16854",
     needs=Capability.LOGPROBS | Capability.CONTINUE,
     instead=WHOLE_ANSWERS,
@@ -317,5 +369,5 @@ def _names(members: tuple[Model, ...]) -> tuple[str, ...]:
     return unique(member.name for member in members)
 
 
-for fuse in (token_fuse, span_fuse, byte_fuse):
+for fuse in (token_fuse, span_fuse, byte_fuse, string_fuse):
     fuse.check(it_has_members)

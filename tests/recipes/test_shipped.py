@@ -116,6 +116,7 @@ ANSWERS = {
     "token/deepen.ens": "red",
     "token/eva.ens": "red",
     "token/expert_tokens.ens": "42",
+    "token/f_ensemble.ens": "foxes",
     "token/gac.ens": "red",
     "token/packllm_opt.ens": "34",
     "token/packllm_sim.ens": "34",

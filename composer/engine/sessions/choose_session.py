@@ -10,7 +10,16 @@ from composer.engine.sessions.generate import generate
 from composer.engine.sessions.handoff import hand_off
 from composer.engine.sessions.parts import Draft
 from composer.engine.sessions.span_members import span_fuse
-from composer.specs import ByteFuse, Handoff, Prompted, SpanFuse, TokenFuse, missing_detail
+from composer.engine.sessions.string_fuse import string_fuse
+from composer.specs import (
+    ByteFuse,
+    Handoff,
+    Prompted,
+    SpanFuse,
+    StringFuse,
+    TokenFuse,
+    missing_detail,
+)
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -44,6 +53,8 @@ def choose_session(
             return _all(inner, outer), lambda groups: span_fuse(inner, groups, job, on_text)
         case ByteFuse():
             return _all(inner, outer), lambda groups: byte_fuse(inner, groups, job, on_text)
+        case StringFuse():
+            return _all(inner, outer), lambda groups: string_fuse(inner, groups, job, on_text)
         case Handoff():
             return _all(inner, outer), lambda groups: hand_off(inner, groups, job, on_text)
         case TokenFuse() if inner.draft is not None:

@@ -1,0 +1,145 @@
+"""String fusion by the engine: against sums over all strings, and as an answer like others."""
+
+import itertools
+import math
+from collections import Counter
+
+import pytest
+from few_tokens import tiny
+from fusing import Job, Part
+
+from composer.specs import StringFuse
+from composer.values import ModelError, Sampling
+
+MOST = 3
+NAMES = ("letters", "pairs", "triples")
+TEXT = "Once upon a time"
+
+
+def fuse_of(members, f="mean", weights=None, **options):
+    """Return a string fuse of some models."""
+    part = Part(f"stringmean.{f}")
+    names = tuple("abc"[: len(members)])
+    return StringFuse(tuple(members), names, weights, f=part, **options)
+
+
+def shares_of(strings, names, mean):
+    """The share of each string of at most so many bytes; what is cut has the share of beginning."""
+    wholes = [strings(name) for name in names]
+    values = {}
+    for size in range(MOST + 1):
+        for text in map(bytes, itertools.product(b"ab", repeat=size)):
+            own = [each.begins(text) if size == MOST else each.writes(text) for each in wholes]
+            values[text.decode()] = mean(own)
+    total = sum(values.values())
+    return {text: value / total for text, value in values.items()}
+
+
+def test_a_mean_chooses_a_member_and_draws_its_whole_string(engine, few, strings):
+    members, weights = [few[name] for name in NAMES[1:]], (0.3, 0.7)
+    fuse = fuse_of(members, weights=weights, particles=1, beam=64, prune=0.0)
+    prompt = (("user", "ab"),)
+    jobs = [
+        Job(fuse, (prompt,), Sampling(temperature=1.0, max_tokens=MOST, seed=seed))
+        for seed in range(160)
+    ]
+    made = Counter(future.result(120).text for future in [engine.generate(job) for job in jobs])
+    mixed = shares_of(strings, NAMES[1:], lambda own: 0.3 * own[0] + 0.7 * own[1])
+    likely = {text: share for text, share in mixed.items() if share * len(jobs) > 5}
+    cells = [(made[text], share) for text, share in likely.items()]
+    cells.append((len(jobs) - sum(n for n, _ in cells), 1 - sum(p for _, p in cells)))
+    statistic = sum((n - len(jobs) * p) ** 2 / (len(jobs) * p) for n, p in cells if p > 0)
+    freedom = len(cells) - 1
+    assert freedom >= 4
+    assert statistic < freedom + 4 * math.sqrt(2 * freedom) + 4  # beyond 0.999
+
+
+@pytest.mark.parametrize("f", ["product", "minimum"])
+def test_the_shares_are_those_of_whole_strings(write, few, strings, f):
+    fuse = fuse_of([few[name] for name in NAMES[:2]], f, particles=800, beam=64, prune=0.0)
+    made = write(fuse, "ab", max_tokens=MOST)
+    expected = shares_of(strings, NAMES[:2], math.prod if f == "product" else min)
+    told = {each["text"]: each["share"] for each in made.facts["strings"]}
+    top = sorted(expected, key=lambda text: -expected[text])[:4]
+    assert all(abs(told.get(text, 0.0) - expected[text]) < 0.06 for text in top)
+    assert made.text == max(told, key=told.get)
+    assert made.confidence == pytest.approx(told[made.text])
+
+
+def test_one_member_draws_as_it_does_alone_and_all_particles_weigh_the_same(write, few):
+    made = write(fuse_of([few["pairs"]], "product", particles=12), "ab", max_tokens=4)
+    assert made.facts["effective_particles"] == pytest.approx(12)
+    assert made.facts["resamplings"] == 0
+
+
+def test_a_seed_repeats_an_answer_and_others_differ(write, few):
+    fuse = fuse_of(few.values(), "product", particles=3)
+    texts = [
+        write(fuse, "ab", temperature=1.5, max_tokens=12, seed=seed).text for seed in (1, 1, 2, 3)
+    ]
+    assert texts[0] == texts[1]
+    assert len(set(texts)) > 1
+
+
+@pytest.fixture(scope="module")
+def pair(model):
+    return model("stories"), model("rwkv")
+
+
+def test_unlike_tokenizers_write_one_text_which_is_streamed(pair, write, engine):
+    pieces = []
+    made = write(fuse_of(pair, "product", particles=4), TEXT, max_tokens=16, on_text=pieces.append)
+    assert "".join(pieces) == made.text
+    assert len(made.tokens) == len(made.logprobs) == 16
+    assert made.finish == "length"
+    assert all(usage.calls and usage.completion_tokens for usage in made.usage.values())
+    assert all(runner.idle for runner in engine._pool.runners())
+
+
+def test_an_answer_ends_before_a_stop_string(pair, write):
+    fuse = fuse_of(pair, "product", particles=4)
+    whole = write(fuse, TEXT, max_tokens=16)
+    stop = whole.text[6:9]
+    made = write(fuse, TEXT, max_tokens=16, stop=(stop,))
+    assert stop not in made.text
+    assert made.finish == "stop"
+
+
+def test_a_member_without_a_weight_is_not_asked(pair, write):
+    made = write(fuse_of(pair, "product", (1.0, 0.0), particles=2), TEXT, max_tokens=4)
+    assert set(made.usage) == {"a"}
+
+
+def test_several_at_once_equal_one_at_a_time(engine, pair):
+    fuse = fuse_of(pair, "product", particles=3)
+    prompts = [((("user", text),),) for text in (TEXT, "The dog", "Lily saw a big")]
+    jobs = [Job(fuse, prompt, Sampling(max_tokens=8)) for prompt in prompts]
+    together = [each.result(60).text for each in [engine.generate(job) for job in jobs]]
+    assert together == [engine.generate(job).result(60).text for job in jobs]
+
+
+def test_members_without_a_common_string_are_an_error(tmp_path, write, engine):
+    members = [tiny(tmp_path / name, [name], [], 0, end=None) for name in "xy"]
+    with pytest.raises(ModelError, match="under all members") as error:
+        write(fuse_of(members, "product"), "", max_tokens=3)
+    assert error.value.code == "E705"
+    assert all(runner.idle for runner in engine._pool.runners())
+
+
+def test_a_full_context_ends_the_answer(tmp_path, write):
+    short = tiny(tmp_path / "short", ["a", "b"], [], 1, context=6, sharp=1.0)
+    made = write(fuse_of([short], "product", particles=8, prune=0.0), "ab", max_tokens=50)
+    assert made.finish in {"context", "stop"}
+    assert len(made.text) <= 6
+
+
+def test_least_lengths_are_kept_in_bytes(few, write):
+    from composer.values import Processing
+
+    made = write(
+        fuse_of(few.values(), "product"),
+        "ab",
+        max_tokens=9,
+        processing=Processing(min_tokens=9),
+    )
+    assert len(made.text) == 9
