@@ -53,11 +53,7 @@ async def span_fuse(
         if weight
     ]
     answer = GenerationState.of(job, on_text)
-    try:
-        return await fuse_spans(fuse, members, together, answer, job.query)
-    finally:
-        for member in members:
-            member.close()
+    return await fuse_spans(fuse, members, together, answer, job.query)
 
 
 async def _begun(group: Group, job: Generate, model: Model) -> SequenceState:
@@ -105,6 +101,10 @@ class LocalMember:
     def dropped(self) -> Mapping[str, str]:
         """The models that were dropped, each with the reason."""
         return self.sequence.dropped if self._held else {}
+
+    def anew(self) -> LocalMember:
+        """Return the same member before its answer has begun."""
+        return LocalMember(self.name, self.weight, self._start, self._sampling, self._writers)
 
     async def open(self) -> None:
         """Read the prompt."""
