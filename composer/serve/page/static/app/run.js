@@ -1,6 +1,6 @@
 /** What the events of one query add up to. */
 
-import { answerSpans, piece, spanToken, wonToken, Writing } from "./writing.js";
+import { piece, spanToken, wonToken, Writing } from "./writing.js";
 
 /**
  * @typedef {object} Step
@@ -170,8 +170,7 @@ export class Run {
   takeSpans({ step, asked }) {
     asked.forEach(({ spans }, number) => {
       const call = this.calls.get(`${step}/${number}`);
-      const shown = answerSpans(spans);
-      if (call && !call.hasTokens && shown.length > 0) call.writing = Writing.of(shown.map(spanToken));
+      if (call && !call.hasTokens && spans.length > 0) call.writing = Writing.of(spans.map(spanToken));
     });
   }
 

@@ -1,1 +1,0 @@
-"""The tables of `benchmarks/span.py`, a module a table."""
