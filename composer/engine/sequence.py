@@ -50,6 +50,13 @@ class MemberState:
         limit = _most_tokens(self.slot)
         return 1 << 30 if limit is None else limit - len(self.ids)
 
+    def rejoin(self, source: MemberState, count: int) -> None:
+        """Be a copy of a source, with which it shares its first `count` entries."""
+        starts = source.entry_starts
+        same = starts[count] if count < len(starts) else len(source.ids)
+        self.slot.runner.rows.rejoin(self.row, source.row, same)
+        self.ids, self.entry_starts = list(source.ids), list(starts)
+
     def close(self) -> None:
         """Free the row."""
         self.slot.runner.rows.free(self.row, wipe=self.counts.may_hold_nan)
@@ -157,10 +164,29 @@ class SequenceState:
         except BaseException:
             twin.close()
             raise
-        twin.entries, twin.answer_length = list(self.entries), self.answer_length
-        twin.dropped_states, twin.dropped = list(self.dropped_states), dict(self.dropped)
-        twin.gaps = self.gaps
+        twin._copy_from(self)
         return twin
+
+    def rejoin(self, source: SequenceState, count: int) -> bool:
+        """Let a fork be a copy again; it shares the first `count` entries with its source.
+
+        Only what lies behind these is copied. Returns False, and changes nothing, where they have
+        not the same models, or where a cache may hold NaN.
+        """
+        if self.states.keys() != source.states.keys() or any(
+            state.counts.may_hold_nan for state in self.states.values()
+        ):
+            return False
+        for slot, state in self.states.items():
+            state.rejoin(source.states[slot], count)
+        self._copy_from(source)
+        return True
+
+    def _copy_from(self, source: SequenceState) -> None:
+        """Take what does not belong to a model."""
+        self.entries, self.answer_length = list(source.entries), source.answer_length
+        self.dropped_states, self.dropped = list(source.dropped_states), dict(source.dropped)
+        self.weights, self.gaps = source.weights, source.gaps
 
     @property
     def facts(self) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import replace
+from functools import partial
 from itertools import accumulate, zip_longest
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -20,7 +21,7 @@ from composer.values.details import TokenDetail
 from composer.values.gather import side_by_side
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from composer.engine.sessions.span_asking import SpanRequest
@@ -57,13 +58,15 @@ class SpanClient(Client):
     def cost(self, request: Generate) -> float:
         """Return the most that it may cost: in each round a member writes a span and reads all.
 
-        Every round reads the prompt and the text anew, since a client holds nothing.
+        Every round reads the prompt and the text anew, since a client holds nothing. With `rerank`
+        each member also writes a whole answer, and reads all of them.
         """
         rounds, count = request.sampling.max_tokens, len(self.fuse.members)
         read = (count + 1) * (most_tokens(request.query, request.prefix) + rounds)
         prices = [self._prices.get(leaf.name) or (0.0, 0.0) for leaf in leaves(self.fuse)]
         round_cost = sum(read * price[0] + self.fuse.max_span_tokens * price[1] for price in prices)
-        return rounds * round_cost / 1e6
+        again = sum(2 * read * price[0] + rounds * price[1] for price in prices)
+        return (rounds * round_cost + again * self.fuse.rerank) / 1e6
 
     async def load(self, model: Model) -> None:
         """Load the members."""
@@ -88,7 +91,7 @@ class SpanClient(Client):
                 name,
                 weight,
                 member,
-                await self._clients.of(_unprompted(member)),
+                partial(self._clients.of, _unprompted(member)),
                 request,
                 self._clients.within,
                 self._prices,
@@ -112,15 +115,16 @@ class ClientMember:
         name: str,
         weight: float,
         model: Model,
-        client: Client,
+        find: Callable[[], Awaitable[Client]],
         request: Generate,
         limit: Limit,
         prices: Prices,
         names: Sequence[str],
     ) -> None:
         self.name, self.weight = name, weight
+        self.anew = partial(ClientMember, name, weight, model, find, request, limit, prices, names)
         self.dropped: Mapping[str, str] = {}
-        self._model, self._client, self._limit = _unprompted(model), client, limit
+        self._find, self._model, self._limit = find, _unprompted(model), limit
         self._query, self._sampling = _prompted_query(model, request.query), request.sampling
         self._text = request.prefix
         self._rng = random.Random(f"{request.sampling.seed}/{name}")
@@ -129,7 +133,8 @@ class ClientMember:
         self._usage: dict[str, Usage] = {}
 
     async def open(self) -> None:
-        """Nothing is read before it is asked."""
+        """Find the client; nothing is read before it is asked."""
+        self._client = await self._find()
 
     def has_room(self) -> bool:
         """Return True: a client itself refuses what is too long."""

@@ -244,4 +244,6 @@ def _plain_span(span: Span) -> dict[str, JSON]:
         "winner": span.winner,
         "candidates": dict(span.candidates),
         "scores": {name: dict(scores) for name, scores in span.scores.items()},
+        "weights": {name: round(weight, 6) for name, weight in span.weights.items()},
+        "whole": span.whole,
     }

@@ -97,7 +97,8 @@ def _span_line(span: Mapping[str, Any]) -> str:
     rivals = {name: text for name, text in span["candidates"].items() if text != span["text"]}
     against = ", ".join(f"{name} {text!r}" for name, text in rivals.items())
     comparison = f", against {against}" if against else ", all agreed" if span["candidates"] else ""
-    return f"span {span['text']!r} by {span['winner']}{comparison}"
+    what = "whole answer" if span.get("whole") else "span"
+    return f"{what} {span['text']!r} by {span['winner']}{comparison}"
 
 
 def _tree_lines(nodes: Sequence[Mapping[str, Any]]) -> Iterator[TraceLine]:

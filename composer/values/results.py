@@ -121,7 +121,8 @@ class Span:
 
     `winner` is the member whose proposal was kept. `candidates` are the proposals, by the member's
     name; further ones of one member are numbered: `A`, `A#2`. `scores` are [member][candidate].
-    Members that took no part in the round have no weight.
+    Members that took no part in the round have no weight. `whole` is a last round, that of
+    `rerank`, which chose among whole answers; the one of all rounds before is then `fused`.
     """
 
     text: str
@@ -129,6 +130,7 @@ class Span:
     candidates: Mapping[str, str]
     scores: Mapping[str, Mapping[str, float]]
     weights: Mapping[str, float] = field(default_factory=dict)
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 
 import pytest
 from fusing import SpanFuse, stored
@@ -23,6 +24,11 @@ class Fake:
         self.name, self.weight, self.dropped = name, weight, {}
         self.spans, self.scores, self.room = list(spans), scores, room
         self.text, self.calls = b"", 0
+
+    def anew(self):
+        twin = copy(self)
+        twin.text, twin.calls = b"", 0
+        return twin
 
     async def open(self):
         self.opened = True

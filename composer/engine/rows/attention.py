@@ -58,8 +58,12 @@ class BatchedAttention(KeyValueCache):
         If it raises, all rows have their length of before.
         """
         batches = list(self._batches(feeds))
-        # single tokens need no packing, unless many idle rows lie between theirs
-        packs = self.packs and (len(batches) > 1 or any(len(feed.ids) > 1 for feed in feeds))
+        # single tokens need no packing, unless idle rows lie between theirs
+        packs = self.packs and (
+            len(batches) > 1
+            or any(len(feed.ids) > 1 for feed in feeds)
+            or any(map(_idle_rows, batches))
+        )
         if packs:
             batches = list(split_by_tokens(feeds, _AT_ONCE))
         before = [(feed.row, feed.row.length) for feed in feeds]
@@ -199,6 +203,11 @@ class BatchedAttention(KeyValueCache):
             return torch.tensor(values, dtype=torch.long, device=self.device)
         pinned = torch.tensor(values, dtype=torch.long, pin_memory=True)
         return pinned.to(self.device, non_blocking=True)
+
+
+def _idle_rows(batch: Sequence[Feed]) -> int:
+    """How many rows lie between those of a batch that is sorted by their places."""
+    return batch[-1].row.index - batch[0].row.index + 1 - len(batch)
 
 
 def _missed(windows: set[int | None]) -> str:

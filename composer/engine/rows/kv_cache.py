@@ -69,10 +69,14 @@ class KeyValueCache:
         self.copy(row, twin, row.length)
         return twin
 
-    def copy(self, source: CacheRow, row: CacheRow, length: int) -> bool:
-        """Copy the first cells of a row into another one."""
-        for table in (*self._keys, *self._values):
-            table[row.index, :, :length] = table[source.index, :, :length]
+    def rejoin(self, row: CacheRow, source: CacheRow, same: int) -> None:
+        """Copy the cells of a source beyond the first `same`, which the row has too."""
+        self.copy(source, row, source.length, min(same, row.length))
+
+    def copy(self, source: CacheRow, row: CacheRow, length: int, start: int = 0) -> bool:
+        """Copy the first cells of a row, but for those before `start`, into another one."""
+        for table in (*self._keys, *self._values) if start < length else ():
+            table[row.index, :, start:length] = table[source.index, :, start:length]
         row.length = length
         return True
 

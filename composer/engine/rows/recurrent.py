@@ -64,9 +64,14 @@ class RecurrentStates:
     def fork(self, row: CacheRow) -> CacheRow:
         """Open a copy of a row, with its snapshots."""
         twin = self.allocate()
-        self.copy(row, twin, row.length)
-        self._snapshots[twin] = list(self._snapshots[row])
+        self.rejoin(twin, row, 0)
         return twin
+
+    def rejoin(self, row: CacheRow, source: CacheRow, same: int) -> None:
+        """Copy the state of a source, with its snapshots."""
+        del same
+        self.copy(source, row, source.length)
+        self._snapshots[row] = list(self._snapshots[source])
 
     def copy(self, source: CacheRow, row: CacheRow, length: int) -> bool:
         """Copy the state of a row, which is that after all of its tokens."""

@@ -87,6 +87,14 @@ class RemoteRows:
         self.live.append(twin)
         return twin
 
+    def rejoin(self, row: CacheRow, source: CacheRow, same: int) -> None:
+        """Be a copy of a source."""
+        del same
+        assert isinstance(row, RemoteRow)
+        assert isinstance(source, RemoteRow)
+        row.length, row.chain = source.length, source.chain
+        row.base, row.ahead = source.base, source.ahead
+
     def snapshot(self, row: CacheRow) -> None:
         """Do nothing: the server keeps what it read."""
 

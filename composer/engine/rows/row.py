@@ -76,6 +76,9 @@ class Rows(Protocol):
     def fork(self, row: CacheRow) -> CacheRow:
         """Open a copy of a row."""
 
+    def rejoin(self, row: CacheRow, source: CacheRow, same: int) -> None:
+        """Let a fork be a copy again; it shares the first `same` tokens with its source."""
+
     def snapshot(self, row: CacheRow) -> None:
         """Make it cheap to crop the row to its present length later."""
 

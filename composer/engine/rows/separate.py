@@ -72,6 +72,12 @@ class SeparateCaches:
         twin.length = row.length
         return twin
 
+    def rejoin(self, row: CacheRow, source: CacheRow, same: int) -> None:
+        """Copy the cache of a source."""
+        del same
+        self.copy(source, row, source.length)
+        self._snapshots[row] = []
+
     def copy(self, source: CacheRow, row: CacheRow, length: int) -> bool:
         """Copy the cache of a row, which is that after all of its tokens."""
         if length != source.length:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+
+from composer.engine.sessions.span_parts import Boundary
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 
-    from composer.engine.sessions.span_parts import Boundary, Branching
+    from composer.engine.sessions.span_parts import Branching, SpanText
     from composer.values.details import TokenChoice
     from composer.values.results import Usage
 
-__all__ = ["Candidate", "SpanMember", "SpanRequest", "Together"]
+__all__ = ["Candidate", "SpanMember", "SpanRequest", "Together", "WholeAnswer"]
 
 T = TypeVar("T")
 
@@ -44,6 +46,19 @@ class SpanRequest:
     before: str
 
 
+class WholeAnswer(Boundary):
+    """A span that goes on to the end of the answer, or to the first stop string."""
+
+    name: ClassVar[str] = "whole_answer"
+
+    stop: tuple[str, ...] = ()
+
+    def end(self, span: SpanText) -> int | None:
+        """Return where the first stop string ends."""
+        found = [(at, at + len(each)) for each in self.stop if (at := span.text.find(each)) >= 0]
+        return min(found)[1] if found else None
+
+
 class SpanMember(Protocol):
     """One member of a span fuse, at the place in the text that all members have reached."""
 
@@ -53,6 +68,9 @@ class SpanMember(Protocol):
     @property
     def dropped(self) -> Mapping[str, str]:
         """The models that were dropped, each with the reason."""
+
+    def anew(self) -> SpanMember:
+        """Return the same member before its answer has begun."""
 
     async def open(self) -> None:
         """Begin where the answer begins; called once, before all else but `close` and `usage`."""

@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from composer.engine.sessions.span_asking import SpanRequest
+from composer.engine.generation import GenerationState
+from composer.engine.sessions.span_asking import Candidate, SpanRequest, WholeAnswer
 from composer.engine.sessions.span_rounds import Round, judge, pooled
 from composer.values.errors import ModelError, described
 from composer.values.gather import MissingAnswer, attempt
@@ -20,8 +21,7 @@ from composer.values.results import Usage
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
 
-    from composer.engine.generation import GenerationState
-    from composer.engine.sessions.span_asking import Candidate, SpanMember, Together
+    from composer.engine.sessions.span_asking import SpanMember, Together
     from composer.engine.sessions.span_parts import (
         Boundary,
         Branching,
@@ -50,19 +50,32 @@ async def fuse_spans(
 ) -> Completion:
     """Keep the span with the best score, round after round, until the answer ends.
 
-    `members` are those of the fuse with a weight. The caller closes them.
+    `members` are those of the fuse with a weight; they are opened and closed here. With `rerank`
+    nothing of the answer is known before its end.
     """
-    fusion = _SpanFusion(fuse, members, together, answer, query)
-    await fusion.open()
-    while answer.finish is None:
-        max_tokens = min(fuse.max_span_tokens, answer.sampling.max_tokens - len(answer.tokens))
-        if max_tokens <= 0:
-            answer.finish = "length"
-        elif not (places := fusion.places()):
-            answer.finish = "context"
-        else:
-            await fusion.round(places, max_tokens)
+    draft = _unread(answer) if fuse.rerank else answer
+    fusion = _SpanFusion(fuse, members, together, draft, query)
+    try:
+        await fusion.open()
+        while draft.finish is None:
+            max_tokens = min(fuse.max_span_tokens, draft.sampling.max_tokens - len(draft.tokens))
+            if max_tokens <= 0:
+                draft.finish = "length"
+            elif not (places := fusion.places()):
+                draft.finish = "context"
+            else:
+                await fusion.round(places, max_tokens)
+        if fuse.rerank:
+            await fusion.rerank(answer)
+    finally:
+        fusion.close()
     return fusion.completion()
+
+
+def _unread(answer: GenerationState) -> GenerationState:
+    """Return an answer that nobody reads while it is written; stop strings stay part of it."""
+    sampling = replace(answer.sampling, keep_stop=True)
+    return GenerationState(sampling, None, answer.detail)
 
 
 class _SpanFusion:
@@ -76,7 +89,7 @@ class _SpanFusion:
         answer: GenerationState,
         query: Query,
     ) -> None:
-        self._members, self._together, self._answer = members, together, answer
+        self._members, self._together, self._answer = list(members), together, answer
         self._boundary = cast("Boundary", fuse.span)
         self._branching = cast("Branching | None", fuse.explore)
         self._measure = cast("Measure", fuse.score)
@@ -115,18 +128,56 @@ class _SpanFusion:
         """Run one round: proposals, scores, and every member moved to the end of the best one."""
         before = self._answer.writer.text
         request = SpanRequest(self._boundary, self._branching, max_tokens, before)
-        proposals = await self._ask(places, lambda member: member.propose(request))
-        offered = list(pooled(proposals))
-        judged = await self._ask(proposals, lambda member: judge(member, offered, self._measure))
-        if not judged:  # those who rest go on
+        round_ = await self._judged(places, request)
+        if round_ is None:  # those who rest go on
             return
-        round_ = Round(proposals, judged, self._weights.weights(before), self._filter)
-        self._spans.append(round_.record([self._members[n].name for n in judged]))
         self._weights.learn(round_.scored)
         if self._exits is not None:
             self._exits.learn(round_.scored)
         self._accept(round_.best)
         self._write(round_.best, round_.logprob)
+
+    async def rerank(self, answer: GenerationState) -> None:
+        """Let every member write a whole answer; the best of these and the fused one is kept."""
+        draft = self._answer
+        self.close()
+        for place in self._here:
+            self._members[place] = self._members[place].anew()
+        await self.open()
+        ended = draft.finish == "stop" and not draft.writer.stopped
+        text = draft.writer.close().encode()
+        fused = Candidate(text, ended, tuple(draft.tokens), tuple(draft.choices))
+        whole = WholeAnswer(stop=draft.sampling.stop)
+        request = SpanRequest(whole, None, draft.sampling.max_tokens, "")
+        round_ = await self._judged(self._here, request, (fused,))
+        assert round_ is not None  # the last member does not leave
+        self._spans[-1] = replace(self._spans[-1], whole=True)
+        self._answer = answer
+        self._write(round_.best, round_.logprob)
+        if round_.best == fused:
+            answer.logprobs, answer.finish = draft.logprobs, draft.finish
+        elif answer.finish is None:
+            is_full = len(answer.tokens) < answer.sampling.max_tokens
+            answer.finish = "context" if is_full else "length"
+
+    async def _judged(
+        self, places: Iterable[int], request: SpanRequest, given: Sequence[Candidate] = ()
+    ) -> Round | None:
+        """Let members propose, and score all proposals and `given`; None if all of them left."""
+        proposals = await self._ask(places, lambda member: member.propose(request))
+        offered = list(dict.fromkeys((*given, *pooled(proposals))))
+        judged = await self._ask(proposals, lambda member: judge(member, offered, self._measure))
+        if not judged:
+            return None
+        weights = self._weights.weights(self._answer.writer.text)
+        round_ = Round(proposals, judged, weights, self._filter, given)
+        self._spans.append(round_.record([self._members[n].name for n in judged]))
+        return round_
+
+    def close(self) -> None:
+        """Close all members."""
+        for place in self._here:
+            self._close(self._members[place])
 
     async def _ask(
         self, places: Iterable[int], ask: Callable[[SpanMember], Coroutine[Any, Any, T]]
@@ -160,13 +211,15 @@ class _SpanFusion:
             raise error
         member = self._members[place]
         self._here = tuple(n for n in self._here if n != place)
-        self._left |= {**member.dropped, member.name: described(error)[1]}
-        self._spend(member)
-        member.close()
+        self._close(member)
+        self._left[member.name] = described(error)[1]
 
-    def _spend(self, member: SpanMember) -> None:
+    def _close(self, member: SpanMember) -> None:
+        """Note what a member took and who left it, and free what it holds."""
+        self._left |= member.dropped
         for name, usage in member.usage().items():
             self._usage[name] = self._usage.get(name, Usage()) + usage
+        member.close()
 
     def _write(self, span: Candidate, logprob: float) -> None:
         """Add a span to the answer; each of its tokens gets the span's mean log-probability."""
@@ -182,13 +235,9 @@ class _SpanFusion:
             answer.finish = "context"
 
     def completion(self) -> Completion:
-        """Return the answer with its spans and what it took."""
-        for member in (self._members[n] for n in self._here):
-            self._spend(member)
-            self._left |= member.dropped
-        return replace(
-            self._answer.close(self._usage), spans=tuple(self._spans), left=dict(self._left)
-        )
+        """Return the answer with its spans and what it took, after `close`."""
+        completion = self._answer.close(self._usage)
+        return replace(completion, spans=tuple(self._spans), left=dict(self._left))
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,11 +53,7 @@ async def span_fuse(
         if weight
     ]
     answer = GenerationState.of(job, on_text)
-    try:
-        return await fuse_spans(fuse, members, together, answer, job.query)
-    finally:
-        for member in members:
-            member.close()
+    return await fuse_spans(fuse, members, together, answer, job.query)
 
 
 async def _begun(group: Group, job: Generate, model: Model) -> SequenceState:
@@ -75,6 +71,8 @@ async def _begun(group: Group, job: Generate, model: Model) -> SequenceState:
 class LocalMember:
     """A member whose models the engine runs: its sequence, and the forks that read candidates.
 
+    Forks that are not kept stay open as `_spare`, each with how many entries it shares with the
+    sequence: the next candidates are read by them, and no more than the last span is copied.
     To see that a span ends, a proposal may draw the first token of the next one. That token is used
     if the proposal is kept. `start` begins a sequence.
     """
@@ -98,6 +96,8 @@ class LocalMember:
         self._last = b""
         self._ahead: Drawn | None = None
         self._held: list[SequenceState] = []
+        self._spare: dict[SequenceState, int] = {}
+        self._shared = 0
         self._ends: dict[Candidate, SequenceState] = {}
         self._own: dict[Candidate, tuple[Sequence[float], Drawn | None]] = {}
 
@@ -105,6 +105,10 @@ class LocalMember:
     def dropped(self) -> Mapping[str, str]:
         """The models that were dropped, each with the reason."""
         return self.sequence.dropped if self._held else {}
+
+    def anew(self) -> LocalMember:
+        """Return the same member before its answer has begun."""
+        return LocalMember(self.name, self.weight, self._start, self._sampling, self._writers)
 
     async def open(self) -> None:
         """Read the prompt."""
@@ -226,18 +230,20 @@ class LocalMember:
         return [self._own[c][0] if c in self._own else logprobs.get(c, ()) for c in candidates]
 
     def accept(self, candidate: Candidate) -> None:
-        """Go on with the fork of a candidate, if one has read it; close the others."""
+        """Go on with the fork of a candidate, if one has read it; the others are spare."""
         kept = self._ends.get(candidate, self.sequence)
         if candidate not in self._ends:
             self._append(kept, candidate)
-        for sequence in self._held:
-            if sequence is not kept:
-                sequence.close()
+        counts = {each: self._spare.get(each, self._shared) for each in self._held}
+        self._spare = {
+            each: min(count, self._shared) for each, count in counts.items() if each is not kept
+        }
+        self._shared = len(kept.entries)
         self.sequence, self._last = kept, candidate.text
         self._written += len(candidate.tokens)
         kept.answer_length = self._written
         self._ahead = self._own[candidate][1] if candidate in self._own else None
-        self._held, self._ends, self._own = [kept], {}, {}
+        self._ends, self._own = {}, {}
 
     def usage(self) -> Mapping[str, Usage]:
         """Return the usage so far by model name."""
@@ -249,9 +255,16 @@ class LocalMember:
         """Free all rows."""
         for sequence in self._held:
             sequence.close()
-        self._held = []
+        self._held, self._spare = [], {}
 
     def _fork(self) -> SequenceState:
+        """Return a copy of the sequence: a spare one where there is one."""
+        while self._spare:
+            spare, count = self._spare.popitem()
+            if spare.rejoin(self.sequence, count):
+                return spare
+            self._held.remove(spare)
+            spare.close()
         self._held.append(self.sequence.fork())
         return self._held[-1]
 
@@ -266,6 +279,7 @@ class LocalMember:
     def _append(self, sequence: SequenceState, candidate: Candidate) -> tuple[int, list[int]]:
         """Append a candidate; return how many entries stay before it, and those that are new."""
         start, entries = sequence.continuation(self._last, candidate.text)
+        self._shared = min(self._shared, start)
         sequence.truncate(start)
         sequence.extend(entries)
         return start, entries

@@ -1,5 +1,6 @@
 """Small random models of any architecture, and random schedules of rows to try them with."""
 
+import itertools
 import random
 
 import pytest
@@ -49,7 +50,7 @@ def small():
 
 
 class Schedule:
-    """A table of rows that join, leave, fork, crop and feed, and what each of them has read."""
+    """Rows that join, leave, fork, rejoin, crop and feed, and what each of them has read."""
 
     def __init__(self, rows, model, seed):
         self.rows, self.model = rows, model
@@ -61,7 +62,8 @@ class Schedule:
         """The greatest difference from whole texts read alone, over the largest logit."""
         for _ in range(steps):
             act = self.dice.choices(
-                [self.join, self.leave, self.crop, self.fork, self.feed], [3, 1, 1.5, 1, 8]
+                [self.join, self.leave, self.crop, self.fork, self.rejoin, self.feed],
+                [3, 1, 1.5, 1, 1, 8],
             )[0]
             if self.texts or act == self.join:
                 act()
@@ -91,6 +93,15 @@ class Schedule:
         if len(self.texts) < 9:
             row = self.pick()
             self.texts[self.rows.fork(row)] = list(self.texts[row])
+
+    def rejoin(self):
+        row, source = self.pick(), self.pick()
+        pairs = zip(self.texts[row], self.texts[source], strict=False)
+        same = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+        if row is not source:
+            self.rows.rejoin(row, source, self.dice.randint(0, same))
+            self.texts[row] = list(self.texts[source])
+            assert row.length == source.length
 
     def feed(self):
         some = self.dice.sample(list(self.texts), self.dice.randint(1, len(self.texts)))

@@ -1,6 +1,6 @@
 /** What the events of one query add up to. */
 
-import { piece, spanToken, wonToken, Writing } from "./writing.js";
+import { answerSpans, piece, spanToken, wonToken, Writing } from "./writing.js";
 
 /**
  * @typedef {object} Step
@@ -170,7 +170,8 @@ export class Run {
   takeSpans({ step, asked }) {
     asked.forEach(({ spans }, number) => {
       const call = this.calls.get(`${step}/${number}`);
-      if (call && !call.hasTokens && spans.length > 0) call.writing = Writing.of(spans.map(spanToken));
+      const shown = answerSpans(spans);
+      if (call && !call.hasTokens && shown.length > 0) call.writing = Writing.of(shown.map(spanToken));
     });
   }
 

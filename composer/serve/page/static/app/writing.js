@@ -79,6 +79,16 @@ export function spanToken({ text, winner, candidates, scores }) {
   return { ...piece(text, winner), span: { candidates, scores }, clarity: lead(candidates, winner) };
 }
 
+/**
+ * The spans that make the answer: where members chose among whole answers in a last round, that of
+ * this round, or the spans before if these won.
+ */
+export function answerSpans(spans) {
+  const last = spans.at(-1);
+  if (!last?.whole) return spans;
+  return last.winner === "fused" ? spans.slice(0, -1) : [last];
+}
+
 /** The share of members that proposed what won. */
 function lead(candidates, winner) {
   const proposals = Object.values(candidates);

@@ -1,0 +1,1 @@
+"""The tables of `benchmarks/span.py`, a module a table."""
