@@ -62,13 +62,16 @@ class SpanFuse(_TextFuse):
 class ByteFuse(_TextFuse):
     """Members that agree on the next bytes, each by the `top` likeliest of its own tokens.
 
-    More tokens are read if none of these agree. The `beam` likeliest hypotheses continue.
+    More tokens are read if none of these agree. The `beam` likeliest hypotheses continue. With
+    `tokenizations` the text grows byte by byte instead, and a member's probability of a byte is
+    summed over so many ways to write the text.
     """
 
     word: ClassVar[str] = "byte_fuse"
 
     top: int = 64
     beam: int = 1
+    tokenizations: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

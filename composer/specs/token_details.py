@@ -28,8 +28,8 @@ def missing_detail(model: Model, detail: TokenDetail) -> str:
         return _of_checkpoint(inner, detail)
     if isinstance(inner, TokenFuse):
         return ""
-    if isinstance(inner, StringFuse):
-        return f"`{inner.name}` fuses whole strings, of which it tells no details of tokens"
+    if isinstance(inner, StringFuse) or (isinstance(inner, ByteFuse) and inner.tokenizations):
+        return f"`{inner.name}` writes byte by byte, and tells no details of tokens"
     if detail.ids and isinstance(inner, ByteFuse):
         return f"`{inner.name}` fuses bytes, which have no token ids"
     if detail.ids and vocabulary(inner) is None:

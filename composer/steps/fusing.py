@@ -254,6 +254,7 @@ def byte_fuse(
     weights: tuple[float, ...] | None = None,
     top: Annotated[int, Field(ge=1)] = 64,
     beam: Annotated[int, Field(ge=1, le=64)] = 1,
+    tokenizations: Annotated[int, Field(ge=1, le=64)] | None = None,
     names: tuple[str, ...] = (),
 ) -> ByteFuse:
     """Fuse members that agree byte by byte, each with its own tokens.
@@ -264,8 +265,12 @@ def byte_fuse(
     most likely one is the answer, by the weighted mean log-probability of the members' tokens; with
     a temperature above 0 the answer is sampled, without a beam. The result is text, without a
     next-token distribution.
+
+    With `tokenizations` each member sums over this many of its tokenizations of the text, instead
+    of following one. The text grows byte by byte then, by the weighted geometric mean of what the
+    members give to a byte, and `max_tokens` counts bytes.
     """
-    return ByteFuse(members, names or _names(members), weights, top, beam)
+    return ByteFuse(members, names or _names(members), weights, top, beam, tokenizations)
 
 
 @step(

@@ -21,6 +21,7 @@ from composer.engine.sample import draw
 from composer.engine.sessions.alternatives import Alternatives
 from composer.engine.sessions.base import all_of, dropped_members, usage_by_member
 from composer.engine.sessions.byte_moves import END, ByteMember, EntryIndex, agreements
+from composer.engine.sessions.byte_search import search_bytes
 from composer.engine.sessions.generate import open_sequence
 from composer.engine.sessions.prompt_weights import set_prompt_weights
 from composer.values.errors import ModelError
@@ -43,6 +44,8 @@ async def byte_fuse(
     fuse: ByteFuse, groups: Sequence[Group], job: Generate, on_text: Callable[[str], None] | None
 ) -> Completion:
     """Generate the text that the members with a weight agree on, until all of them end."""
+    if fuse.tokenizations is not None:
+        return await search_bytes(fuse, groups, job, on_text)
     search = _Search(fuse, job, on_text)
     try:
         first = _Hypothesis([], GenerationState(job.sampling, None))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from composer.engine.sessions.byte_fuse import byte_fuse
 from composer.engine.sessions.generate import generate
@@ -23,23 +23,30 @@ from composer.specs import (
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from composer.engine.group import Group
     from composer.engine.sessions.base import Session
-    from composer.specs import Fuse
     from composer.values.flow import Model
     from composer.values.requests import Generate
     from composer.values.results import Completion
 
-    Start = Callable[[Sequence[Group]], Session[Completion]]
+    Answer = Session[Completion]
+    OnText = Callable[[str], None] | None
+    Start = Callable[[Sequence[Group]], Answer]
 
 __all__ = ["choose_session"]
 
+_WRITERS: Mapping[type[Model], Callable[[Any, Sequence[Group], Generate, OnText], Answer]] = {
+    SpanFuse: span_fuse,
+    ByteFuse: byte_fuse,
+    StringFuse: string_fuse,
+    Handoff: hand_off,
+}
+"""The sessions in which the members of a fuse write texts, each by a group of its own."""
 
-def choose_session(
-    job: Generate, on_text: Callable[[str], None] | None
-) -> tuple[tuple[Model, ...], Start]:
+
+def choose_session(job: Generate, on_text: OnText) -> tuple[tuple[Model, ...], Start]:
     """Return the models that a job needs as groups, and what makes its session of these groups.
 
     Raises ModelError (E302) where the model cannot tell the details that are wanted.
@@ -48,25 +55,16 @@ def choose_session(
     if reason:
         raise ModelError("E302", reason, "ask for fewer details of tokens")
     inner, outer = _unwrapped(job.model)
-    match inner:
-        case SpanFuse():
-            return _all(inner, outer), lambda groups: span_fuse(inner, groups, job, on_text)
-        case ByteFuse():
-            return _all(inner, outer), lambda groups: byte_fuse(inner, groups, job, on_text)
-        case StringFuse():
-            return _all(inner, outer), lambda groups: string_fuse(inner, groups, job, on_text)
-        case Handoff():
-            return _all(inner, outer), lambda groups: hand_off(inner, groups, job, on_text)
-        case TokenFuse() if inner.draft is not None:
-            draft = inner.draft
-            assert isinstance(draft, Draft)
-            fuse = draft.fuse(replace(inner, draft=None))
-            return (outer(fuse),), lambda groups: draft.write(groups[0], fuse, job, on_text)
+    write = _WRITERS.get(type(inner))
+    if write is not None:
+        members = tuple(outer(member) for member in inner.members)
+        return members, lambda groups: write(inner, groups, job, on_text)
+    if isinstance(inner, TokenFuse) and inner.draft is not None:
+        draft = inner.draft
+        assert isinstance(draft, Draft)
+        fuse = draft.fuse(replace(inner, draft=None))
+        return (outer(fuse),), lambda groups: draft.write(groups[0], fuse, job, on_text)
     return (job.model,), lambda groups: generate(groups[0], job.model, job, on_text)
-
-
-def _all(fuse: Fuse, outer: Callable[[Model], Model]) -> tuple[Model, ...]:
-    return tuple(outer(member) for member in fuse.members)
 
 
 def _unwrapped(model: Model) -> tuple[Model, Callable[[Model], Model]]:

@@ -10,32 +10,29 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from composer.engine.generation import GenerationState
-from composer.engine.sessions.base import usage_by_member
-from composer.engine.sessions.generate import open_sequence
-from composer.engine.sessions.prefixes.joint import JointPrefix, JointView
+from composer.engine.sessions.prefixes.members import PrefixMembers, common_length, finish_of
 from composer.engine.sessions.prefixes.particles import (
-    Particle,
     ParticleFilter,
     effective_size,
     normalized,
 )
-from composer.engine.sessions.prefixes.view import PrefixView
-from composer.engine.sessions.prompt_weights import set_prompt_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from composer.engine.group import Group
+    from composer.engine.sessions.prefixes.joint import JointPrefix
+    from composer.engine.sessions.prefixes.particles import Particle
     from composer.engine.sessions.prefixes.string_mean import StringMean
     from composer.specs import StringFuse
-    from composer.specs.fuses import WeightedFuse
     from composer.values.requests import Generate, Sampling
-    from composer.values.results import Completion, Finish
+    from composer.values.results import Completion
 
-__all__ = ["member_views", "string_fuse"]
+__all__ = ["string_fuse"]
 
 _TOLD = 10  # strings that the facts of an answer list
 
@@ -49,75 +46,34 @@ async def string_fuse(
     answer. Otherwise the members draw with the sampling options that are given, and the answer is
     drawn by the weights.
     """
-    own = replace(job.sampling, temperature=job.sampling.temperature or 1.0)
-    views = await member_views(fuse, groups, replace(job, sampling=own), fuse.beam, fuse.prune)
+    members = PrefixMembers(fuse, groups, job, fuse.beam, fuse.prune)
     try:
-        weights = [weight for weight in fuse.normalized_weights() if weight]
-        places = JointView(list(views.values()), cast("StringMean", fuse.f), weights)
+        places = await members.open(cast("StringMean", fuse.f).logs)
         rng = random.Random(job.sampling.seed)  # noqa: S311  # not for secrets
-        strings = _Strings(job.sampling, GenerationState.of(job, on_text))
-        filter_ = ParticleFilter(places, strings.finish, rng, fuse.resample)
-        await filter_.begin(fuse.particles)
-        while filter_.growing:
-            await filter_.step()
-            strings.show(filter_.particles)
-        completion = strings.completion(filter_)
-        usage = usage_by_member(
-            (name, group, views[name].usage())
-            for name, group in zip(fuse.names, groups, strict=True)
-            if name in views
+        particles = ParticleFilter(
+            places, partial(finish_of, sampling=job.sampling), rng, fuse.resample
         )
-        dropped = {name: why for view in places.views for name, why in view.dropped.items()}
-        return replace(completion, usage=usage, left=dropped)
+        strings = _Strings(job.sampling, GenerationState.of(job, on_text))
+        await particles.begin(fuse.particles)
+        while particles.growing:
+            await particles.step()
+            strings.show(particles.particles)
+        return members.told(strings.completion(particles))
     finally:
-        for view in views.values():
-            view.close()
-
-
-async def member_views(
-    fuse: WeightedFuse, groups: Sequence[Group], job: Generate, beam: int, prune: float
-) -> dict[str, PrefixView]:
-    """Open the views of a fuse's members with a weight, by their names; the caller closes them."""
-    views: dict[str, PrefixView] = {}
-    try:
-        for name, weight, group, model in zip(
-            fuse.names, fuse.normalized_weights(), groups, fuse.members, strict=True
-        ):
-            if weight:
-                sequence = open_sequence(group, job, group.weights(model))
-                views[name] = PrefixView(sequence, job.sampling, beam, prune)
-                await set_prompt_weights(sequence, job.query)
-    except BaseException:
-        for view in views.values():
-            view.close()
-        raise
-    return views
+        members.close()
 
 
 @dataclass(eq=False)
 class _Strings:
-    """The strings that are drawn, as an answer: what ends them, what is certain, which one wins."""
+    """The strings that are drawn, as an answer: what of it is certain, and which one it is."""
 
     sampling: Sampling
     answer: GenerationState
     shown: int = 0
 
-    def finish(self, place: JointPrefix) -> Finish | None:
-        """Say why a text has to end: a stop string, as many bytes as tokens are allowed, room."""
-        text, how = place.text, self.sampling
-        stops = (stop.encode() for stop in how.stop if stop)
-        if len(text) > how.min_tokens and any(text.endswith(stop) for stop in stops):
-            return "stop"
-        if len(text) >= how.max_tokens:
-            return "length"
-        return "context" if place.is_full else None
-
     def show(self, particles: Sequence[Particle[JointPrefix]]) -> None:
         """Write the text with which all particles begin; it cannot change any more."""
-        texts = [each.text for each in particles]
-        first, last = min(texts), max(texts)
-        unlike = (n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b)
-        self._write(particles[0], next(unlike, len(first)))
+        self._write(particles[0], common_length([each.text for each in particles]))
 
     def completion(self, particles: ParticleFilter[JointPrefix]) -> Completion:
         """Choose the answer, write the rest of it, and tell of the other strings."""

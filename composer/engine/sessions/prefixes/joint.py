@@ -9,11 +9,13 @@ from composer.engine.sessions.base import together
 from composer.heavy import np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from composer.engine.sessions.prefixes.byte_trie import Floats
-    from composer.engine.sessions.prefixes.string_mean import StringMean
     from composer.engine.sessions.prefixes.view import Prefix, PrefixView
+
+    Mean = Callable[[Floats, Sequence[float]], Floats]
+    """Makes the logarithms [text] of those [member, text] of the members, by their weights."""
 
 __all__ = ["JointPrefix", "JointView"]
 
@@ -40,9 +42,7 @@ class JointPrefix:
 class JointView:
     """The members' `views`, the mean of their probabilities and their `weights`, with the sum 1."""
 
-    def __init__(
-        self, views: Sequence[PrefixView], mean: StringMean, weights: Sequence[float]
-    ) -> None:
+    def __init__(self, views: Sequence[PrefixView], mean: Mean, weights: Sequence[float]) -> None:
         self.views = views
         self._mean, self._weights = mean, weights
 
@@ -77,11 +77,6 @@ class JointView:
         for n, view in enumerate(self.views):
             view.retain(text.members[n] for text in texts)
 
-    def close(self) -> None:
-        """Free all cache rows."""
-        for view in self.views:
-            view.close()
-
     async def _alive(self, text: bytes, members: Sequence[Prefix], value: float) -> JointPrefix:
         joint = self._joint(text, members, value)
         if joint.is_full or joint.following.max() > -np.inf:
@@ -95,4 +90,4 @@ class JointView:
         return JointPrefix(text, tuple(members), value, self._logs(table))
 
     def _logs(self, table: Floats) -> Floats:
-        return self._mean.logs(table, self._weights)
+        return self._mean(table, self._weights)
