@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.backends.endpoint.asking.served import CHAT_TOP
@@ -71,8 +72,11 @@ class Endpoint(EndpointOptions):
         return (self.abilities_now or self.stated(PRESUMED)).most_draws
 
     def missing_detail(self, detail: TokenDetail) -> str:
-        """Say what a chat, or else a completion, does not tell of each token."""
-        has = self.abilities_now or self.stated(PRESUMED)
+        """Say what a chat, or else a completion, does not tell of each token.
+
+        Of a server that has not been asked, it is presumed that it tells as many as a chat may.
+        """
+        has = self.abilities_now or self.stated(replace(PRESUMED, top=CHAT_TOP))
         top, ids = (CHAT_TOP, 0) if self.by_chat(has) else (has.top, has.chosen)
         if detail.top > top:
             return f"tells {counted(top, 'likeliest token')} at most"
