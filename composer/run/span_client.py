@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random
 from dataclasses import replace
 from functools import partial
 from itertools import accumulate, zip_longest
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from composer.engine.generation import GenerationState
 from composer.engine.sessions.span_asking import Candidate
 from composer.engine.sessions.span_fuse import fuse_spans
 from composer.engine.sessions.span_parts import SpanText, margin_of
 from composer.engine.sessions.writers import Writers
-from composer.specs import Declared, Prompted, bare, leaves
+from composer.engine.weights.tokenizers import load_tokens
+from composer.specs import Declared, Prompted, TokenAccess, bare, leaves
 from composer.values import Client, Generate, Generated, ScoreTexts, Usage
 from composer.values.bounds import most_tokens
 from composer.values.details import TokenDetail
+from composer.values.errors import ModelError
+from composer.values.flow import REPLACED
 from composer.values.gather import side_by_side
 
 if TYPE_CHECKING:
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from composer.engine.sessions.span_asking import SpanRequest
+    from composer.engine.sessions.span_parts import Boundary, Branching, Splitter
     from composer.specs import SpanFuse
     from composer.values import Completion, Model, Query
     from composer.values.details import TokenChoice
@@ -54,6 +59,7 @@ class SpanClient(Client):
 
     def __init__(self, fuse: SpanFuse, clients: ClientSource, prices: Prices) -> None:
         self.fuse, self._clients, self._prices = fuse, clients, prices
+        self._loaded: dict[Model, Sequence[Splitter]] = {}
 
     def cost(self, request: Generate) -> float:
         """Return the most that it may cost: in each round a member writes a span and reads all.
@@ -83,6 +89,14 @@ class SpanClient(Client):
             tuple(await side_by_side(self._write(single, on_text) for single in requests))
         )
 
+    async def _tokenizers_of(self, member: Model) -> Sequence[Splitter]:
+        """Return the tokenizers of a member, loaded once, if the boundary reads them."""
+        if not cast("Boundary", self.fuse.span).reads_tokenizers:
+            return ()
+        if member not in self._loaded:
+            self._loaded[member] = await _tokenizers(member)
+        return self._loaded[member]
+
     async def _write(self, request: Generate, on_text: Callable[[str], None] | None) -> Completion:
         fuse, weights = self.fuse, self.fuse.normalized_weights()
         named = zip(fuse.names, weights, fuse.members, strict=True)
@@ -96,6 +110,7 @@ class SpanClient(Client):
                 self._clients.within,
                 self._prices,
                 fuse.names,
+                await self._tokenizers_of(member),
             )
             for name, weight, member in named
             if weight
@@ -104,10 +119,19 @@ class SpanClient(Client):
         return await fuse_spans(fuse, members, side_by_side, answer, request.query)
 
 
+async def _tokenizers(model: Model) -> Sequence[Splitter]:
+    """Load the tokenizers of the models that answer for a member."""
+    accesses = {
+        leaf.name: leaf.token_access or TokenAccess(leaf.weights, 0) for leaf in leaves(model)
+    }
+    loaded = [await asyncio.to_thread(load_tokens, *each) for each in accesses.items()]
+    return [each.vocabulary for each in loaded]
+
+
 class ClientMember:
     """A member that a client answers for: the text so far is the prefix of all that it is asked.
 
-    What it proposes is cut where a word begins. Its prompt is read anew in every round.
+    What it proposes is cut by the same boundary. Its prompt is read anew in every round.
     """
 
     def __init__(  # noqa: PLR0913 - who it is, who answers, and what is asked
@@ -120,17 +144,25 @@ class ClientMember:
         limit: Limit,
         prices: Prices,
         names: Sequence[str],
+        tokenizers: Sequence[Splitter] = (),
     ) -> None:
-        self.name, self.weight = name, weight
-        self.anew = partial(ClientMember, name, weight, model, find, request, limit, prices, names)
+        self.name, self.weight, self.tokenizers = name, weight, tokenizers
+        self.anew = partial(
+            ClientMember, name, weight, model, find, request, limit, prices, names, tokenizers
+        )
         self.dropped: Mapping[str, str] = {}
         self._find, self._model, self._limit = find, _unprompted(model), limit
         self._query, self._sampling = _prompted_query(model, request.query), request.sampling
-        self._text = request.prefix
+        self._prefix, self._bytes = request.prefix, b""
         self._rng = random.Random(f"{request.sampling.seed}/{name}")
         self._prices, self._writers = prices, Writers(names, None, request.detail)
         self._written = 0
         self._usage: dict[str, Usage] = {}
+
+    @property
+    def _text(self) -> str:
+        """The text so far; a character that is cut in two is replaced until the rest has come."""
+        return self._prefix + self._bytes.decode(errors="replace")
 
     async def open(self) -> None:
         """Find the client; nothing is read before it is asked."""
@@ -143,34 +175,81 @@ class ClientMember:
     async def propose(self, request: SpanRequest) -> list[Candidate]:
         """Go on from the text, and keep what comes before the end of a span."""
         if request.branching is None:
-            return [await self._write(request, "")]
-        detail = TokenDetail(top=request.branching.top)
-        (first,) = (await self._generate(1, "", detail)).choices
-        firsts = request.branching.firsts(first)
-        starts = [each.piece.decode(errors="replace") for each in firsts] or [""]
-        return await side_by_side(self._write(request, start) for start in starts)
+            return [await self._write(request)]
+        firsts = await self._firsts(request.branching, request.top)
+        if not firsts:
+            return [await self._write(request)]
+        return await side_by_side(self._write(request, first) for first in firsts)
 
-    async def _write(self, request: SpanRequest, first: str) -> Candidate:
-        """Write a span that begins with a given text, which counts as one token if there is any."""
-        detail = TokenDetail(top=2) if request.boundary.reads_margins else None
-        begun = int(bool(first))
-        completion = await self._generate(request.max_tokens - begun, first, detail)
-        pieces = [first] * begun + list(_pieces(completion))
-        span = SpanText(request.before)
-        margins = [None] * begun + [margin_of(choice) for choice in completion.choices]
-        end = None
-        for piece, margin in zip_longest(pieces, margins[: len(pieces)]):
-            span.add(piece.encode(), margin)
-            end = request.boundary.end(span)
-            if end is not None:
-                break
-        text = span.text if end is None else span.text[:end]
+    async def _firsts(self, branching: Branching, top: int) -> list[TokenChoice]:
+        """Return the first token of each span; none to write one span as usual.
+
+        A part of a character is no text to go on from, so no span begins with one. Raises
+        ModelError (E302) where the likeliest tokens are not told.
+        """
+        written = await self._generate(1, "", TokenDetail(top=top))
+        if written.text and not written.choices:
+            raise ModelError(
+                "E302",
+                f"`{self.name}` does not tell the likeliest tokens, which `{branching.name}` needs",
+                "leave `explore` out, or declare a local model",
+            )
+        return [
+            replace(choice, chosen=token)
+            for choice in written.choices[:1]
+            for token in branching.firsts(choice)
+            if REPLACED not in token.piece.decode(errors="replace")
+        ]
+
+    async def _write(self, request: SpanRequest, first: TokenChoice | None = None) -> Candidate:
+        """Write a span that begins with a given token, if there is one."""
+        begun = [] if first is None else [first]
+        pieces = [each.chosen.piece.decode() for each in begun]
+        most = request.most_tokens
+        if pieces == [""] or len(pieces) == most:
+            text = "".join(pieces).encode()
+            return Candidate(text, not text, tuple(pieces), self._signed(begun))
+        detail = TokenDetail(top=request.top) if request.top else None
+        completion = await self._generate(most - len(pieces), "".join(pieces), detail)
+        return self._cut(request, pieces, completion, (*begun, *completion.choices))
+
+    def _cut(
+        self,
+        request: SpanRequest,
+        begun: Sequence[str],
+        completion: Completion,
+        choices: Sequence[TokenChoice],
+    ) -> Candidate:
+        """Return what comes before the end of the span, of a text behind the token `begun`."""
+        most = request.most_tokens
+        text = "".join((*begun, completion.text))
+        end = self._end(request, [*begun, *_pieces(completion)], choices)
         full = completion.finish == "length" or (
-            completion.finish is None and len(completion.tokens) >= request.max_tokens - begun
+            completion.finish is None and len(completion.tokens) >= most - len(begun)
         )
         ended = end is None and not full
-        tokens = (*_tokens(completion, first, text), *("",) * ended)
-        return Candidate(text.encode(), ended, tokens, self._choices(completion, tokens))
+        if end is None and full:
+            end = len(text.rstrip(REPLACED))
+        text = text[: end or None]
+        tokens = (*_tokens(completion, "".join(begun), text), *("",) * ended)
+        return Candidate(text.encode(), ended, tokens, self._signed(choices[: len(tokens)], tokens))
+
+    def _end(
+        self, request: SpanRequest, pieces: Sequence[str], choices: Sequence[TokenChoice]
+    ) -> int | None:
+        """Return where the span ends in its text; None where it does not.
+
+        It ends behind a whole token, unless the text came as one piece.
+        """
+        span = SpanText(request.before, request.others(self.tokenizers))
+        for piece, choice in zip_longest(pieces, choices[: len(pieces)]):
+            span.add(piece.encode(), margin_of(choice))
+            if len(pieces) == 1:
+                return request.boundary.end(span)
+            kept = span.cut(request.boundary)
+            if kept is not None:
+                return len("".join(pieces[:kept]))
+        return None
 
     async def _generate(
         self, max_tokens: int, begun: str, detail: TokenDetail | None
@@ -196,12 +275,14 @@ class ClientMember:
             self._spend(name, usage)
         return completion
 
-    def _choices(self, completion: Completion, tokens: Sequence[str]) -> tuple[TokenChoice, ...]:
-        """Return the details of tokens at the beginning of an answer; none where some lack."""
-        own = completion.choices[: len(tokens)]
-        if len(own) < len(tokens) or self._writers.detail is None:
+    def _signed(
+        self, choices: Sequence[TokenChoice], tokens: Sequence[str] = ("",)
+    ) -> tuple[TokenChoice, ...]:
+        """Return the details of tokens, where they are wanted; none where some lack."""
+        wanted = self._writers.detail
+        if wanted is None or len(choices) < len(tokens):
             return ()
-        return tuple(self._writers.sign(choice, self.name) for choice in own)
+        return tuple(self._writers.sign(wanted.trimmed(each), self.name) for each in choices)
 
     async def score(self, candidates: Sequence[Candidate]) -> list[Sequence[float]]:
         """Log-probabilities of the tokens of each; the end of an answer is not scored."""
@@ -218,7 +299,7 @@ class ClientMember:
     def accept(self, candidate: Candidate) -> None:
         """Go on behind a candidate."""
         self._written += len(candidate.tokens)
-        self._text += candidate.text.decode(errors="replace")
+        self._bytes += candidate.text
 
     def usage(self) -> Mapping[str, Usage]:
         """What was asked so far."""

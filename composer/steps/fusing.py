@@ -44,6 +44,7 @@ from composer.steps.declare import step
 from composer.steps.site import Complaint
 from composer.values import Decision, Model
 from composer.values.capability import Capability
+from composer.values.details import TokenDetail
 from composer.values.flow import unique
 
 if TYPE_CHECKING:
@@ -55,6 +56,11 @@ if TYPE_CHECKING:
 WHOLE_ANSWERS = (
     "choose among whole answers instead: `[{name}, ...] -> vote()`, or declare a local model"
 )
+
+_OTHER_SPAN = {
+    "span": "write `span = words()`, or declare a local model",
+    "explore": "leave `explore` out, or declare a local model",
+}
 
 
 @step(
@@ -240,6 +246,42 @@ def its_members_go_on_from_a_text(site: Site) -> Iterator[Complaint]:
     for model in site.models:
         if Capability.SCORE in model.capabilities:
             yield from site.lacks(model, Capability.CONTINUE)
+
+
+@span_fuse.check
+def its_members_tell_how_sure_they_are(site: Site) -> Iterator[Complaint]:
+    """Some parts read the likeliest tokens of each place, which not every server tells."""
+    span, explore = site.get("span"), site.get("explore")
+    needed = {"span": 2 if span.reads_margins else 0, "explore": explore.top if explore else 0}
+    for option, top in needed.items():
+        lacks = (model.missing_detail(TokenDetail(top=top)) for model in site.models if top)
+        for reason in filter(None, lacks):
+            yield Complaint(
+                "E302",
+                f"`{site.get(option).name}` reads the {top} likeliest tokens, but {reason}",
+                "needs the likeliest tokens",
+                _OTHER_SPAN[option],
+                option,
+            )
+            break
+
+
+@span_fuse.check
+def its_members_tokenizers_are_known(site: Site) -> Iterator[Complaint]:
+    """A boundary that all members share needs their tokenizers, which a server does not send."""
+    span = site.get("span")
+    leaves = [leaf for model in site.models for leaf in model.leaves]
+    for leaf in dict.fromkeys(leaves) if span.reads_tokenizers else ():
+        if leaf.capabilities.missing(Capability.NEXT):
+            yield Complaint(
+                "E302",
+                f"`{span.name}` needs the tokenizer of `{leaf.name}`, which cannot be read",
+                "needs every member's tokenizer",
+                'name the tokenizer of an endpoint: `tokenizer = "FOLDER"`, or write `span = '
+                "words()`",
+                "span",
+                ((leaf, "declared here"),),
+            )
 
 
 @step(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 __all__ = ["LikelyToken", "MemberChoice", "TokenChoice", "TokenDetail"]
@@ -26,6 +26,14 @@ class TokenDetail:
         """Return what two want together."""
         ids = tuple(dict.fromkeys((*self.ids, *other.ids)))
         return TokenDetail(max(self.top, other.top), ids, max(self.members, other.members))
+
+    def trimmed(self, choice: TokenChoice) -> TokenChoice:
+        """Return a choice without the likely tokens that something else wanted besides."""
+        top = choice.top[: self.top]
+        there = {token.id for token in top}
+        by_id = {token.id: token for token in choice.top[self.top :]}
+        others = [by_id[number] for number in self.ids if number not in there and number in by_id]
+        return replace(choice, top=(*top, *others))
 
 
 class LikelyToken(NamedTuple):

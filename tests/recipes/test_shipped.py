@@ -105,6 +105,7 @@ ANSWERS = {
     "route/soft_labels.ens": "rats",
     "route/static.ens": "XIV",
     "route/tools.ens": "XIV",
+    "span/adafuse.ens": "rats",
     "span/cool_fusion.ens": "fig, lemon, pear",
     "span/sweetspan.ens": "apple, river, stone",
     "token/arithmetic.ens": "foxes",

@@ -10,7 +10,7 @@ from composer.engine.sessions.span_parts import Boundary
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 
-    from composer.engine.sessions.span_parts import Branching, SpanText
+    from composer.engine.sessions.span_parts import Branching, SpanText, Splitter
     from composer.values.details import TokenChoice
     from composer.values.results import Usage
 
@@ -38,12 +38,29 @@ class SpanRequest:
     """What is asked of a member that proposes: where its span ends, and how it may branch.
 
     `before` is the answer so far. A span has at most `max_tokens` of the member's own tokens.
+    `tokenizers` are those of all members, where the boundary reads them.
     """
 
     boundary: Boundary
     branching: Branching | None
     max_tokens: int
     before: str
+    tokenizers: Sequence[Splitter] = ()
+
+    @property
+    def most_tokens(self) -> int:
+        """How many tokens are enough to see the end of the span."""
+        return min(self.max_tokens, self.boundary.most_tokens or self.max_tokens)
+
+    @property
+    def top(self) -> int:
+        """How many of the likeliest tokens are read at each place."""
+        margin = 2 if self.boundary.reads_margins else 0
+        return max(margin, 0 if self.branching is None else self.branching.top)
+
+    def others(self, own: Sequence[Splitter]) -> list[Splitter]:
+        """Return the tokenizers but that which splits what a member with `own` ones writes."""
+        return [each for each in self.tokenizers if each.fingerprint != own[0].fingerprint]
 
 
 class WholeAnswer(Boundary):
@@ -68,6 +85,10 @@ class SpanMember(Protocol):
     @property
     def dropped(self) -> Mapping[str, str]:
         """The models that were dropped, each with the reason."""
+
+    @property
+    def tokenizers(self) -> Sequence[Splitter]:
+        """The tokenizers of its models."""
 
     def anew(self) -> SpanMember:
         """Return the same member before its answer has begun."""

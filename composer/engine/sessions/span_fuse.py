@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         ScoredRound,
         SpanWeigh,
         SpanWeights,
+        Splitter,
     )
     from composer.specs import SpanFuse
     from composer.values.flow import Query
@@ -127,7 +128,8 @@ class _SpanFusion:
     async def round(self, places: Sequence[int], max_tokens: int) -> None:
         """Run one round: proposals, scores, and every member moved to the end of the best one."""
         before = self._answer.writer.text
-        request = SpanRequest(self._boundary, self._branching, max_tokens, before)
+        tokenizers = self._tokenizers(places)
+        request = SpanRequest(self._boundary, self._branching, max_tokens, before, tokenizers)
         round_ = await self._judged(places, request)
         if round_ is None:  # those who rest go on
             return
@@ -136,6 +138,13 @@ class _SpanFusion:
             self._exits.learn(round_.scored)
         self._accept(round_.best)
         self._write(round_.best, round_.logprob)
+
+    def _tokenizers(self, places: Sequence[int]) -> list[Splitter]:
+        """Return the different tokenizers of some members, if the boundary reads them."""
+        if not self._boundary.reads_tokenizers:
+            return []
+        found = (each for place in places for each in self._members[place].tokenizers)
+        return list({each.fingerprint: each for each in found}.values())
 
     async def rerank(self, answer: GenerationState) -> None:
         """Let every member write a whole answer; the best of these and the fused one is kept."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from composer.engine.group import Group
     from composer.engine.sequence import SequenceState
     from composer.engine.sessions.span_asking import SpanRequest
+    from composer.engine.sessions.span_parts import Splitter
     from composer.specs import SpanFuse
     from composer.values.details import LikelyToken, TokenChoice
     from composer.values.flow import Model
@@ -115,6 +116,11 @@ class LocalMember:
         self.sequence = await self._start()
         self._held = [self.sequence]
 
+    @property
+    def tokenizers(self) -> Sequence[Splitter]:
+        """Those of its models; the first one splits what it writes."""
+        return [state.slot.runner.model.vocabulary for state in self.sequence.states.values()]
+
     def has_room(self) -> bool:
         """Drop models whose context is full, if they may be dropped; return whether a span fits."""
         return self.sequence.drop_full_members()
@@ -142,8 +148,10 @@ class LocalMember:
 
     def _forced(self, token: LikelyToken, choice: TokenChoice) -> Drawn | None:
         """Return a draw of a chosen token; None where the group cannot write it."""
-        space = self.sequence.group.space
-        entry = space.ids.get(token.piece) if token.piece else min(space.ends, default=None)
+        group = self.sequence.group
+        entry = group.space.ids.get(token.piece)
+        if token.id is not None:
+            entry = group.entry_of_id(token.id)
         if entry is None:
             return None
         return Drawn(entry, token.logprob, replace(choice, chosen=token))
@@ -151,45 +159,45 @@ class LocalMember:
     async def _write(
         self, request: SpanRequest, sequence: SequenceState, ahead: Drawn | None
     ) -> Candidate:
-        """Draw tokens until the span ends; `ahead` is its first token, if that was drawn before."""
-        boundary, span = request.boundary, SpanText(request.before)
-        detail = TokenDetail(top=2) if boundary.reads_margins else None
+        """Draw tokens until the span ends; `ahead` is its first token, if that was drawn before.
+
+        Where `max_tokens` ends it, one more token is drawn, to cut no character in two.
+        """
+        span, start = (
+            SpanText(request.before, request.others(self.tokenizers)),
+            len(sequence.entries),
+        )
+        detail = TokenDetail(top=request.top) if request.top else None
         drawn: list[Drawn] = []
-        end, ended = None, False
-        while end is None and not ended:
-            if len(drawn) == request.max_tokens or sequence.remaining_context < 0:
-                return self._candidate(sequence, drawn, None, ended=False)
+        kept: int | None = None
+        while kept is None and sequence.remaining_context >= 0:
             if ahead is None:
                 sequence.snapshot()
                 ahead = await self._draw(sequence, detail)
-            ended = ahead.entry in sequence.group.space.ends
+            drawn.append(ahead)
+            ended, full = ahead.entry in sequence.group.space.ends, len(drawn) > request.max_tokens
+            if ended and not full:
+                return self._candidate(sequence, drawn, None, ended=True)
             if not ended:
                 span.add(sequence.group.piece(ahead.entry), margin_of(ahead.choice))
-                end = boundary.end(span)
-            drawn.append(ahead)
-            if end is None and not ended:
+                kept = span.cut(request.boundary)
+            if full:
+                break
+            if kept is None:
                 sequence.append(ahead.entry)
             ahead = None
-        if end is None:
-            return self._candidate(sequence, drawn, None, ended=True)
-        return self._cut(sequence, drawn, span, end)
+        if kept is None or kept > request.max_tokens:
+            kept = span.most_kept(min(len(drawn), request.max_tokens))
+        return self._cut(sequence, start, drawn, kept)
 
     def _cut(
-        self, sequence: SequenceState, drawn: Sequence[Drawn], span: SpanText, end: int
+        self, sequence: SequenceState, start: int, drawn: Sequence[Drawn], kept: int
     ) -> Candidate:
-        """Cut a span at a place of its text: of its tokens those before it, of one in it a part."""
-        starts = [*span.starts, len(span.text) if span.whole else None]
-        kept = max(n for n, start in enumerate(starts) if start is not None and start <= end)
-        if starts[kept] == end:
-            if kept == len(drawn):
-                sequence.append(drawn[-1].entry)
-                return self._candidate(sequence, drawn, None, ended=False)
-            sequence.truncate(len(sequence.entries) - (len(drawn) - 1) + kept)
-            return self._candidate(sequence, drawn[:kept], drawn[kept], ended=False)
-        text = span.bytes_to(end)
-        whole = b"".join(self.sequence.group.piece(each.entry) for each in drawn[:kept])
-        tokens = [*self._texts(drawn[:kept]), text[len(whole) :].decode(errors="replace")]
-        return Candidate(text, ended=False, tokens=tuple(tokens))
+        """Return the span of the first tokens; a token behind them begins the next one."""
+        sequence.truncate(start + kept)
+        sequence.extend(each.entry for each in drawn[len(sequence.entries) - start : kept])
+        ahead = drawn[kept] if kept < len(drawn) else None
+        return self._candidate(sequence, drawn[:kept], ahead, ended=False)
 
     def _candidate(
         self,
@@ -218,8 +226,8 @@ class LocalMember:
     def _choices(self, drawn: Sequence[Drawn]) -> Iterator[TokenChoice]:
         """Yield the details of tokens, where they are wanted."""
         for choice in (each.choice for each in drawn):
-            if choice is not None and self._writers.detail is not None:
-                yield self._writers.sign(choice, self.name, self.sequence.group)
+            if choice is not None and (wanted := self._writers.detail) is not None:
+                yield self._writers.sign(wanted.trimmed(choice), self.name, self.sequence.group)
 
     async def score(self, candidates: Sequence[Candidate]) -> list[Sequence[float]]:
         """Return the log-probabilities of each candidate's tokens; its own are known already."""

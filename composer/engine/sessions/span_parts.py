@@ -8,10 +8,11 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from composer.engine.sessions.graphemes import is_between_graphemes
 from composer.values.typed import Typed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from composer.values.details import LikelyToken, TokenChoice
     from composer.values.flow import Query
@@ -28,8 +29,24 @@ __all__ = [
     "SpanText",
     "SpanWeigh",
     "SpanWeights",
+    "Splitter",
     "margin_of",
 ]
+
+
+class Splitter(Protocol):
+    """A tokenizer, as far as a boundary asks it: `Vocabulary` is one."""
+
+    fingerprint: str
+
+    def writes(self, piece: bytes) -> bool:
+        """Whether some tokens spell these bytes."""
+
+    def extend(self, piece: bytes) -> tuple[int, ...]:
+        """Return the tokens of these bytes, which go on from an earlier text."""
+
+    def piece(self, token: int) -> bytes:
+        """Return the bytes of a token."""
 
 
 class SpanText:
@@ -37,12 +54,13 @@ class SpanText:
 
     `before` is the answer up to there, `text` what follows. `starts` has, for each token, the place
     in `text` where it begins, None inside a character; `margins` has how much likelier the
-    likeliest token was there than the next one (probabilities), None where that is not known. Bytes
-    that are no text are surrogates in `text`, so that no byte is lost.
+    likeliest token was there than the next one (probabilities), None where that is not known.
+    `others` are the tokenizers of the other members, where a boundary reads them. Bytes that are no
+    text are surrogates in `text`, so that no byte is lost.
     """
 
-    def __init__(self, before: str = "") -> None:
-        self.before = before
+    def __init__(self, before: str = "", others: Sequence[Splitter] = ()) -> None:
+        self.before, self.others = before, others
         self.text = ""
         self.starts: list[int | None] = []
         self.margins: list[float | None] = []
@@ -54,27 +72,65 @@ class SpanText:
         self.margins.append(margin)
         self.text += self._decoder.decode(piece)
 
-    @property
-    def whole(self) -> bool:
-        """Whether the last token ended with a whole character."""
-        return not self._decoder.getstate()[0]
+    def kept(self, end: int) -> int | None:
+        """Return how many tokens a span has that is to end at a place.
+
+        Tokens stay whole, and so do characters: a span goes on to the end of both. None where only
+        the next token can tell where that is.
+        """
+        return next((n for n, place in self._ends() if place >= end), None)
+
+    def most_kept(self, count: int) -> int:
+        """Return how many of the first tokens end with a whole character, `count` at most.
+
+        That is `count` itself where none of them does.
+        """
+        if count == len(self.starts) and not self._decoder.getstate()[0]:
+            return count
+        return max((n for n, _ in self._ends() if n <= count), default=count)
+
+    def cut(self, boundary: Boundary) -> int | None:
+        """Return how many tokens the span has, if it has ended."""
+        end = boundary.end(self)
+        if end is None:
+            return None
+        whole = end == len(self.text) and not self._decoder.getstate()[0]
+        return len(self.starts) if whole else self.kept(end)
 
     def bytes_to(self, end: int) -> bytes:
         """Return the bytes of the text up to a place."""
         return self.text[:end].encode(errors="surrogateescape")
 
+    def _ends(self) -> Iterator[tuple[int, int]]:
+        """Yield how many tokens may stay, and where the last of them ends."""
+        for n, place in enumerate(self.starts[1:], 1):
+            visible = place is not None and 0 < place < len(self.text)
+            if place is not None and visible and is_between_graphemes(self.text, place):
+                yield n, place
+
 
 class Boundary(Typed):
-    """Where a span ends. `reads_margins` says that it reads how sure each token was."""
+    """Where a span ends.
+
+    `reads_margins` says that it reads how sure each token was, `reads_tokenizers` that it reads the
+    tokenizers of the other members.
+    """
 
     reads_margins: ClassVar[bool] = False
+    reads_tokenizers: ClassVar[bool] = False
+
+    @property
+    def most_tokens(self) -> int | None:
+        """How many tokens a span has at most, None if it may have any number."""
+        return None
 
     @abstractmethod
     def end(self, span: SpanText) -> int | None:
         """Return where the span ends in its text, at the first such place; None while it goes on.
 
         Called after each token. To see an end it may need the token behind it, which is then not
-        part of the span. Where a member's text comes as a whole, it is called once.
+        part of the span. An end inside a token is moved to the end of that token. Where a member's
+        text comes as a whole, it is called once.
         """
 
 
