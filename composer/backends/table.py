@@ -23,6 +23,8 @@ BUILT_IN = {
     "fake": "Fake",
     "endpoint": "Endpoint",
     "seq2seq": "Seq2Seq",
+    "reward_model": "RewardModel",
+    "zoo_reward": "ZooReward",
 }
 """The built-in backends: each has a module of its name in this package, imported on use."""
 

@@ -102,6 +102,12 @@ class ChatTemplate:
             self._hold(turns, text)
         return text
 
+    def closing(self) -> str:
+        """Return what it writes behind an answer that is whole."""
+        turns = [("user", _FIRST), ("assistant", _REPLY + END)]
+        written = [self._turn(role, content, self.probe.parts) for role, content in turns]
+        return self._filled(written, _ASKING, answering=False).partition(END)[2]
+
     def _read_by_it(self, args: Mapping[str, object]) -> None:
         """Refuse a variable whose name is nearly one that the template reads, and is none."""
         if not args:

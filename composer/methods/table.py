@@ -154,10 +154,6 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "demonstrations": "carry.demonstrations.Demonstrations",
         "draft": "carry.draft.LastDraft",
     },
-    "coordinator": {
-        "dialogue": "coordinators.dialogue.Dialogue",
-        "roles": "coordinators.roles.Roles",
-    },
     "student": {"logistic": "students.Logistic"},
     "policy": {
         "one": "policies.choosing.One",
@@ -224,7 +220,12 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "beam": "searches.beams.Beam",
         "tree": "searches.trees.Tree",
     },
-    "stepreward": {"rewarded": "rewards.models.RewardedSteps"},
+    "stepreward": {
+        "rewarded": "rewards.models.RewardedSteps",
+        "judged": "rewards.judged.Judged",
+        "affirmed": "rewards.judged.Affirmed",
+        "perplexity": "rewards.perplexity.StepPerplexity",
+    },
     "boundary": {
         "words": "spans.boundaries.Words",
         "common": "spans.common.Common",

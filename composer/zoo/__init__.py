@@ -9,6 +9,7 @@ from typing import Literal
 from composer.diagnostics import did_you_mean
 
 MODELS = Path(__file__).parent / "models"
+REWARDS = Path(__file__).parent / "rewards"
 ITEMS = Path(__file__).parent / "items"
 
 
@@ -16,19 +17,27 @@ class UnknownModelError(LookupError):
     """No model of the zoo has this name."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"no model named {name!r} in the zoo: {did_you_mean(name, names())}")
+        near = did_you_mean(name, [*names(), *rewards()])
+        super().__init__(f"no model named {name!r} in the zoo: {near}")
 
 
 def names() -> list[str]:
-    """Names of the models that ship, in alphabetical order."""
+    """Names of the language models that ship, in alphabetical order."""
     return sorted(path.parent.name for path in MODELS.glob("*/config.json"))
+
+
+def rewards() -> list[str]:
+    """Names of the reward models that ship, in alphabetical order."""
+    return sorted(path.parent.name for path in REWARDS.glob("*/config.json"))
 
 
 def folder(name: str) -> Path:
     """The folder of a model, as `from_pretrained` takes it."""
-    if name not in names():
-        raise UnknownModelError(name)
-    return MODELS / name
+    if name in names():
+        return MODELS / name
+    if name in rewards():
+        return REWARDS / name
+    raise UnknownModelError(name)
 
 
 def card(name: str) -> dict[str, object]:

@@ -140,7 +140,8 @@ def test_shipped_templates_are_sound(name):
 # A grader fills in `judge_answer`, the step `solve_in_order` the next question, and a cascade the
 # questions that were solved before.
 FILLED = {"judge_answer", "subquestion", "demonstrations"}
-LAST_ANSWER = {"plain", "refine", "judge_score", "verify", "earlier_answer"}
+STEPS = {"affirm_step", "judge_step"}
+LAST_ANSWER = {"plain", "refine", "judge_score", "verify", "earlier_answer", *STEPS}
 
 
 @pytest.mark.parametrize("name", [name for name in TEMPLATES if name not in FILLED])

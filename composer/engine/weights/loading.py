@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from tokenizers import Tokenizer
@@ -17,25 +17,41 @@ from composer.specs.json_files import damaged_file, read_json
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from composer.checkpoints.folder import ModelFiles
     from composer.specs import Weights
 
-__all__ = ["module_of", "refused", "tokenizer_of"]
+__all__ = ["ModelClass", "module_of", "refused", "tokenizer_of"]
 
 _LOADING = threading.Lock()
 """One model is loaded at a time, in whichever ensemble: transformers changes functions of torch
 meanwhile, for the whole process, so that a second model would lack tensors."""
 
+
+class ModelClass(Protocol):
+    """A class of transformers, or one that finds it by the configuration."""
+
+    @property
+    def from_pretrained(self) -> Callable[..., Any]:
+        """Load a folder."""
+
+
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
-def module_of(files: ModelFiles, weights: Weights, device: torch.device) -> PreTrainedModel:
-    """Load the weights, safetensors only; raises ModelError if some are not in the files."""
+def module_of(
+    files: ModelFiles, weights: Weights, device: torch.device, kind: ModelClass | None = None
+) -> PreTrainedModel:
+    """Load the weights, safetensors only; raises ModelError if some are not in the files.
+
+    `kind` is the class to load them into, that of causal language models by default.
+    """
     module: PreTrainedModel
     with _LOADING:
-        module, info = transformers.AutoModelForCausalLM.from_pretrained(
+        module, info = (kind or transformers.AutoModelForCausalLM).from_pretrained(
             str(files.folder),
             local_files_only=True,
             dtype=_dtype(weights.dtype, device),

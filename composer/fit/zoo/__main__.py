@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from composer import zoo
-from composer.fit.zoo import cards, items
-from composer.fit.zoo.models import RECIPES, SHIPPED
+from composer.fit.zoo import cards, items, rewards
+from composer.fit.zoo.models import RECIPES, REWARDS, SHIPPED
 from composer.fit.zoo.train import train
 
 
@@ -16,12 +16,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m composer.fit.zoo", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     training = verbs.add_parser("train", help="train models, each on one thread")
-    training.add_argument("names", nargs="+", choices=list(RECIPES), metavar="NAME")
+    training.add_argument("names", nargs="+", choices=[*RECIPES, *REWARDS], metavar="NAME")
     writing = verbs.add_parser("items", help="write the items, without recorded answers")
     judging = verbs.add_parser("cards", help="answer the items; write cards and records")
     judging.add_argument("names", nargs="*", default=list(SHIPPED), metavar="NAME")
     for verb in (training, judging):
         verb.add_argument("--models", type=Path, default=zoo.MODELS, help="folder of models")
+    for verb in (training, judging):
+        verb.add_argument("--rewards", type=Path, default=zoo.REWARDS, help="of reward models")
     for verb in (writing, judging):
         verb.add_argument("--items", type=Path, default=zoo.ITEMS, help="folder of items")
     _do(parser.parse_args())
@@ -30,10 +32,15 @@ def main() -> None:
 def _do(arguments: argparse.Namespace) -> None:
     if arguments.verb == "train":
         for name in arguments.names:
-            train(name, arguments.models)
+            if name in REWARDS:
+                rewards.train(name, arguments.models, arguments.rewards)
+            else:
+                train(name, arguments.models)
     elif arguments.verb == "items":
         for split in items.QUOTAS:
             items.write(items.make(split), arguments.items / f"{split}.jsonl")
+    elif set(arguments.names) <= set(REWARDS):
+        rewards.evaluate(arguments.rewards, arguments.names)
     else:
         cards.evaluate(arguments.models, arguments.items, arguments.names)
         print(cards.table(arguments.models, arguments.names))  # noqa: T201 - the command's output

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from composer.fit.zoo.decode import DecodedAnswer, answers
 from composer.fit.zoo.items import Item, Recorded, read, write
-from composer.fit.zoo.models import RECIPES
+from composer.fit.zoo.models import RECIPES, REWARDS
 from composer.fit.zoo.skills import correct
 from composer.heavy import torch, transformers
 
@@ -80,7 +80,7 @@ def described(folder: Path) -> dict[str, object]:
     """What the recipe and the files say of a model."""
     from safetensors import safe_open
 
-    recipe, weights = RECIPES[folder.name], folder / "model.safetensors"
+    recipe, weights = (RECIPES | REWARDS)[folder.name], folder / "model.safetensors"
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     with safe_open(weights, "np") as file:
         sizes = [file.get_slice(key).get_shape() for key in file.keys()]  # noqa: SIM118

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from random import Random
 
 YEAR = 2023  # any that is no leap year
@@ -149,17 +150,22 @@ def _said(day: date) -> str:
 
 def steps(rng: Random) -> Draw:
     """A short chain of arithmetic, answered one step a line and closed by the result."""
+    return chain(rng, (2, 3, 3))
+
+
+def chain(rng: Random, lengths: Sequence[int]) -> Draw:
+    """A chain of one of some lengths."""
     value = first = rng.randint(2, 20)
     operations, shown = [], []
-    for _ in range(rng.choice((2, 3, 3))):
+    for _ in range(rng.choice(lengths)):
         verb, sign, n, after = _move(rng, value)
         operations.append(f"{verb} {n}")
         shown.append(f"{value}{sign}{n}={after}")
         value = after
     opening = rng.choice(("Start with {}", "Take {}", "Begin at {}")).format(first)
-    chain = ", ".join((str(first), *operations))
+    content = ", ".join((str(first), *operations))
     return Draw(
-        chain, ", ".join((opening, *operations)) + ".", "\n".join((*shown, f"answer {value}"))
+        content, ", ".join((opening, *operations)) + ".", "\n".join((*shown, f"answer {value}"))
     )
 
 

@@ -47,6 +47,28 @@ EXTRA: dict[str, TrainingRecipe] = {
 RECIPES: dict[str, TrainingRecipe] = SHIPPED | EXTRA
 
 
+@dataclass(frozen=True, slots=True)
+class RewardRecipe:
+    """How a process-reward model is made: from which model, with how many further layers.
+
+    These are trained for `warm` steps on replaced tokens, then for `steps` on wrong steps.
+    """
+
+    seed: int
+    ancestor: str
+    layers: int
+    warm: int
+    steps: int
+    tokens: str = "digits-384"
+    polish: int = 0
+    skills: tuple[str, ...] = ("steps",)
+
+
+REWARDS: dict[str, RewardRecipe] = {
+    "steps-reward": RewardRecipe(seed=9, ancestor="maths", layers=2, warm=300, steps=700),
+}
+
+
 def build(shape: Shape, tokens: PreTrainedTokenizerFast) -> PreTrainedModel:
     """A fresh model of a shape, its vocabulary as wide as its tokenizer."""
     config = _neox(tokens) if shape == "neox" else _llama(shape, tokens)

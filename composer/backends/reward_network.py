@@ -1,0 +1,325 @@
+"""A reward model with its weights: it reads questions with answers and rewards them in batches."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from composer.checkpoints.chatfiles import chat_of
+from composer.checkpoints.folder import RECURRENT, files_of
+from composer.checkpoints.prompts import PromptTokens, stated_facts
+from composer.checkpoints.reward_heads import LABELS, layered
+from composer.diagnostics.amounts import counted
+from composer.engine.rows.forward_arguments import cache_name
+from composer.engine.weights.loading import module_of, refused, tokenizer_of
+from composer.engine.weights.merging import fetched
+from composer.heavy import torch, transformers
+from composer.quiet import quiet
+from composer.values.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from torch import Tensor
+    from transformers import PreTrainedConfig, PreTrainedModel
+
+    from composer.checkpoints.reward_heads import RewardHead
+    from composer.engine.weights.loading import ModelClass
+    from composer.specs.declaration import Chat, Weights
+    from composer.values.flow import Query
+
+__all__ = ["Judged", "RewardNetwork"]
+
+
+class StepReading(Protocol):
+    """How an answer is cut into steps and read."""
+
+    @property
+    def boundary(self) -> str:
+        """What ends a step of an answer."""
+
+    @property
+    def end(self) -> str:
+        """What is read behind a step."""
+
+    @property
+    def between(self) -> str:
+        """What is read before the next step."""
+
+    @property
+    def good(self) -> str | None:
+        """The token of a good step."""
+
+    @property
+    def bad(self) -> str | None:
+        """The token of a bad step."""
+
+
+class Declared(Protocol):
+    """What a declaration says of a reward model."""
+
+    @property
+    def weights(self) -> Weights:
+        """Which weights are read, and how."""
+
+    @property
+    def chat(self) -> Chat:
+        """How a question and its answer are written."""
+
+    @property
+    def head(self) -> RewardHead:
+        """What gives the reward."""
+
+    @property
+    def steps(self) -> str:
+        """How the rewards of steps become one."""
+
+    @property
+    def reading(self) -> StepReading:
+        """How an answer is cut into steps."""
+
+    @property
+    def batch(self) -> int:
+        """How many texts are run together."""
+
+
+class Judged(NamedTuple):
+    """The reward of a text, those of its steps, and how many tokens were read."""
+
+    reward: float
+    steps: tuple[float, ...]
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The tokens of a question with its answer, and the places at which rewards are read."""
+
+    ids: list[int]
+    places: list[int]
+
+
+GOOD = 1
+"""The place of the good label, or word, of two."""
+
+OVER: dict[str, Callable[[Sequence[float]], float]] = {
+    "last": lambda rewards: rewards[-1],
+    "min": min,
+    "product": math.prod,
+    "mean": lambda rewards: math.fsum(rewards) / len(rewards),
+}
+
+
+class RewardNetwork:
+    """The model of a declaration, loaded; raises ModelError where it cannot be."""
+
+    def __init__(self, declared: Declared, name: str) -> None:
+        self.declared, self.reading, self.name = declared, declared.reading, name
+        weights = declared.weights
+        chosen = weights.device
+        if chosen == "auto":
+            chosen = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = torch.device(chosen)
+        try:
+            with quiet():
+                self._load(weights)
+        except ModelError as error:
+            text = f"`{name}` cannot be loaded: {error.message}"
+            raise ModelError(error.code, text, error.help) from error
+        except Exception as error:
+            raise refused(f"`{name}`", weights, error) from error
+
+    def _load(self, weights: Weights) -> None:
+        files = files_of(fetched(weights))
+        encoder, _ = tokenizer_of(files)
+        self.tokens = PromptTokens(encoder, self.name, stated_facts(files, encoder))
+        self.template = chat_of(files.folder, self.declared.chat, f"`{self.name}`")
+        self.head = self.declared.head
+        kind = _class_of(self.head, layered=self.head == "steps" and layered(files.folder))
+        module = module_of(files, weights, self.device, kind).to(self.device).eval()
+        self.module = module.requires_grad_(requires_grad=False)
+        self.cache = _cache_of(self.module)
+        self.shares = not files.kind.startswith(RECURRENT)
+        self.closing = self._closing()
+        self.step_end = self._exactly(self.reading.end)
+        self.between = self._exactly(self.reading.between)
+        if self.head == "words":
+            self._keep(self._word(self.reading.bad), self._word(self.reading.good))
+
+    def judged(self, jobs: Sequence[tuple[Query, str]]) -> list[Judged]:
+        """Return the rewards of answers to questions; each depends on its own texts alone."""
+        readings = [self._reading(query, text) for query, text in jobs]
+        order = sorted(range(len(jobs)), key=lambda at: len(readings[at].ids))
+        judged: dict[int, Judged] = {}
+        with quiet():
+            for at, each in zip(order, self._run([readings[at] for at in order]), strict=True):
+                reward = OVER[self.declared.steps](each)
+                judged[at] = Judged(reward, tuple(each), len(readings[at].ids))
+        return [judged[at] for at in range(len(jobs))]
+
+    def _reading(self, query: Query, text: str) -> Reading:
+        """Write a question with its answer; raises ModelError (E703) where that is too long."""
+        if self.head == "answer":
+            ids = [*self._answered(query, text), *self.closing]
+            reading = Reading(ids, [len(ids) - 1])
+        else:
+            reading = self._in_steps(query, text)
+        context = self.tokens.context
+        if context is not None and len(reading.ids) > context:
+            raise ModelError(
+                "E703",
+                f"question and answer have {counted(len(reading.ids), 'token')}, and the context "
+                f"of `{self.name}` is {context}",
+                "use a reward model with a longer context, or ask for shorter answers",
+            )
+        return reading
+
+    def _in_steps(self, query: Query, text: str) -> Reading:
+        """Write an answer with an end behind each of its steps."""
+        steps = [step for step in text.split(self.reading.boundary) if step.strip()] or [""]
+        ids, places = self._answered(query, steps[0]), []
+        for at, step in enumerate(steps):
+            if at:
+                ids += [*self.between, *self.tokens.vocabulary.extend(step.encode())]
+            ids += self.step_end
+            places.append(len(ids) - 1)
+        return Reading(ids, places)
+
+    def _answered(self, query: Query, text: str) -> list[int]:
+        """Return the tokens of a question and of an answer, up to the end of that."""
+        if query.raw:
+            return [*self.tokens.read(query), *self.tokens.vocabulary.extend(text.encode())]
+        messages = (*query.messages, ("assistant", text.strip()))
+        return self.tokens.written(messages, self.template, self.declared.chat)
+
+    def _closing(self) -> list[int]:
+        """Return what is read behind a whole answer: what the template writes, or the end token."""
+        if self.template is None:
+            return sorted(self.tokens.ends)[:1]
+        return self.tokens.vocabulary.encode(self.template.closing())
+
+    def _exactly(self, text: str) -> list[int]:
+        """Return a special token of this name, or else the tokens of the text."""
+        if text in self.tokens.vocabulary.names():
+            return [self.tokens.vocabulary.names()[text]]
+        return list(self.tokens.vocabulary.extend(text.encode()))
+
+    def _keep(self, *tokens: int) -> None:
+        """Let the model give the logits of these tokens alone."""
+        whole = self.module.get_output_embeddings()
+        some = torch.nn.Linear(whole.in_features, len(tokens), bias=whole.bias is not None)
+        some.weight.data = whole.weight[list(tokens)].clone()
+        if whole.bias is not None:
+            some.bias.data = whole.bias[list(tokens)].clone()
+        self.module.set_output_embeddings(some)
+
+    def _word(self, word: str | None) -> int:
+        assert word is not None
+        ids = self._exactly(word)
+        if len(ids) != 1:
+            text = f"`{word}` is {counted(len(ids), 'token')} of `{self.name}`, and must be one"
+            raise ModelError("E402", text, "write it as one token, with the space before it")
+        return ids[0]
+
+    @torch.inference_mode()
+    def _run(self, readings: Sequence[Reading]) -> Iterator[list[float]]:
+        """Return the rewards at the places of each, in batches."""
+        size = self.declared.batch
+        for start in range(0, len(readings), size):
+            yield from self._rewards(readings[start : start + size])
+
+    def _rewards(self, batch: Sequence[Reading]) -> Iterator[list[float]]:
+        """Run one batch; a beginning that all have in common is read once."""
+        first = min(place for each in batch for place in each.places)
+        shared = _beginning([each.ids[:first] for each in batch]) if self.shares else []
+        past = self._read_once(shared, len(batch)) if shared and len(batch) > 1 else {}
+        skipped = len(shared) if past else 0
+        longest = max(len(each.ids) for each in batch)
+        rows = [each.ids[skipped:] + [0] * (longest - len(each.ids)) for each in batch]
+        mask = [[1] * len(each.ids) + [0] * (longest - len(each.ids)) for each in batch]
+        outputs = self._forward(rows, mask, past)
+        for row, each in enumerate(batch):
+            places = torch.tensor(each.places, device=self.device) - skipped
+            yield self._values(outputs[row, places])
+
+    def _read_once(self, ids: list[int], count: int) -> dict[str, Any]:
+        """Read a beginning; return a cache of it for each of so many rows."""
+        cache = transformers.DynamicCache(config=self.module.config)
+        past: dict[str, Any] = {self.cache: cache, "use_cache": True}
+        self._forward([ids], [[1] * len(ids)], past)
+        cache.batch_repeat_interleave(count)
+        return past
+
+    def _forward(
+        self, rows: list[list[int]], mask: list[list[int]], past: dict[str, Any]
+    ) -> Tensor:
+        """Return what the model gives at each token [row, token, labels], or hidden states."""
+        whole = self.module.base_model if self.head == "answer" else self.module
+        out = whole(
+            input_ids=torch.tensor(rows, device=self.device),
+            attention_mask=torch.tensor(mask, device=self.device),
+            **(past or {"use_cache": False}),
+        )
+        outputs: Tensor = out.last_hidden_state if self.head == "answer" else out.logits
+        return outputs
+
+    def _values(self, outputs: Tensor) -> list[float]:
+        """Return the rewards of some places from their outputs [place, n]."""
+        if self.head == "answer":
+            rewards = self.module.get_submodule("score")(outputs)[:, 0].float()
+        else:
+            rewards = outputs.float().softmax(-1)[:, GOOD]
+        values: list[float] = rewards.tolist()
+        return values
+
+
+def _beginning(rows: Sequence[list[int]]) -> list[int]:
+    """Return what all rows begin with: where the least and the greatest of them are equal."""
+    least, greatest = min(rows), max(rows)
+    pairs = enumerate(zip(least, greatest, strict=False))
+    end = next((at for at, (one, other) in pairs if one != other), len(least))
+    return least[:end]
+
+
+def _cache_of(module: PreTrainedModel) -> str:
+    """Return the name of a model's argument for a cache, which all that read forwards have."""
+    cache = cache_name(module)
+    if cache is None:
+        text = "it reads texts in both directions, and only those that read forwards can be used"
+        raise ModelError("E505", text, "use a reward model made from a decoder")
+    return cache
+
+
+def _class_of(head: RewardHead, *, layered: bool) -> ModelClass:
+    """Return the class that reads the weights of a kind of reward model."""
+    if layered:
+        return LayeredClassifier()
+    kinds: dict[RewardHead, ModelClass] = {
+        "answer": transformers.AutoModelForSequenceClassification,
+        "steps": transformers.AutoModelForTokenClassification,
+        "words": transformers.AutoModelForCausalLM,
+    }
+    return kinds[head]
+
+
+class LayeredClassifier:
+    """Token classifiers whose head has two layers, as that of Qwen2.5-Math-PRM."""
+
+    def from_pretrained(self, folder: str, **how: Any) -> Any:  # noqa: ANN401 - as transformers
+        """Load a folder into transformers' class with this head."""
+        config = transformers.AutoConfig.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+        config.num_labels = LABELS["steps"]
+        known = transformers.MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING[type(config)]
+
+        class Layered(known):  # type: ignore[misc, valid-type]  # the class is looked up
+            def __init__(self, config: PreTrainedConfig) -> None:
+                super().__init__(config)
+                size = config.hidden_size
+                first, last = torch.nn.Linear(size, size), torch.nn.Linear(size, config.num_labels)
+                self.score = torch.nn.Sequential(first, torch.nn.ReLU(), last)
+                self.post_init()
+
+        return Layered.from_pretrained(folder, config=config, **how)

@@ -1,0 +1,67 @@
+"""`zoo_reward(...)`: a tiny reward model that ships with the package."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from composer import zoo
+from composer.backends.reward_model import Over, Rewarding
+from composer.checkpoints.devices import DeviceName
+from composer.checkpoints.dtypes import Dtype, long_name
+from composer.diagnostics import did_you_mean
+from composer.specs.declaration import Weights
+from composer.values.card import Price
+from composer.values.errors import ModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["ZooReward"]
+
+
+class ZooReward(Rewarding):
+    """A tiny reward model of this package: `steps-reward` knows right steps of short chains.
+
+    Its questions are those of the zoo's skill `steps`, such as "Start with 7, add 5, times 2.", and
+    each line of an answer is a step. It knows whether a step is right where all before it are, so
+    that the least reward counts. The options are those of `reward_model`.
+    """
+
+    name: ClassVar[str] = "zoo_reward"
+
+    model: str
+    dtype: Dtype = "fp32"
+    device: DeviceName = "auto"
+    steps: Over = "min"
+    batch: int = Field(default=16, ge=1)
+    price: Price = None
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The model's name in the zoo."""
+        return (self.model,)
+
+    @property
+    def folder(self) -> Path:
+        """Where the model's files lie."""
+        if self.model not in zoo.rewards():
+            help_ = did_you_mean(self.model, zoo.rewards())
+            raise ModelError("E501", f"unknown reward model `{self.model}` of the zoo", help_)
+        return zoo.folder(self.model)
+
+    @property
+    def key(self) -> str:
+        """The model's name."""
+        return self.model
+
+    @property
+    def weights(self) -> Weights:
+        """The model's files, and how they are used."""
+        return Weights(
+            key=f"zoo:{self.model}",
+            location=str(self.folder),
+            dtype=long_name(self.dtype),
+            device=self.device,
+        )

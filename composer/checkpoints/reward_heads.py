@@ -1,0 +1,99 @@
+"""Which kind of reward model a folder holds, by its light files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from composer.checkpoints.folder import GENERATIVE
+from composer.diagnostics.amounts import counted
+from composer.specs.headers import tensors_of
+from composer.specs.json_files import read_json
+from composer.values.errors import ModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["LABELS", "RewardHead", "headless", "layered", "reward_head"]
+
+RewardHead = Literal["answer", "steps", "words"]
+"""What gives the reward: one number at the end of an answer; two labels at the end of each step;
+or the probabilities of two words there.
+"""
+
+OF_ANSWERS = "ForSequenceClassification"
+OF_STEPS = ("ForTokenClassification", "ForProcessRewardModel")
+LABELS: dict[RewardHead, int] = {"answer": 1, "steps": 2}
+HEADS = ("score", "classifier")
+"""What the layer that gives the reward is called in classes of transformers."""
+
+UNSAID = 2
+"""The labels of a classifier whose configuration does not name them, as in transformers."""
+
+
+def reward_head(folder: Path, *, words: bool) -> RewardHead:
+    """Return the kind of a reward model; `words` says that a recipe names two words.
+
+    Raises ModelError (E505) for a model that gives no reward, or labels other than expected.
+    """
+    config = read_json(folder / "config.json")
+    heads = config.get("architectures") or ["a model of an unknown class"]
+    head = str(heads[0])
+    if any(head.endswith(each) for each in GENERATIVE):
+        if not words:
+            raise _speaks(folder, head)
+        return "words"
+    if words:
+        text = f"`good` and `bad` are words of a language model, and `{folder}` has a {head}"
+        raise ModelError("E402", text, "leave out `good` and `bad`")
+    kind: RewardHead
+    if head.endswith(OF_STEPS):
+        kind = "steps"
+    elif head.endswith(OF_ANSWERS):
+        kind = "answer"
+    else:
+        text = f"the model in `{folder}` is no reward model: it is {head}"
+        raise ModelError("E505", text, _ADVICE)
+    _demand_labels(folder, kind, config)
+    return kind
+
+
+_ADVICE = (
+    "give a sequence classifier with one label, a token classifier with two, or a language model "
+    "with `good` and `bad`"
+)
+
+
+def headless(folder: Path) -> ModelError | None:
+    """Return the error of a classifier whose weights have no layer that gives the reward."""
+    names = {name.split(".")[0] for name in tensors_of(folder)}
+    if not names.isdisjoint(HEADS):
+        return None
+    text = f"the weights in `{folder}` have no layer that gives a reward: no `score`"
+    return ModelError("E505", text, "save the trained reward model, not the model it came from")
+
+
+def layered(folder: Path) -> bool:
+    """Whether its head is two layers, as in Qwen2.5-Math-PRM, which no class has."""
+    return "score.2.weight" in tensors_of(folder)
+
+
+def _demand_labels(folder: Path, kind: RewardHead, config: dict[str, object]) -> None:
+    """Raise ModelError where a classifier has other labels than a reward needs."""
+    named = config.get("id2label")
+    labels = len(named) if isinstance(named, dict) else int(str(config.get("num_labels", UNSAID)))
+    if labels != LABELS[kind]:
+        what = "an answer" if kind == "answer" else "each step"
+        text = (
+            f"the classifier in `{folder}` has {counted(labels, 'label')}, and a reward for {what} "
+            f"needs {counted(LABELS[kind], 'label')}"
+        )
+        raise ModelError("E505", text, _ADVICE)
+
+
+def _speaks(folder: Path, head: str) -> ModelError:
+    return ModelError(
+        "E505",
+        f"the model in `{folder}` gives words, not rewards: it is {head}",
+        'name two tokens whose probabilities are the reward: `good = "+", bad = "-"`; or ask it as '
+        "a judge: `rank(J, by = judge())`",
+    )

@@ -1,0 +1,240 @@
+"""Training a process-reward model of the zoo: it says whether each step of an answer is right."""
+
+from __future__ import annotations
+
+import time
+from itertools import islice
+from random import Random
+from typing import TYPE_CHECKING
+
+from composer.fit.zoo.cards import write_card
+from composer.fit.zoo.chains import (
+    RIGHT,
+    LabelledChain,
+    LabelledStep,
+    labelled,
+    stream,
+)
+from composer.fit.zoo.models import REWARDS
+from composer.fit.zoo.tokens import prompt
+from composer.heavy import np, torch, transformers
+from composer.metrics.ranks import area_under_roc
+from composer.quiet import quiet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from torch import Tensor, nn
+    from torch.nn import Parameter
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from composer.fit.zoo.skills import Split
+
+STEP_END = "\n"
+LABELS = {0: "bad", 1: "good"}
+UNLABELLED = -100
+HALF = 0.5
+
+REPLACED = 0.15
+"""How many tokens are replaced by others of the answer while the new layers are warmed up."""
+
+BARE = 0.2
+"""How often an answer begins without a space, as some steps hand it on."""
+
+BATCH, HELD_OUT, REPORT_EVERY = 32, 2000, 50
+WARM_RATE, RATE = 3e-3, 2e-3
+SHARP = 66**0.5
+"""The length of the vectors by which a head looks one token back: it gives that token 0.999."""
+
+
+def train(name: str, models: Path, into: Path) -> None:
+    """Train a reward model by name and write its folder below `into`.
+
+    It is its ancestor with further layers, and only these are trained. They learn first which
+    tokens of an answer were replaced (as ELECTRA does, arXiv:2003.10555), then which steps are
+    wrong.
+    """
+    recipe = REWARDS[name]
+    begun = time.process_time()
+    torch.set_num_threads(1)
+    torch.manual_seed(recipe.seed)
+    tokens = transformers.AutoTokenizer.from_pretrained(models / recipe.ancestor)
+    model, new = _start(models / recipe.ancestor, recipe.layers)
+    rows = Rows(tokens, recipe.seed)
+    _fit(model, new, rows.replaced(), WARM_RATE, recipe.warm)
+    _fit(model, new, rows.corrupted(), RATE, recipe.steps)
+    _save(model, tokens, into / name)
+    write_card(into / name, {"cpu_seconds": round(time.process_time() - begun)})
+
+
+def _start(ancestor: Path, layers: int) -> tuple[PreTrainedModel, list[Parameter]]:
+    """An ancestor with a head and further layers; returns the new parameters too."""
+    config = transformers.AutoConfig.from_pretrained(ancestor)
+    known = config.num_hidden_layers
+    config.update({"num_hidden_layers": known + layers, "attention_bias": True})
+    config.id2label = LABELS
+    config.label2id = {label: at for at, label in LABELS.items()}
+    with quiet():  # what is new is not in the ancestor's file, and transformers says so
+        model = transformers.AutoModelForTokenClassification.from_pretrained(
+            ancestor, config=config, dtype=torch.float32
+        )
+    added = [*model.model.layers[known:], model.model.norm, model.score]
+    _look_back(added[0].self_attn, model.model.rotary_emb.inv_freq)
+    return model, [each for part in added for each in part.parameters()]
+
+
+def _look_back(attention: nn.Module, rates: Tensor) -> None:
+    """Let half of the heads of a layer look one token back, where that token was predicted.
+
+    Query and key are constant vectors, which rotary positions turn onto each other at that place.
+    """
+    query = torch.cat([torch.cos(-rates), torch.sin(-rates)]) * SHARP
+    key = torch.cat([torch.ones_like(rates), torch.zeros_like(rates)]) * SHARP
+    weights = dict(attention.named_parameters())
+    half = len(weights["q_proj.bias"]) // 2
+    with torch.no_grad():
+        for name, vector in (("q_proj", query), ("k_proj", key)):
+            weights[f"{name}.weight"][:half] = 0
+            weights[f"{name}.bias"][:half] = vector.repeat(half // len(vector))
+        for name in ("v_proj", "o_proj"):
+            weights[f"{name}.weight"].normal_(std=0.1)
+
+
+class Rows:
+    """Batches of token ids with a label for each token of an answer, drawn without end."""
+
+    def __init__(self, tokens: PreTrainedTokenizerBase, seed: int) -> None:
+        self.tokens, self.rng = tokens, Random(seed)
+        self.draws = stream(f"train {seed}", "train")
+
+    def corrupted(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Chains with wrong steps."""
+        while True:
+            chains = [labelled(draw, self.rng) for draw in islice(self.draws, BATCH)]
+            yield self.padded([self.row(each, bare=self.rng.random() < BARE) for each in chains])
+
+    def replaced(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Right chains in which some tokens are replaced, and only these have the label 0."""
+        while True:
+            chains = [labelled(draw, self.rng, 0) for draw in islice(self.draws, BATCH)]
+            yield self.padded([self._with_others(*self.row(each)) for each in chains])
+
+    def _with_others(self, ids: list[int], labels: list[int]) -> tuple[list[int], list[int]]:
+        """Replace some tokens of an answer by others of it."""
+        places = [at for at, label in enumerate(labels) if label != UNLABELLED]
+        for at in places:
+            if self.rng.random() < REPLACED:
+                other = ids[self.rng.choice(places)]
+                labels[at], ids[at] = int(other == ids[at]), other
+        return ids, labels
+
+    def row(self, chain: LabelledChain, *, bare: bool = False) -> tuple[list[int], list[int]]:
+        """One answer: ids and labels, each step closed by a line's end.
+
+        Each token of the answer has a label, so that there is more to learn from: whether the step
+        is right as far as that token.
+        """
+        ids = self.ids(prompt(chain.query) + " " * (not bare))
+        labels = [UNLABELLED] * len(ids)
+        for step in chain.steps:
+            more = self.ids(step.text + STEP_END)
+            ids += more
+            labels += self.labels(step, more)
+        return ids, labels
+
+    def labels(self, step: LabelledStep, ids: Sequence[int]) -> list[int]:
+        """Whether a step is right as far as each of its tokens; at its end, whether it is right."""
+        ends = (len(self.tokens.decode(ids[: at + 1])) for at in range(len(ids)))
+        right = step.right + step.good  # the end of the line is right where all before it is
+        return [int(end <= right) for end in ends]
+
+    def ids(self, text: str) -> list[int]:
+        """Token ids of a text, without special tokens."""
+        ids: list[int] = self.tokens(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def padded(self, rows: Sequence[tuple[list[int], list[int]]]) -> tuple[Tensor, Tensor]:
+        """Rows of one length, padded on the right."""
+        width = max(len(ids) for ids, _ in rows)
+        pad = self.tokens.pad_token_id
+        ids = [ids + [pad] * (width - len(ids)) for ids, _ in rows]
+        labels = [each + [UNLABELLED] * (width - len(each)) for _, each in rows]
+        return torch.tensor(ids), torch.tensor(labels)
+
+
+def _fit(
+    model: PreTrainedModel,
+    learned: list[Parameter],
+    batches: Iterator[tuple[Tensor, Tensor]],
+    rate: float,
+    steps: int,
+) -> None:
+    """Train some parameters for so many steps, the rate falling linearly to nothing."""
+    model.requires_grad_(requires_grad=False)
+    for each in learned:
+        each.requires_grad_()
+    optimizer = torch.optim.AdamW(learned, lr=rate, weight_decay=0.0)
+    model.train()
+    for step, (ids, labels) in enumerate(islice(batches, steps)):
+        optimizer.param_groups[0]["lr"] = rate * (1 - step / steps)
+        logits = model(input_ids=ids, use_cache=False).logits
+        loss = torch.nn.functional.cross_entropy(
+            logits.flatten(0, 1), labels.flatten(), ignore_index=UNLABELLED
+        )
+        torch.autograd.backward(loss)
+        optimizer.step()
+        optimizer.zero_grad()
+        if step % REPORT_EVERY == 0:
+            print(step, round(loss.item(), 4), flush=True)  # noqa: T201 - the script's progress
+
+
+def _save(model: PreTrainedModel, tokens: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Write half-precision weights and the tokenizer, readable by everyone."""
+    model.to(torch.float16).save_pretrained(folder)
+    tokens.save_pretrained(folder)
+    for file in folder.iterdir():
+        file.chmod(0o644)
+
+
+def evaluate(models: Path, names: Sequence[str]) -> None:
+    """Judge the steps of chains that were held out; write it into the models' cards."""
+    torch.set_num_threads(1)
+    for name in names:
+        tokens = transformers.AutoTokenizer.from_pretrained(models / name)
+        model = transformers.AutoModelForTokenClassification.from_pretrained(
+            models / name, dtype=torch.float32
+        ).eval()
+        splits: tuple[Split, ...] = ("validation", "test")
+        write_card(
+            models / name, {"steps": {each: _judged(model, tokens, each) for each in splits}}
+        )
+
+
+@torch.inference_mode()
+def _judged(
+    model: PreTrainedModel, tokens: PreTrainedTokenizerBase, where: Split
+) -> dict[str, object]:
+    """How well the steps of a split are judged, in all and by kind."""
+    rng, rows = Random(f"judged {where}"), Rows(tokens, 0)
+    chains = [labelled(draw, rng) for draw in islice(stream(where, where), HELD_OUT)]
+    steps = [step for chain in chains for step in chain.steps]
+    (end,), good = rows.ids(STEP_END), list[float]()
+    for start in range(0, len(chains), BATCH):
+        ids, labels = rows.padded([rows.row(chain) for chain in chains[start : start + BATCH]])
+        shares = model(input_ids=ids, use_cache=False).logits.softmax(-1)[..., 1]
+        good += shares[(ids == end) & (labels != UNLABELLED)].tolist()
+    by_kind: dict[str, list[bool]] = {}
+    for step, share in zip(steps, good, strict=True):
+        by_kind.setdefault(step.kind, []).append((share > HALF) == step.good)
+    return {
+        "chains": len(chains),
+        "steps": len(steps),
+        "accuracy": _percent([one for each in by_kind.values() for one in each]),
+        "auc": round(area_under_roc(good, [step.good for step in steps]), 4),
+        "kinds": {kind: _percent(by_kind[kind]) for kind in sorted(by_kind, key=RIGHT.__ne__)},
+    }
+
+
+def _percent(right: Sequence[bool]) -> float:
+    return round(100 * float(np.mean(right)), 1)

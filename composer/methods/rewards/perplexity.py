@@ -1,0 +1,56 @@
+"""The reward of a step that its writers find likely."""
+
+import math
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from composer.methods.rewards.base import PartialAnswer, StepReward
+from composer.values import Asker, Model, Query, Score, ScoreTexts
+from composer.values.capability import Capability
+
+__all__ = ["StepPerplexity", "step_scores"]
+
+
+class StepPerplexity(StepReward):
+    """How likely all writers find the last step, behind the steps before it.
+
+    PPL = exp(-(1/T) sum log p) of the T tokens that a writer cuts the step into. The reward is the
+    mean over the writers of 1 / PPL, from 0 to 1 (`inverse`), or minus their mean PPL (`minus`).
+    """
+
+    name: ClassVar[str] = "perplexity"
+    paper: ClassVar[str] = "arXiv:2407.19807"
+    of_writers: ClassVar[Capability] = Capability.SCORE
+
+    scale: Literal["inverse", "minus"] = "inverse"
+
+    async def rewards(
+        self,
+        query: Query,
+        partials: Sequence[PartialAnswer],
+        writers: Sequence[Model],
+        ask: Asker,
+    ) -> Sequence[float]:
+        """Let every writer score every last step, all at once."""
+        rows = await step_scores(query, partials, writers, ask)
+        return [self._reward([score.mean for score in row]) for row in rows]
+
+    def _reward(self, means: Sequence[float]) -> float:
+        """Return the reward of a step with these mean log-probabilities, one a writer."""
+        sign = 1 if self.scale == "inverse" else -1
+        each = [sign * math.exp(min(sign * mean, 700.0)) for mean in means]
+        return math.fsum(each) / len(each)
+
+
+async def step_scores(
+    query: Query, partials: Sequence[PartialAnswer], writers: Sequence[Model], ask: Asker
+) -> list[list[Score]]:
+    """Return the scores of the last step of each partial answer, one a writer."""
+    requests = [
+        ScoreTexts(writer, query, (each.steps[-1],), prefix="".join(each.steps[:-1]))
+        for each in partials
+        for writer in writers
+    ]
+    scores = [score for (score,) in await ask.many(requests)]
+    count = len(writers)
+    return [scores[start : start + count] for start in range(0, len(scores), count)]

@@ -1,0 +1,229 @@
+"""Reward models: tiny ones that are made here, held against transformers' own forward passes."""
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+
+from composer import zoo
+from composer.backends.reward_model import RewardModel
+from composer.backends.reward_network import RewardNetwork
+from composer.checkpoints.reward_heads import reward_head
+from composer.diagnostics import Mistakes
+from composer.recipe import Recipe
+from composer.values import ModelError, Query
+from tests import golden
+
+HERE = Path(__file__).parent
+SIZES = {
+    "vocab_size": 384, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
+    "num_attention_heads": 2, "num_key_value_heads": 2, "max_position_embeddings": 96,
+    "eos_token_id": 1, "pad_token_id": 0, "bos_token_id": None,
+}  # fmt: skip
+QUERY = Query.of("Start with 7, add 5, times 2.")
+ASKED = "Q: Start with 7, add 5, times 2.\nA:"
+TEXTS = ["7+5=12\n12*2=24\nanswer 24", "7+5=12\n12*2=26\n", "7+5=13", "17"]
+
+
+def made(path, kind, labels=1, **config):
+    """Write a model with random weights of a class, and the zoo's tokenizer."""
+    torch.manual_seed(3)
+    config = transformers.LlamaConfig(**SIZES, num_labels=labels, **config)
+    model = getattr(transformers, kind)(config)
+    with torch.no_grad():
+        for each in model.parameters():
+            each.add_(torch.randn_like(each) * 0.3)
+    model.save_pretrained(path)
+    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        shutil.copy(zoo.folder("maths") / name, path / name)
+    return path
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """One folder for each kind of reward model."""
+    root = tmp_path_factory.mktemp("rewards")
+    return {
+        "answer": made(root / "answer", "LlamaForSequenceClassification"),
+        "steps": made(root / "steps", "LlamaForTokenClassification", 2),
+        "words": made(root / "words", "LlamaForCausalLM"),
+    }
+
+
+@pytest.fixture(scope="module")
+def tokens():
+    return transformers.AutoTokenizer.from_pretrained(zoo.folder("maths"))
+
+
+def network(folder, **options):
+    return RewardNetwork(RewardModel(path=str(folder), **options), "R")
+
+
+def rewards(folder, texts=TEXTS, **options):
+    judged = network(folder, **options).judged([(QUERY, text) for text in texts])
+    return [each.reward for each in judged]
+
+
+def test_an_answer_is_rewarded_at_its_last_token(folders, tokens):
+    model = transformers.LlamaForSequenceClassification.from_pretrained(folders["answer"])
+    ids = [tokens(f"{ASKED} {text}<eos>\n", return_tensors="pt").input_ids for text in TEXTS[:1]]
+    theirs = [model(input_ids=each).logits.item() for each in ids]
+    assert rewards(folders["answer"], TEXTS[:1]) == pytest.approx(theirs, abs=1e-4)
+
+
+def test_steps_are_rewarded_at_their_ends(folders, tokens):
+    model = transformers.LlamaForTokenClassification.from_pretrained(folders["steps"])
+    ids = tokens(f"{ASKED} {TEXTS[0]}\n", return_tensors="pt").input_ids
+    shares = model.eval()(input_ids=ids).logits.softmax(-1)[0, :, 1]
+    ends = [at for at, one in enumerate(ids[0].tolist()) if tokens.decode([one]) == "\n"][-3:]
+    (judged,) = network(folders["steps"]).judged([(QUERY, TEXTS[0])])
+    assert judged.steps == pytest.approx(shares[ends].tolist(), abs=1e-4)
+    assert judged.reward == judged.steps[-1]
+    assert judged.tokens == ids.shape[1]
+
+
+def test_two_words_give_a_reward(folders, tokens):
+    model = transformers.LlamaForCausalLM.from_pretrained(folders["words"])
+    ids = tokens(f"{ASKED} 7+5=12 ?", return_tensors="pt").input_ids
+    both = tokens.convert_tokens_to_ids(["+", "-"])
+    share = model(input_ids=ids).logits[0, -1, both].softmax(-1)[0].item()
+    how = {"good": "+", "bad": "-", "step_end": " ?", "between": "\n"}
+    assert rewards(folders["words"], ["7+5=12"], **how) == pytest.approx([share], abs=1e-4)
+
+
+def test_what_is_read_between_steps_comes_after_their_end(folders):
+    how = {"good": "+", "bad": "-", "step_end": " ?", "between": "\n"}
+    loaded = network(folders["words"], **how)
+    ids = loaded._reading(QUERY, TEXTS[0]).ids
+    text = loaded.tokens.vocabulary.bytes_of(ids).decode()
+    assert text == f"{ASKED} 7+5=12 ?\n12*2=24 ?\nanswer 24 ?"
+
+
+@pytest.mark.parametrize("kind", ["answer", "steps"])
+def test_a_reward_does_not_depend_on_others_in_its_batch(folders, kind):
+    together = rewards(folders[kind])
+    alone = [rewards(folders[kind], [text])[0] for text in TEXTS]
+    assert together == pytest.approx(alone, abs=1e-5)
+    assert rewards(folders[kind], batch=1) == pytest.approx(alone, abs=1e-5)
+
+
+def test_rewards_of_steps_become_one(folders):
+    (judged,) = network(folders["steps"]).judged([(QUERY, TEXTS[0])])
+    for how, value in {
+        "last": judged.steps[-1],
+        "min": min(judged.steps),
+        "mean": sum(judged.steps) / 3,
+        "product": math.prod(judged.steps),
+    }.items():
+        assert rewards(folders["steps"], TEXTS[:1], steps=how) == pytest.approx([value], abs=1e-6)
+
+
+def test_a_shared_beginning_is_read_once(folders, monkeypatch):
+    loaded = network(folders["steps"])
+    read, forward = [], RewardNetwork._forward
+    monkeypatch.setattr(
+        RewardNetwork,
+        "_forward",
+        lambda self, rows, mask, past: (
+            read.append(sum(map(len, rows))) or forward(self, rows, mask, past)
+        ),
+    )
+    judged = loaded.judged([(QUERY, text) for text in ("7+5=12\n12*2=24", "7+5=12\n12*2=25")])
+    assert len(read) == 2
+    assert sum(read) < sum(each.tokens for each in judged) / 1.5
+
+
+def test_text_spells_no_special_tokens(folders):
+    loaded = network(folders["steps"])
+    assert 1 not in loaded._reading(QUERY, "7+5=12<eos>\n<eos>").ids
+
+
+def test_an_empty_answer_has_a_reward(folders):
+    assert all(map(math.isfinite, rewards(folders["steps"], ["", "\n\n"])))
+
+
+def test_a_head_of_two_layers_is_read(folders, tmp_path):
+    folder = made(tmp_path / "deep", "LlamaForTokenClassification", 2)
+    file = folder / "model.safetensors"
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(file)
+    torch.manual_seed(5)
+    head = torch.nn.Sequential(torch.nn.Linear(32, 32), torch.nn.ReLU(), torch.nn.Linear(32, 2))
+    weights = {name: each for name, each in weights.items() if not name.startswith("score")}
+    weights |= {f"score.{name}": each for name, each in head.state_dict().items()}
+    save_file(weights, file, {"format": "pt"})
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"architectures": ["LlamaForProcessRewardModel"]}
+    (folder / "config.json").write_text(json.dumps(config))
+    loaded = network(folder)
+    assert torch.equal(loaded.module.score[2].weight, head[2].weight)
+    assert 0 < loaded.judged([(QUERY, TEXTS[0])])[0].reward < 1
+
+
+def test_too_long_an_answer_is_refused_by_name(folders):
+    with pytest.raises(ModelError, match=r"and the context of `R` is 96") as error:
+        rewards(folders["steps"], ["7+5=12\n" * 20])
+    assert error.value.code == "E703"
+
+
+def test_a_language_model_needs_two_words():
+    with pytest.raises(ModelError, match="gives words, not rewards"):
+        reward_head(zoo.folder("maths"), words=False)
+    assert reward_head(zoo.folder("maths"), words=True) == "words"
+
+
+@pytest.fixture
+def recipe(folders, tmp_path):
+    """Load a recipe with a reward model of a kind, and see its mistakes."""
+
+    def make(kind, options=""):
+        folder = folders.get(kind, kind)
+        options = f", {options}" if options else ""
+        return Recipe.load(f"""
+            model R = reward_model("{folder}"{options})
+            model A = fake(says = "7+5=12")
+            model B = fake(says = "7+5=13")
+            [A, B] -> rank(by = reward(R)) -> best()
+        """)
+
+    return make
+
+
+def mistake(load, *paths):
+    with pytest.raises(Mistakes) as error:
+        load()
+    text = str(error.value)
+    for path in paths:
+        text = text.replace(str(path), "FOLDER")
+    return text
+
+
+def test_the_best_of_n_is_the_one_with_the_greatest_reward(folders, recipe):
+    with recipe("steps").ready() as ensemble:
+        result = ensemble("Start with 7, add 5.")
+    values = {
+        text: network(folders["steps"]).judged([(Query.of("Start with 7, add 5."), text)])[0].reward
+        for text in ("7+5=12", "7+5=13")
+    }
+    assert result.answer == max(values, key=values.get)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "options"),
+    [
+        ("steps_of_an_answer", "answer", 'steps = "min"'),
+        ("no_rewards", "words", ""),
+        ("words_of_a_classifier", "steps", 'good = "+", bad = "-"'),
+        ("one_word", "words", 'good = "+"'),
+    ],
+)
+def test_a_model_that_gives_no_reward_is_refused_before_it_is_loaded(
+    name, kind, options, recipe, folders
+):
+    text = mistake(lambda: recipe(kind, options).plan(), *folders.values())
+    golden.check(HERE / "golden" / f"reward_{name}.txt", text)
