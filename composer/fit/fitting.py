@@ -21,6 +21,7 @@ from composer.compiler.fits import (
 )
 from composer.compiler.fits.manifest import content_of
 from composer.diagnostics import Diagnostic, Mistakes
+from composer.fit.coordinators import train_roles
 from composer.fit.estimators import train_estimator
 from composer.fit.fuses import train_mapping, train_part
 from composer.fit.selectors import train_selector
@@ -28,6 +29,7 @@ from composer.fit.settings import FitSettings, TrainingResult, nearest, not_trai
 from composer.fit.stages import train_acceptance, train_after_answers, train_signal
 from composer.methods.acceptances.base import LearnedAcceptance
 from composer.methods.align.mapped import Mapped
+from composer.methods.coordinators.roles import Roles
 from composer.methods.estimators.base import Learned
 from composer.methods.fitted import TrainablePart
 from composer.methods.post_hoc.base import AfterAnswers
@@ -57,6 +59,7 @@ TRAINERS: dict[type[Trainable], Trainer] = {
     AfterAnswers: train_after_answers,
     LearnedAcceptance: train_acceptance,
     LearnedSignal: train_signal,
+    Roles: train_roles,
 }
 """The trainer of each class of parts; a part is trained by that of its nearest class."""
 

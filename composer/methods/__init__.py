@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from composer.methods.carry.base import Carry
     from composer.methods.code.verifying import Examples, Verifier
     from composer.methods.combine import Logs, Mean
+    from composer.methods.coordinators.base import Coordinator
     from composer.methods.estimators.asked import Asked, Judging
     from composer.methods.estimators.base import Estimator
     from composer.methods.estimators.features import Features, Tfidf
@@ -118,6 +119,7 @@ __all__ = [
     "Confident",
     "Consensus",
     "Constant",
+    "Coordinator",
     "Count",
     "Decided",
     "Doubt",
@@ -217,6 +219,7 @@ WHERE = {
     "align.union": ("Union",),
     "carry.base": ("Carry",),
     "combine": ("Combine", "Logs", "Mean"),
+    "coordinators.base": ("Coordinator",),
     "estimators.asked": ("Asked", "Judging"),
     "estimators.base": ("Estimator",),
     "estimators.features": ("Features", "Tfidf"),

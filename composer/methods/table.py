@@ -154,6 +154,10 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "demonstrations": "carry.demonstrations.Demonstrations",
         "draft": "carry.draft.LastDraft",
     },
+    "coordinator": {
+        "dialogue": "coordinators.dialogue.Dialogue",
+        "roles": "coordinators.roles.Roles",
+    },
     "student": {"logistic": "students.Logistic"},
     "policy": {
         "one": "policies.choosing.One",

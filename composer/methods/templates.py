@@ -313,6 +313,93 @@ That answer may be wrong or incomplete. Use what is right in it, and give the fu
 yourself, in the form that the question asks for.
 """
 
+_DIALOGUE = """
+Answer the question below. You may ask assistants for help. They see only what you write to them, \
+not the question.
+
+Think first, between <think> and </think>. Then do one of two things:
+
+1. Ask an assistant: <search>Name: what you ask</search>. The reply will come between \
+<information> and </information>.
+2. Give the final answer alone: <answer>the answer</answer>.
+
+The assistants:
+{% for m in fields.members %}
+- {{ m.name }}: {{ m.description }}
+{% endfor %}
+
+Question:
+{{ query }}
+{% if fields.dialogue %}
+
+What you have written so far, and what came back:
+{{ fields.dialogue }}
+{% endif %}
+
+{% if fields.left %}
+You can ask {{ fields.left }} more time{{ "" if fields.left == 1 else "s" }}.
+{% else %}
+You cannot ask any more. Give the final answer now.
+{% endif %}
+"""
+
+_THINKER = """
+Plan how to answer the question below. Somebody else will carry out the plan.
+
+Question:
+{{ query }}
+{% if fields.work %}
+
+The answer so far:
+{{ fields.work }}
+{% endif %}
+{% if fields.critique %}
+
+What a reviewer says of it:
+{{ fields.critique }}
+{% endif %}
+
+Write down in a few short steps what has to be done. Do not answer the question yourself.
+"""
+
+_WORKER = """
+{{ query }}
+{% if fields.plan %}
+
+A plan for the answer:
+{{ fields.plan }}
+{% endif %}
+{% if fields.work %}
+
+The answer so far:
+{{ fields.work }}
+{% endif %}
+{% if fields.critique %}
+
+What a reviewer says of it:
+{{ fields.critique }}
+{% endif %}
+{% if fields.plan or fields.work %}
+
+Use what is right in this, and give the full answer yourself, in the form that the question asks \
+for.
+{% endif %}
+"""
+
+_VERIFIER = """
+Check an answer to a question, step by step.
+
+[Question]
+{{ query }}
+
+[Answer]
+{{ fields.work }}
+[End of the answer]
+
+Say in a few sentences what is wrong or missing. Then end with [[accept]] if the answer is right \
+and complete, or with [[continue]] if it is not.
+"""
+
 _JUDGE_STEP = """
 Judge the beginning of an answer to a question: whether its last step is correct, and whether it \
 leads to the answer. More steps may follow.
@@ -345,6 +432,7 @@ TEMPLATES: dict[str, Template] = {
     "analyse": Template(text=_ANALYSE),
     "debate": Template(text=_DEBATE),
     "demonstrations": Template(text=_DEMONSTRATIONS),
+    "dialogue": Template(text=_DIALOGUE),
     "earlier_answer": Template(text=_EARLIER_ANSWER),
     "genfuser": Template(text=_GENFUSER),
     "judge_answer": Template(text=_JUDGE_ANSWER),
@@ -361,7 +449,10 @@ TEMPLATES: dict[str, Template] = {
     "select": Template(text=_SELECT),
     "subquestion": Template(text=_SUBQUESTION),
     "synthesis": Template(text=_SYNTHESIS),
+    "thinker": Template(text=_THINKER),
+    "verifier": Template(text=_VERIFIER),
     "verify": Template(text=_VERIFY),
+    "worker": Template(text=_WORKER),
 }
 """The shipped templates: `aggregate` after Mixture of Agents (arXiv:2406.04692), `references` the
 same for its system message, `rounds` after PaCoRe (arXiv:2601.05593), `debate` after
@@ -372,5 +463,7 @@ answer, `analyse` and `synthesis` of a panel of models, `judge_answer`, `judge_p
 answer, `peer_review` after LLM-PeerReview
 (arXiv:2512.23213), `subquestion` after least-to-most prompting (arXiv:2205.10625), `same_meaning`
 of two answers, `verify` after AutoMix (arXiv:2310.12963), `earlier_answer` after DER
-(arXiv:2412.07448), `demonstrations` after EcoAssistant (arXiv:2310.03046), and `plain`, the
+(arXiv:2412.07448), `dialogue` for the router of Router-R1
+(arXiv:2506.09033), `thinker`, `worker` and `verifier` for the roles of TRINITY (arXiv:2512.04695),
+`demonstrations` after EcoAssistant (arXiv:2310.03046), and `plain`, the
 question itself."""

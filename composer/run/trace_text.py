@@ -18,6 +18,9 @@ TraceLine = tuple[int, str]
 QUIET = ("model", "query")
 """Steps that are not shown, for they only pass something on."""
 
+TURN = 60
+"""Characters of what is asked and said in a turn that are shown."""
+
 CUT = " [...] "
 """What stands for the middle of a long text."""
 
@@ -47,21 +50,28 @@ def step_lines(
         if prompts != 0 and [list(message) for message in call["prompt"]] != [["user", query]]:
             yield from ((1, line) for line in _prompt_lines(call["prompt"], prompts))
         yield from ((1, _span_line(span)) for span in call["spans"])
-    for name, value in step["notes"].items():
+    yield from _note_lines(step["notes"])
+    if step["error"]:
+        yield 0, f"failed: {step['error']}"
+
+
+def _note_lines(notes: Mapping[str, Any]) -> Iterator[TraceLine]:
+    """Yield the lines of what a step noted."""
+    for name, value in notes.items():
         if name == "stages":
             yield from ((0, _stage_line(stage)) for stage in value)
+        elif name == "turns" and isinstance(value, list):
+            yield from ((0, _turn_line(at, turn)) for at, turn in enumerate(value, 1))
         elif name == "attempts":
             yield from ((1, attempt) for attempt in value)
         elif name == "tie":
-            settled = step["notes"].get("ties", "chance")
+            settled = notes.get("ties", "chance")
             yield 0, f"tie between {short(value)}, broken by `{settled}`"
         elif name == "tree":
             yield 0, "tree of steps:"
             yield from _tree_lines(value)
         elif name != "ties":
             yield 0, f"{name}: {short(value)}"
-    if step["error"]:
-        yield 0, f"failed: {step['error']}"
 
 
 def clipped(text: str, most: int | None) -> str:
@@ -110,6 +120,14 @@ def _node_line(node: Mapping[str, Any]) -> str:
     facts += ["complete"] if node["over"] else []
     mark = "-> " if node["chosen"] else ""
     return f"{mark}{node['text']!r} by {node['by']}: {', '.join(facts)}"
+
+
+def _turn_line(number: int, turn: Mapping[str, Any]) -> str:
+    if "why" in turn:
+        return f"turn {number}: nobody is asked: {turn['why']}"
+    role = f" as {turn['role']}" if "role" in turn else ""
+    what, said = clipped(turn["what"].strip(), TURN), clipped(turn["said"].strip(), TURN)
+    return f"turn {number}: {turn['asked']}{role} {what!r} \N{RIGHTWARDS ARROW} {said!r}"
 
 
 def _stage_line(stage: Mapping[str, Any]) -> str:

@@ -36,6 +36,7 @@ WHERE = {
     "strategies": ("retrieve", "solve_in_order"),
     "rounds": ("rounds",),
     "debating": ("debate",),
+    "coordinating": ("coordinate",),
     "collecting": ("collect",),
 }
 """In which file each step is declared."""

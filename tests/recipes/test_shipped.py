@@ -74,6 +74,7 @@ ANSWERS = {
     "mission.ens": "42",
     "nested.ens": "42",
     "process/beam.ens": "6*2=12\n12+5=17\nanswer 17",
+    "process/router_r1.ens": "ruop",
     "quickstart.ens": "42",
     "route/avengers.ens": "foxes",
     "route/avengers_pro.ens": "foxes",
