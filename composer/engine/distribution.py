@@ -195,13 +195,15 @@ class Aligned:
 
     `tables` say where each member's own entries lie among the columns. Without tables, a member's
     entries are the columns; those from `width` on are padding. `to_entries` turns the combined
-    distribution over the columns into one over the entries of the fuse.
+    distribution over the columns into one over the entries of the fuse. `hidden` are the first
+    member's last hidden states [row, size], where the fuse's weights follow from them.
     """
 
     members: Sequence[Distributions]
     width: int
     tables: Sequence[EntryTable] | None = None
     to_entries: Callable[[Distributions], Distributions] = _same
+    hidden: Tensor | None = None
 
     def probabilities(self, member: int) -> Tensor:
         """One member's probabilities [row, column], in new memory."""

@@ -74,6 +74,13 @@ class Group:
         return isinstance(self.root, FuseNode) and self.root.combine.linear
 
     @cached_property
+    def weighing_slots(self) -> frozenset[int]:
+        """The slots from whose last hidden states the weights of a fuse follow."""
+        fuses = [node for node in self._tree.nodes() if isinstance(node, FuseNode)]
+        reading = (node for node in fuses if node.weigh is not None and node.weigh.reads_hidden)
+        return frozenset(node.slots.start for node in reading)
+
+    @cached_property
     def lazy(self) -> bool:
         """Whether members behind the gate read only where it opens."""
         return isinstance(self.root, FuseNode) and self.root.lazy
@@ -230,7 +237,10 @@ class Group:
 
     def first_hidden_states(self, logits: Sequence[Tensor | None]) -> Tensor | None:
         """The last hidden states [row, size] behind the first member's logits; None if not read."""
-        slot = self.first_slots[0]
+        return self._hidden_states(self.first_slots[0], logits)
+
+    def _hidden_states(self, slot: int, logits: Sequence[Tensor | None]) -> Tensor | None:
+        """The last hidden states [row, size] behind a slot's logits; None if they are not read."""
         output, model = logits[slot], self.slots[slot].runner.model
         states = None if output is None else output[:, model.width :]
         return states if states is not None and states.shape[1] else None
@@ -271,14 +281,17 @@ class Group:
             for n, child in enumerate(node.children)
             if any(logits[slot] is not None for slot in child.slots)
         }
+        reads_hidden = node.weigh is not None and node.weigh.reads_hidden
+        hidden = self._hidden_states(node.slots.start, logits) if reads_hidden else None
         if not node.align.apart:
-            yield self._view(node, range(len(weights)), distributions, weights)
+            yield self._view(node, range(len(weights)), distributions, weights, hidden)
             return
         for members, rows in node.rows_by_children(weights).items():
             selected = {n: d for n, d in distributions.items() if n in members}
             if len(rows) < len(weights):
                 selected = {n: d.select(rows) for n, d in selected.items()}
-            yield self._view(node, rows, selected, [weights[row] for row in rows])
+            part = None if hidden is None else hidden[rows]
+            yield self._view(node, rows, selected, [weights[row] for row in rows], part)
 
     def map_of(self, node: FuseNode, member: int) -> Map | None:
         """How a member's entries lie in those of its fuse, on the group's device; None if alike."""
@@ -295,12 +308,14 @@ class Group:
         rows: Sequence[int],
         distributions: Mapping[int, Distributions],
         weights: Sequence[Sequence[float]],
+        hidden: Tensor | None,
     ) -> MemberView:
         """Align and weigh distributions of members; `weights` are [row][member]."""
         member_weights = [
             MemberWeight([row[n] for row in weights], self.device, n) for n in distributions
         ]
         aligned = node.align.align(distributions)
+        aligned.hidden = hidden
         if node.weigh is not None:
             member_weights = node.weigh.weights(aligned, member_weights)
         own = list(distributions.values())

@@ -115,12 +115,14 @@ class Weigh(Typed):
     """How the members' weights follow from their distributions, at every token.
 
     `once` says that the weights are found once, from the prompt: see `PromptWeigh`. `needs` is what
-    each member must be able to do: logits, to read all of a distribution.
+    each member must be able to do: logits, to read all of a distribution. With `reads_hidden` the
+    aligned distributions come with the first member's last hidden states.
     """
 
     needs: ClassVar[Capability] = Capability.NEXT
 
     once: ClassVar[bool] = False
+    reads_hidden: ClassVar[bool] = False
 
     def prepare(self, members: Sequence[Member]) -> Self:
         """Return the part for these members, made once for a fuse; raises ModelError.

@@ -10,11 +10,13 @@ from composer.fit.settings import TrainingResult, nearest, not_trainable
 from composer.fit.tokens import (
     read_members,
     train_critical,
+    train_expert,
     train_learned,
     train_mapped,
     train_routed,
 )
 from composer.methods.gate import Critical, Routed
+from composer.methods.weigh.expert import Expert
 from composer.methods.weigh.learned import LearnedWeights
 from composer.specs import Checkpoint, TokenFuse
 from composer.values import State, Trainable
@@ -35,6 +37,7 @@ Teach = Callable[["MemberReadings", "Sequence[str]", int], State]
 """Makes a state of what members say of texts, the members' names and a seed."""
 
 TEACHERS: dict[type[Trainable], Teach] = {
+    Expert: lambda heard, names, _: train_expert(heard, names),
     LearnedWeights: lambda heard, names, _: train_learned(heard, names),
     Critical: lambda heard, _, __: train_critical(heard),
     Routed: lambda heard, _, seed: train_routed(heard, seed=seed),

@@ -29,7 +29,14 @@ if TYPE_CHECKING:
     from composer.methods.estimators.values import Floats
     from composer.specs import TokenFuse
 
-__all__ = ["read_members", "train_critical", "train_learned", "train_mapped", "train_routed"]
+__all__ = [
+    "read_members",
+    "train_critical",
+    "train_expert",
+    "train_learned",
+    "train_mapped",
+    "train_routed",
+]
 
 _FEWEST = 2  # of each label: below that nothing can be told apart
 
@@ -87,6 +94,42 @@ def train_learned(readings: MemberReadings, names: Sequence[str], *, decay: floa
     slopes = gate.detach()[:, :-1] / scale
     folded = torch.cat([slopes, gate.detach()[:, -1:] - slopes @ mean[:, None]], 1)
     return State({"gate": folded.numpy()}, {"part": "learned", "names": list(names)})
+
+
+def train_expert(readings: MemberReadings, names: Sequence[str], *, decay: float = 1e-3) -> State:
+    """Teach the weights `expert`: a linear head that picks an expert by the first's hidden state.
+
+    Minimises the mean of -log sum_i g_i p_i over the experts, g = softmax(W h + b), plus `decay`
+    times the squared weights of standardised states, by L-BFGS from even shares. Only positions
+    count at which the experts' likeliest tokens differ (FusionRoute's informative ones). The
+    members are frozen.
+    """
+    experts = readings.likeliest[:, 1:]
+    informative = (experts != experts[:, :1]).any(1)
+    if int(informative.sum()) < _FEWEST:
+        text = "the members after the first have the same likeliest token nearly everywhere"
+        raise not_trainable(text, "use texts on which the members are different")
+    hidden = readings.hidden[informative].float()
+    if not hidden.shape[1]:
+        raise not_trainable("`expert` is fitted on hidden states", "collect them: `hidden = True`")
+    mean, scale = hidden.mean(0), hidden.std(0).clamp(min=1e-6)
+    x = torch.cat([(hidden - mean) / scale, torch.ones(len(hidden), 1)], 1)
+    logprobs = readings.logprobs[informative, 1:].clamp(min=-100.0)
+    head = torch.zeros(logprobs.shape[1], x.shape[1], requires_grad=True)
+    optimizer = torch.optim.LBFGS([head], max_iter=200, line_search_fn="strong_wolfe")
+
+    def loss() -> float:
+        optimizer.zero_grad()
+        shares = (x @ head.T).log_softmax(-1)
+        nats = -(shares + logprobs).logsumexp(-1).mean() + decay * head[:, :-1].square().sum()
+        nats.backward()  # type: ignore[no-untyped-call]
+        return nats.item()
+
+    optimizer.step(loss)  # type: ignore[no-untyped-call]
+    slopes = head.detach()[:, :-1] / scale
+    folded = torch.cat([slopes, head.detach()[:, -1:] - slopes @ mean[:, None]], 1)
+    facts = {"part": "expert", "names": list(names[1:]), "tokens": len(x)}
+    return State({"head": folded.numpy()}, facts)
 
 
 def train_critical(readings: MemberReadings) -> State:

@@ -200,6 +200,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "consistent": "weigh.consistent.Consistent",
         "agreeing": "weigh.agreeing.Agreeing",
         "learned": "weigh.learned.LearnedWeights",
+        "expert": "weigh.expert.Expert",
         "perplexity": "weigh.perplexity.PromptPerplexity",
         "search": "weigh.search.Search",
     },

@@ -212,8 +212,8 @@ class TokenFuse(WeightedFuse):
             yield SpecProblem("E402", text, help_, "has both")
 
     def _drafted(self, draft: DraftSpec) -> Iterator[SpecProblem]:
-        once = self.weigh is not None and self.weigh.once
-        has_option = {"gate": self.gate is not None, "leave": self.leave, "weigh": once}
+        apart = self.weigh is not None and (self.weigh.once or self.weigh.reads_hidden)
+        has_option = {"gate": self.gate is not None, "leave": self.leave, "weigh": apart}
         for name in (name for name, has_it in has_option.items() if has_it):
             text = f"`draft` and `{name}` cannot be used together"
             yield SpecProblem("E402", text, "leave one of them out", "has both")

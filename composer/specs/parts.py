@@ -112,6 +112,7 @@ class WeighSpec(Protocol):
     """What a fuse checks of its weights, a `composer.engine.parts.Weigh`."""
 
     once: ClassVar[bool]
+    reads_hidden: ClassVar[bool]
 
 
 class DraftSpec(Protocol):

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,13 @@ from composer.engine.distribution import Distributions
 from composer.engine.engine import Engine
 from composer.engine.sessions.teacher_forcing import MemberReadings
 from composer.engine.weights.local import load
-from composer.fit.tokens import read_members, train_critical, train_learned, train_routed
+from composer.fit.tokens import (
+    read_members,
+    train_critical,
+    train_expert,
+    train_learned,
+    train_routed,
+)
 from composer.values import Sampling
 
 ZOO = Path(__file__).parents[2] / "composer" / "zoo"
@@ -97,7 +104,9 @@ def test_learned_weights_find_the_member_that_knows():
     sure = torch.tensor([[0.1, 0.95, 0.9], [2.0, 0.3, 0.1]])
     features = torch.stack([sure, sure.flip(0)]).repeat(50, 1, 1)
     logprobs = torch.tensor([[-0.05, -3.0], [-3.0, -0.05]]).repeat(50, 1)
-    flat = MemberReadings(features, logprobs, logprobs > -1, torch.zeros(100, 0))
+    flat = MemberReadings(
+        features, logprobs, logprobs > -1, torch.zeros(100, 0), torch.zeros(100, 2)
+    )
     gate = torch.from_numpy(train_learned(flat, ("a", "b"), decay=1e-4).arrays["gate"])
     assert loss_of(flat, gate) < 0.1 < loss_of(flat)
 
@@ -156,12 +165,18 @@ def test_what_teaches_nothing_is_said_in_words(engine, fuse, heard):
     with pytest.raises(Mistakes, match="no text to fit on"):
         read_members(engine, fuse, [])
     same = MemberReadings(
-        heard.features, heard.logprobs, torch.ones_like(heard.correct), heard.hidden
+        heard.features,
+        heard.logprobs,
+        torch.ones_like(heard.correct),
+        heard.hidden,
+        torch.zeros_like(heard.likeliest),
     )
     for teach in (train_critical, train_routed):
         with pytest.raises(Mistakes, match="right when another member is right"):
             teach(same)
-    deaf = MemberReadings(heard.features, heard.logprobs, heard.correct, heard.hidden[:, :0])
+    with pytest.raises(Mistakes, match="the same likeliest token nearly everywhere"):
+        train_expert(same, ("a", "b"))
+    deaf = replace(heard, hidden=heard.hidden[:, :0])
     with pytest.raises(Mistakes, match="is fitted on hidden states"):
         train_routed(deaf)
 
@@ -174,3 +189,25 @@ def test_a_long_answer_is_heard_in_stretches(engine, fuse, texts, monkeypatch):
     pieces = read_members(engine, fuse, texts[:3], hidden=True)
     assert torch.allclose(whole.logprobs, pieces.logprobs, atol=1e-4)
     assert torch.allclose(whole.hidden, pieces.hidden, atol=1e-4)
+
+
+def test_an_expert_is_picked_by_the_state_that_tells_who_knows():
+    hidden = torch.tensor([[1.0, 5.0], [-1.0, 5.0]]).repeat(30, 1)
+    logprobs = torch.tensor([[-1.0, -0.1, -4.0], [-1.0, -4.0, -0.1]]).repeat(30, 1)
+    likeliest = torch.tensor([[0, 1, 2], [0, 2, 1]]).repeat(30, 1)
+    readings = MemberReadings(torch.zeros(60, 3, 3), logprobs, likeliest == 1, hidden, likeliest)
+    state = train_expert(readings, ("router", "x", "y"))
+    assert state.facts == {"part": "expert", "names": ["x", "y"], "tokens": 60}
+    scores = hidden @ torch.from_numpy(state.arrays["head"])[:, :-1].T
+    scores += torch.from_numpy(state.arrays["head"])[:, -1]
+    assert scores.argmax(-1).tolist() == [0, 1] * 30
+
+
+def test_positions_at_which_experts_agree_teach_nothing():
+    hidden = torch.tensor([[1.0], [-1.0], [3.0]]).repeat(10, 1)
+    logprobs = torch.tensor([[-1.0, -0.1, -4.0], [-1.0, -4.0, -0.1], [-1.0, -9.0, -0.1]])
+    likeliest = torch.tensor([[0, 1, 2], [0, 2, 1], [0, 1, 1]]).repeat(10, 1)
+    readings = MemberReadings(
+        torch.zeros(30, 3, 3), logprobs.repeat(10, 1), likeliest == 1, hidden, likeliest
+    )
+    assert train_expert(readings, ("router", "x", "y")).facts["tokens"] == 20

@@ -119,6 +119,7 @@ ANSWERS = {
     "token/eva.ens": "red",
     "token/expert_tokens.ens": "42",
     "token/f_ensemble.ens": "foxes",
+    "token/fusion_route.ens": "ruop",
     "token/gac.ens": "red",
     "token/packllm_opt.ens": "34",
     "token/packllm_sim.ens": "34",

@@ -68,10 +68,10 @@ class Draw(FusedRequest[Drawn]):
 
     @property
     def hidden_slots(self) -> frozenset[int]:
-        """The first member's slots, if the gate reads hidden states."""
+        """Those that the weights follow from, and the first member's, if the gate reads them."""
         group = self.sequence.group
         hidden = group.gate is not None and group.gate.reads_hidden
-        return frozenset(group.first_slots if hidden else ())
+        return group.weighing_slots | frozenset(group.first_slots if hidden else ())
 
     @property
     def weights(self) -> Sequence[float]:
@@ -147,6 +147,10 @@ class Draw(FusedRequest[Drawn]):
 
 
 def _row(group: Group, logits: Tensor | None, slot: int, row: int) -> Tensor:
-    """Return one row of a slot's logits [1, width], without the hidden states behind them."""
+    """Return one row of a slot's logits [1, width].
+
+    The hidden states behind them are left out, unless the weights of the fuse follow from them.
+    """
     assert logits is not None
-    return logits[row : row + 1, : group.slots[slot].runner.columns]
+    columns = None if slot in group.weighing_slots else group.slots[slot].runner.columns
+    return logits[row : row + 1, :columns]

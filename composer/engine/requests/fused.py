@@ -95,6 +95,11 @@ class FusedRequest(StepRequest[R]):
         """The weights of the group's members for this request."""
         return self.sequence.weights
 
+    @property
+    def hidden_slots(self) -> frozenset[int]:
+        """Those whose hidden states the weights of a fuse follow from."""
+        return self.sequence.group.weighing_slots
+
     def logit_positions(self, slot: int, state: MemberState) -> tuple[Sequence[int], int]:
         """Logits are wanted after the last token."""
         del slot

@@ -35,7 +35,8 @@ class MemberReadings:
     """What each member predicted before each entry of an answer, and before its end.
 
     `features` [entry, member, 3] describe its distribution. `logprobs` [entry, member] are those of
-    the entry that came, in nats, and `correct` [entry, member] says whether it was the likeliest.
+    the entry that came, in nats, and `correct` [entry, member] says whether it was the likeliest;
+    `likeliest` [entry, member] is the entry that was, the first end for all ends.
     `hidden` [entry, size] are the first member's last hidden states; size 0 if not wanted.
     """
 
@@ -43,6 +44,7 @@ class MemberReadings:
     logprobs: Tensor
     correct: Tensor
     hidden: Tensor
+    likeliest: Tensor
 
     @classmethod
     def join(cls, readings: Sequence[MemberReadings]) -> MemberReadings:
@@ -52,6 +54,7 @@ class MemberReadings:
             torch.cat([reading.logprobs for reading in readings]),
             torch.cat([reading.correct for reading in readings]),
             torch.cat([reading.hidden for reading in readings]),
+            torch.cat([reading.likeliest for reading in readings]),
         )
 
 
@@ -109,18 +112,21 @@ def _readings(
     ends = torch.tensor(end_entries, dtype=torch.long, device=group.device)
     is_end = torch.tensor([target is None for target in targets], device=group.device)
     entries = torch.tensor([target or 0 for target in targets], device=group.device)
-    logprobs, correct = [], []
+    logprobs, correct, likeliest = [], [], []
     for n in range(len(aligned.members)):
         distribution = aligned.to_entries(Distributions(aligned.probabilities(n), linear=True))
         end_logprobs = distribution.logprob_of_any(rows, end_entries)
         entry_logprobs = distribution.logprobs_of(rows, entries)
         logprobs.append(torch.where(is_end, end_logprobs, entry_logprobs))
         best = distribution.entries_at(rows, distribution.scores.argmax(-1))
-        correct.append(torch.where(is_end, torch.isin(best, ends), best == entries))
+        is_best_end = torch.isin(best, ends)
+        correct.append(torch.where(is_end, is_best_end, best == entries))
+        likeliest.append(best.masked_fill(is_best_end, min(end_entries, default=0)))
     states = group.first_hidden_states(logits) if hidden else None
     return MemberReadings(
         torch.stack([features(member) for member in aligned.members], 1).cpu(),
         torch.stack(logprobs, 1).cpu(),
         torch.stack(correct, 1).cpu(),
         (torch.zeros(len(targets), 0) if states is None else states).cpu(),
+        torch.stack(likeliest, 1).cpu(),
     )
