@@ -21,6 +21,7 @@ from composer.compiler.fits import (
 )
 from composer.compiler.fits.manifest import content_of
 from composer.diagnostics import Diagnostic, Mistakes
+from composer.fit.boundaries import train_boundary
 from composer.fit.coordinators import train_roles
 from composer.fit.estimators import train_estimator
 from composer.fit.fuses import train_mapping, train_part
@@ -35,6 +36,7 @@ from composer.methods.fitted import TrainablePart
 from composer.methods.post_hoc.base import AfterAnswers
 from composer.methods.selecting import LearnedSelector
 from composer.methods.signals.learned import LearnedSignal
+from composer.methods.spans.learned import LearnedBoundary
 from composer.quiet import quiet
 from composer.specs.content import file_digest
 from composer.values import Fitted, Port
@@ -56,6 +58,7 @@ TRAINERS: dict[type[Trainable], Trainer] = {
     LearnedSelector: train_selector,
     TrainablePart: train_part,
     Mapped: train_mapping,
+    LearnedBoundary: train_boundary,
     AfterAnswers: train_after_answers,
     LearnedAcceptance: train_acceptance,
     LearnedSignal: train_signal,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from composer.methods.align.mapped import Mapped
     from composer.methods.fitted import TrainablePart
 
-__all__ = ["fuse_of", "train_mapping", "train_part"]
+__all__ = ["fuse_of", "reference_texts", "train_mapping", "train_part"]
 
 Teach = Callable[["MemberReadings", "Sequence[str]", int], State]
 """Makes a state of what members say of texts, the members' names and a seed."""
@@ -56,7 +56,7 @@ def train_part(part: TrainablePart, node: Node, settings: FitSettings) -> Traini
         raise not_trainable(text, "use it as the `gate` or `weigh` of a fuse")
     teach, fuse = nearest(TEACHERS, part), fuse_of(node)
     with Engine() as engine:
-        texts = _spaced(engine, fuse, _texts(settings))
+        texts = _spaced(engine, fuse, reference_texts(settings))
         readings = read_members(engine, fuse, texts, hidden=part.hidden)
     states = {"state": teach(readings, fuse.names, settings.seed)}
     return TrainingResult(fuse.names, len(texts), states, _report(readings, fuse.names))
@@ -69,7 +69,7 @@ def fuse_of(node: Node) -> TokenFuse:
     return fuse
 
 
-def _texts(settings: FitSettings) -> list[tuple[str, str]]:
+def reference_texts(settings: FitSettings) -> list[tuple[str, str]]:
     """Questions, and of each the first answer that counts as right."""
     from composer.evaluate import read_rows
 

@@ -238,6 +238,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "tokens": "spans.boundaries.Tokens",
         "punctuation": "spans.boundaries.Punctuation",
         "margin": "spans.adaptive.Margin",
+        "learned_boundary": "spans.learned.LearnedBoundary",
     },
     "branching": {"branches": "spans.branchings.Branches"},
     "measure": {
