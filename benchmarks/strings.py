@@ -6,8 +6,8 @@ Two generalists of the zoo, with one tokenizer or with unlike ones, answer the f
 skills whose answers are constrained: letters and words in order, differences, dates. "Draws" is how
 often ten answers that are drawn are right; those of a string fuse count by their weights. "Answer"
 is one answer of these ten: the most frequent text, or the string with the largest weight. Gains
-over the product token by token are paired, with 95% bootstrap intervals over items. "Greedy" takes
-the likeliest token each time.
+over the product token by token, and over the member that is right most often here, are paired,
+with 95% bootstrap intervals over items. "Greedy" takes the likeliest token each time.
 """
 
 from __future__ import annotations
@@ -122,6 +122,9 @@ def table(engine: Engine, names: tuple[str, ...], asks: Sequence[Item]) -> str:
     for name, mean in MEANS.items():
         fuse = StringFuse(members, names, f=mean, particles=DRAWS)
         scores[f"{name} of strings"] = weighted(engine, fuse, asks)
+    ways: dict[str, Model] = {member.name: member for member in members} | {"the product": tokens}
+    alone = {name: greedy(engine, each, asks) for name, each in ways.items()}
+    best = max((alone[name] for name in names), key=sum)
     rows = [
         [
             name,
@@ -129,17 +132,16 @@ def table(engine: Engine, names: tuple[str, ...], asks: Sequence[Item]) -> str:
             gain(own.draws, base.draws),
             percent(own.answers),
             gain(own.answers, base.answers),
+            gain(own.answers, best),
         ]
         for name, own in scores.items()
     ]
-    ways: dict[str, Model] = {member.name: member for member in members} | {"the product": tokens}
-    alone = [
-        [f"{name}, greedy", "", "", percent(greedy(engine, each, asks)), ""]
-        for name, each in ways.items()
+    rows += [
+        [f"{name}, greedy", "", "", percent(own), gain(own, base.answers), gain(own, best)]
+        for name, own in alone.items()
     ]
-    return markdown(
-        (" and ".join(names), "draws right", "gain", "answer right", "gain"), [*rows, *alone]
-    )
+    head = ("draws right", "gain", "answer right", "gain", "over the best member")
+    return markdown((" and ".join(names), *head), rows)
 
 
 def main() -> None:

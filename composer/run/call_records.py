@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from composer.run.events import CallText, CallToken
 from composer.values.capability import Capability
 from composer.values.media import shown_messages
-from composer.values.results import UNTOLD
+from composer.values.results import STRINGS, UNTOLD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,8 +49,9 @@ class CallRecords:
             self.event.notes["left"] = dict(completion.left)
         if completion.weights:
             self.event.notes["weights"] = dict(completion.weights)
-        if UNTOLD in completion.facts:
-            self.event.notes[UNTOLD] = completion.facts[UNTOLD]
+        for name in (UNTOLD, STRINGS):
+            if name in completion.facts:
+                self.event.notes[name] = completion.facts[name]
 
     def score(self, call: TracedCall, score: Score, *, cached: bool) -> None:
         """Record the score of a text."""

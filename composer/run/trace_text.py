@@ -64,6 +64,9 @@ def _note_lines(notes: Mapping[str, Any]) -> Iterator[TraceLine]:
             yield from ((0, _turn_line(at, turn)) for at, turn in enumerate(value, 1))
         elif name == "attempts":
             yield from ((1, attempt) for attempt in value)
+        elif name == "strings" and isinstance(value, list):
+            shares = ((each["text"], short(each["share"])) for each in value)
+            yield from ((1, f"string {text!r}: {share} of the weight") for text, share in shares)
         elif name == "tie":
             settled = notes.get("ties", "chance")
             yield 0, f"tie between {short(value)}, broken by `{settled}`"

@@ -20,17 +20,14 @@ def missing_detail(model: Model, detail: TokenDetail) -> str:
     """Say why a model cannot tell what is wanted of each token that it writes; empty if it can.
 
     A token fuse tells all, as far as its members behind servers do. A span fuse and a handoff tell
-    what the member says that wrote a token. A byte fuse tells bytes, and has no token ids.
-    A string fuse tells nothing.
+    what the member says that wrote a token. Byte and string fuses tell bytes, which have no ids.
     """
     inner = bare(model)
     if isinstance(inner, Checkpoint):
         return _of_checkpoint(inner, detail)
     if isinstance(inner, TokenFuse):
         return ""
-    if isinstance(inner, StringFuse) or (isinstance(inner, ByteFuse) and inner.tokenizations):
-        return f"`{inner.name}` writes byte by byte, and tells no details of tokens"
-    if detail.ids and isinstance(inner, ByteFuse):
+    if detail.ids and isinstance(inner, ByteFuse | StringFuse):
         return f"`{inner.name}` fuses bytes, which have no token ids"
     if detail.ids and vocabulary(inner) is None:
         names = ", ".join(dict.fromkeys(leaf.name for leaf in leaves(inner)))

@@ -28,6 +28,13 @@ largest `probability` that one server left untold at one of them is given, too.
 """
 
 
+STRINGS = "strings"
+"""A fact of an answer of a string fuse: the strings that were drawn, the likeliest first.
+
+Each has its `text` and its `share` of the weight.
+"""
+
+
 def dollars(amount: float) -> float:
     """Round an amount to twelve digits: one writes 0.00001, not 9.999999999999999e-06."""
     return float(f"{amount:.12g}")

@@ -12,7 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from composer.engine.generation import GenerationState
-from composer.engine.sessions.prefixes.members import PrefixMembers, common_length, finish_of
+from composer.engine.sessions.prefixes.members import (
+    ByteWriter,
+    PrefixMembers,
+    common_length,
+    finish_of,
+)
 from composer.engine.sessions.prefixes.view import END
 from composer.heavy import np
 from composer.values.errors import ModelError
@@ -21,10 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from composer.engine.group import Group
+    from composer.engine.sessions.prefixes.byte_steps import ByteStep, ByteSteps
     from composer.engine.sessions.prefixes.byte_trie import Floats
     from composer.engine.sessions.prefixes.joint import JointPrefix, JointView
     from composer.specs import ByteFuse
-    from composer.values.requests import Generate
+    from composer.values.requests import Generate, Sampling
     from composer.values.results import Completion, Finish
 
 __all__ = ["search_bytes"]
@@ -39,7 +45,9 @@ async def search_bytes(
     assert fuse.tokenizations is not None
     members = PrefixMembers(fuse, groups, job, fuse.tokenizations, _PRUNE)
     try:
-        search = _Search(await members.open(_geometric), fuse.beam, job, on_text)
+        places = await members.open(_geometric)
+        writer = ByteWriter(GenerationState.of(job, on_text))
+        search = _Search(places, members.steps, fuse.beam, job.sampling, writer)
         return members.told(await search.run())
     finally:
         members.close()
@@ -47,17 +55,17 @@ async def search_bytes(
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Hypothesis:
-    """A text with the log-probability of each of its bytes; `finish` is None while it goes on."""
+    """A text with the steps of its bytes; `finish` is None while it goes on."""
 
     place: JointPrefix
-    logprobs: tuple[float, ...] = ()
+    steps: tuple[ByteStep, ...] = ()
     finish: Finish | None = None
     ended: bool = False
 
     @property
     def score(self) -> float:
         """The mean log-probability of a byte, and of the end."""
-        return sum(self.logprobs) / max(len(self.logprobs), 1)
+        return sum(step.logprob for step in self.steps) / max(len(self.steps), 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,24 +74,29 @@ class _Way:
 
     hypothesis: _Hypothesis
     byte: int
-    logprobs: tuple[float, ...]
+    steps: tuple[ByteStep, ...]
 
     @property
     def score(self) -> float:
         """The score of the hypothesis after it."""
-        return sum(self.logprobs) / len(self.logprobs)
+        return sum(step.logprob for step in self.steps) / len(self.steps)
 
 
 class _Search:
     """A beam search over bytes; each finished text takes a place of the beam."""
 
     def __init__(
-        self, places: JointView, beam: int, job: Generate, on_text: Callable[[str], None] | None
+        self,
+        places: JointView,
+        steps: ByteSteps,
+        beam: int,
+        sampling: Sampling,
+        writer: ByteWriter,
     ) -> None:
-        self._places, self._sampling = places, job.sampling
-        self._beam = 1 if job.sampling.temperature > 0 else beam
-        self._random = random.Random(job.sampling.seed)  # noqa: S311  # not for secrets
-        self._answer, self._shown = GenerationState.of(job, on_text), 0
+        self._places, self._steps, self._sampling = places, steps, sampling
+        self._beam = 1 if sampling.temperature > 0 else beam
+        self._random = random.Random(sampling.seed)  # noqa: S311  # not for secrets
+        self._writer = writer
 
     async def run(self) -> Completion:
         """Search; return the likeliest finished text."""
@@ -91,14 +104,10 @@ class _Search:
         hypotheses = [_Hypothesis(start, finish=finish_of(start, self._sampling))]
         while any(each.finish is None for each in hypotheses):
             hypotheses = await self._step(hypotheses)
-            first = hypotheses[0]
-            self._write(first, common_length([each.place.text for each in hypotheses]))
+            first, texts = hypotheses[0], [each.place.text for each in hypotheses]
+            self._writer.write(first.place.text, first.steps, common_length(texts))
         best = max(hypotheses, key=lambda each: each.score)
-        self._write(best, len(best.place.text))
-        if best.ended:
-            self._answer.add(b"", best.logprobs[-1], ends=True)
-        self._answer.finish = best.finish
-        return self._answer.close({})
+        return self._writer.close(best.place.text, best.steps, best.finish, ended=best.ended)
 
     async def _step(self, hypotheses: Sequence[_Hypothesis]) -> list[_Hypothesis]:
         """Let each hypothesis go on in its likeliest ways, and keep the best of all."""
@@ -119,8 +128,8 @@ class _Search:
         pairs = zip(places, going, strict=True)
         return [
             *finished,
-            *(_Hypothesis(w.hypothesis.place, w.logprobs, "stop", ended=True) for w in ended),
-            *(_Hypothesis(p, w.logprobs, finish_of(p, self._sampling)) for p, w in pairs),
+            *(_Hypothesis(w.hypothesis.place, w.steps, "stop", ended=True) for w in ended),
+            *(_Hypothesis(p, w.steps, finish_of(p, self._sampling)) for p, w in pairs),
         ]
 
     def _ways(self, hypothesis: _Hypothesis) -> Iterator[_Way]:
@@ -132,18 +141,12 @@ class _Search:
             order = order[:0] if logs.max() == -np.inf else np.array([self._drawn(logs)])
         for byte in order.tolist():
             if logs[byte] > -np.inf:
-                yield _Way(hypothesis, byte, (*hypothesis.logprobs, float(logs[byte])))
+                step = self._steps.step(place, logs, byte)
+                yield _Way(hypothesis, byte, (*hypothesis.steps, step))
 
     def _drawn(self, logs: Floats) -> int:
         sums = np.exp(logs - logs.max()).cumsum()
         return int(np.searchsorted(sums, self._random.random() * sums[-1], side="right"))
-
-    def _write(self, hypothesis: _Hypothesis, end: int) -> None:
-        """Write a hypothesis's text up to a place."""
-        text = hypothesis.place.text
-        for n in range(self._shown, end):
-            self._answer.add(text[n : n + 1], hypothesis.logprobs[n])
-        self._shown = max(self._shown, end)
 
 
 def _geometric(logprobs: Floats, weights: Sequence[float]) -> Floats:

@@ -9,17 +9,23 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from composer.engine.generation import GenerationState
-from composer.engine.sessions.prefixes.members import PrefixMembers, common_length, finish_of
+from composer.engine.sessions.prefixes.members import (
+    ByteWriter,
+    PrefixMembers,
+    common_length,
+    finish_of,
+)
 from composer.engine.sessions.prefixes.particles import (
     ParticleFilter,
     effective_size,
     normalized,
 )
+from composer.values.results import STRINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,61 +56,44 @@ async def string_fuse(
     try:
         places = await members.open(cast("StringMean", fuse.f).logs)
         rng = random.Random(job.sampling.seed)  # noqa: S311  # not for secrets
-        particles = ParticleFilter(
-            places, partial(finish_of, sampling=job.sampling), rng, fuse.resample
-        )
-        strings = _Strings(job.sampling, GenerationState.of(job, on_text))
+        ends = partial(finish_of, sampling=job.sampling)
+        particles = ParticleFilter(places, ends, rng, fuse.resample, members.steps.step)
+        writer = ByteWriter(GenerationState.of(job, on_text))
         await particles.begin(fuse.particles)
         while particles.growing:
             await particles.step()
-            strings.show(particles.particles)
-        return members.told(strings.completion(particles))
+            first = particles.particles[0]
+            certain = common_length([each.text for each in particles.particles])
+            writer.write(first.text, first.steps, certain)
+        return members.told(_answer(particles, writer, job.sampling))
     finally:
         members.close()
 
 
-@dataclass(eq=False)
-class _Strings:
-    """The strings that are drawn, as an answer: what of it is certain, and which one it is."""
-
-    sampling: Sampling
-    answer: GenerationState
-    shown: int = 0
-
-    def show(self, particles: Sequence[Particle[JointPrefix]]) -> None:
-        """Write the text with which all particles begin; it cannot change any more."""
-        self._write(particles[0], common_length([each.text for each in particles]))
-
-    def completion(self, particles: ParticleFilter[JointPrefix]) -> Completion:
-        """Choose the answer, write the rest of it, and tell of the other strings."""
-        weights = [each.weight for each in particles.particles]
-        parts: dict[tuple[bytes, str], list[float]] = {}
-        firsts: dict[tuple[bytes, str], Particle[JointPrefix]] = {}
-        for particle, share in zip(particles.particles, normalized(weights), strict=True):
-            key = particle.text, "" if particle.ended else str(particle.finish)
-            parts.setdefault(key, []).append(share)
-            firsts.setdefault(key, particle)
-        shares = {key: math.fsum(own) for key, own in parts.items()}
-        ranked = sorted(shares, key=lambda key: -shares[key])
-        key = ranked[0]
-        if self.sampling.temperature > 0:
-            (key,) = particles.random.choices(ranked, [shares[each] for each in ranked])
-        self._write(firsts[key], len(key[0]))
-        if firsts[key].ended:
-            self.answer.add(b"", firsts[key].logprobs[-1], ends=True)
-        self.answer.finish = firsts[key].finish
-        facts = {
-            "strings": [
-                {"text": each[0].decode(errors="replace"), "share": shares[each]}
-                for each in ranked[:_TOLD]
-            ],
-            "effective_particles": effective_size(weights),
-            "resamplings": particles.resamplings,
-        }
-        return replace(self.answer.close({}), confidence=shares[key], facts=facts)
-
-    def _write(self, particle: Particle[JointPrefix], end: int) -> None:
-        """Write a particle's text up to a place."""
-        for place in range(self.shown, end):
-            self.answer.add(particle.text[place : place + 1], particle.logprobs[place])
-        self.shown = max(self.shown, end)
+def _answer(
+    particles: ParticleFilter[JointPrefix], writer: ByteWriter, sampling: Sampling
+) -> Completion:
+    """Choose the answer, and tell of all strings."""
+    weights = [each.weight for each in particles.particles]
+    parts: dict[tuple[bytes, str], list[float]] = {}
+    firsts: dict[tuple[bytes, str], Particle[JointPrefix]] = {}
+    for particle, share in zip(particles.particles, normalized(weights), strict=True):
+        key = particle.text, "" if particle.ended else str(particle.finish)
+        parts.setdefault(key, []).append(share)
+        firsts.setdefault(key, particle)
+    shares = {key: math.fsum(own) for key, own in parts.items()}
+    ranked = sorted(shares, key=lambda key: -shares[key])
+    key = ranked[0]
+    if sampling.temperature > 0:
+        (key,) = particles.random.choices(ranked, [shares[each] for each in ranked])
+    best = firsts[key]
+    facts = {
+        STRINGS: [
+            {"text": each[0].decode(errors="replace"), "share": shares[each]}
+            for each in ranked[:_TOLD]
+        ],
+        "effective_particles": effective_size(weights),
+        "resamplings": particles.resamplings,
+    }
+    made = writer.close(best.text, best.steps, best.finish, ended=best.ended)
+    return replace(made, confidence=shares[key], facts=facts)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from composer.engine.sessions.prefixes.byte_steps import ByteStep
 from composer.engine.sessions.prefixes.particles import (
     ParticleFilter,
     effective_size,
@@ -59,9 +60,14 @@ class Languages:
             return At(text, value, self.mean.logs(np.log(table), self.weights))
 
 
+def step_to(_place, logprobs, byte):
+    return ByteStep(float(logprobs[byte]))
+
+
 def drawn(session, languages, count, seed, threshold=0.9):
     """Run particles to their end."""
-    filter_ = ParticleFilter(languages, lambda _: None, random.Random(seed), threshold)
+    rng = random.Random(seed)
+    filter_ = ParticleFilter(languages, lambda _: None, rng, threshold, step_to)
     session(filter_.begin(count))
     while filter_.growing:
         session(filter_.step())
@@ -118,8 +124,10 @@ def test_a_mean_of_probabilities_needs_no_weights_and_is_a_mixture_of_strings(se
 def test_the_log_probabilities_are_those_of_what_was_drawn(session):
     made = drawn(session, Languages(Mean(), FIRST), 50, 5)
     for particle in made.particles:
-        assert math.exp(sum(particle.logprobs)) == pytest.approx(FIRST[particle.text])
-        assert len(particle.logprobs) == len(particle.text) + 1
+        assert math.exp(sum(step.logprob for step in particle.steps)) == pytest.approx(
+            FIRST[particle.text]
+        )
+        assert len(particle.steps) == len(particle.text) + 1
 
 
 def test_without_a_common_string_there_is_an_error(session):

@@ -3,13 +3,18 @@
 import itertools
 import math
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from few_tokens import tiny
-from fusing import Job, Part
+from fusing import SHARED, Job, Part, TokenFuse
 
-from composer.specs import StringFuse
-from composer.values import ModelError, Sampling
+from composer.engine.sessions.prefixes.joint import JointView
+from composer.engine.sessions.prefixes.view import END
+from composer.methods.strings import Mean
+from composer.specs import ByteFuse, StringFuse
+from composer.values import ModelError, Processing, Sampling
+from composer.values.details import TokenDetail
 
 MOST = 3
 NAMES = ("letters", "pairs", "triples")
@@ -133,9 +138,71 @@ def test_a_full_context_ends_the_answer(tmp_path, write):
     assert len(made.text) <= 6
 
 
-def test_least_lengths_are_kept_in_bytes(few, write):
-    from composer.values import Processing
+@pytest.mark.parametrize("kind", ["string", "byte"])
+def test_details_of_bytes_are_those_of_the_members(engine, few, strings, kind):
+    told = []
+    members = [few[name] for name in NAMES[:2]]
+    fuse = fuse_of(members, "mean", (0.25, 0.75), particles=2, beam=64, prune=0.0)
+    if kind == "byte":
+        fuse = ByteFuse(tuple(members), ("a", "b"), (0.25, 0.75), tokenizations=64)
+    job = Job(fuse, ((("user", "ab"),),), Sampling(max_tokens=3))
+    job = replace(job, detail=TokenDetail(top=2, members=1), on_token=told.append)
+    made = engine.generate(job).result(60)
+    assert tuple(told) == made.choices
+    assert [choice.chosen.logprob for choice in told] == pytest.approx(made.logprobs)
+    wholes, text = [strings(name) for name in NAMES[:2]], made.text.encode()
+    for n, choice in enumerate(told[: len(text)]):
+        own = [whole.begins(text[: n + 1]) / whole.begins(text[:n]) for whole in wholes]
+        assert [math.exp(each.logprob) for each in choice.members] == pytest.approx(own, rel=0.1)
+        assert [each.weight for each in choice.members] == [0.25, 0.75]
+        assert choice.chosen.piece == text[n : n + 1]
+        assert choice.top[0].logprob >= choice.top[1].logprob
+        assert all(len(each.top) == 1 for each in choice.members)
 
+
+def test_a_byte_has_no_token_id(engine, few):
+    fuse = fuse_of(few.values(), "product")
+    job = replace(Job(fuse, ((("user", "ab"),),)), detail=TokenDetail(ids=(1,)))
+    with pytest.raises(ModelError, match="no token ids"):
+        engine.generate(job)
+
+
+def test_a_mean_of_beginnings_is_a_mixture_exactly(view, strings, session):
+    wholes = [strings(name) for name in NAMES[1:]]
+    joint = JointView([view(name) for name in NAMES[1:]], Mean().logs, [0.3, 0.7])
+    place = session(joint.start())
+    for byte in b"abaab":
+        first, second = (whole.writes(place.text) for whole in wholes)
+        assert math.exp(place.following[END]) == pytest.approx(0.3 * first + 0.7 * second, rel=1e-5)
+        total = sum(math.exp(value) for value in place.following)
+        assert math.log(total) == pytest.approx(place.value, abs=1e-9)  # so weights are constant
+        (place,) = session(joint.extended([(place, byte)]))
+
+
+def test_bytes_that_are_no_text_do_no_harm(pair, write):
+    made = write(fuse_of(pair, "mean", particles=6), "\u4f60", temperature=3.0, max_tokens=24)
+    assert "<s>" not in made.text
+    assert 0 < len(made.tokens) <= 24
+
+
+@pytest.mark.parametrize("how", [{"top_k": 1}, {"top_p": 0.5}])
+def test_filters_act_on_the_members_own_tokens(write, model, how):
+    alone = write(model("stories"), TEXT, temperature=1.0, max_tokens=4, top_k=1).text
+    fuse = fuse_of([model("stories")], "product", particles=3)
+    texts = {write(fuse, TEXT, temperature=1.0, max_tokens=8, seed=s, **how).text for s in range(3)}
+    assert all(texts)
+    if "top_k" in how:
+        assert {text[: len(alone)] for text in texts} == {alone[:8]}
+
+
+def test_a_fuse_of_tokens_can_be_a_member(write, model):
+    inner = TokenFuse((model("stories"), model("shakespeare")), ("x", "y"), align=SHARED)
+    made = write(fuse_of([inner, model("rwkv")], "product", particles=3), TEXT, max_tokens=6)
+    assert len(made.tokens) == 6
+    assert {"x", "y", "b"} <= set(made.usage)
+
+
+def test_least_lengths_are_kept_in_bytes(few, write):
     made = write(
         fuse_of(few.values(), "product"),
         "ab",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from composer.engine.sessions.base import usage_by_member
 from composer.engine.sessions.generate import open_sequence
+from composer.engine.sessions.prefixes.byte_steps import ByteSteps
 from composer.engine.sessions.prefixes.joint import JointView
 from composer.engine.sessions.prefixes.view import PrefixView
 from composer.engine.sessions.prompt_weights import set_prompt_weights
@@ -14,13 +15,15 @@ from composer.engine.sessions.prompt_weights import set_prompt_weights
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from composer.engine.generation import GenerationState
     from composer.engine.group import Group
+    from composer.engine.sessions.prefixes.byte_steps import ByteStep
     from composer.engine.sessions.prefixes.joint import JointPrefix, Mean
     from composer.specs.fuses import WeightedFuse
     from composer.values.requests import Generate, Sampling
     from composer.values.results import Completion, Finish
 
-__all__ = ["PrefixMembers", "common_length", "finish_of"]
+__all__ = ["ByteWriter", "PrefixMembers", "common_length", "finish_of"]
 
 
 class PrefixMembers:
@@ -52,7 +55,12 @@ class PrefixMembers:
             sequence = open_sequence(group, self._job, group.weights(model))
             self.views.append(PrefixView(sequence, self._job.sampling, self._beam, self._prune))
             await set_prompt_weights(sequence, self._job.query)
-        return JointView(self.views, mean, [weight for _, weight, _, _ in self._members])
+        return JointView(self.views, mean, self._weights)
+
+    @property
+    def steps(self) -> ByteSteps:
+        """Make the steps of texts, with the details that the job wants."""
+        return ByteSteps([name for name, *_ in self._members], self._weights, self._job.detail)
 
     def told(self, completion: Completion) -> Completion:
         """Return a completion with what it took, and the models that were dropped."""
@@ -63,10 +71,38 @@ class PrefixMembers:
         dropped = {name: why for view in self.views for name, why in view.dropped.items()}
         return replace(completion, usage=usage, left=dropped)
 
+    @property
+    def _weights(self) -> list[float]:
+        return [weight for _, weight, _, _ in self._members]
+
     def close(self) -> None:
         """Free all cache rows."""
         for view in self.views:
             view.close()
+
+
+@dataclass(eq=False, slots=True)
+class ByteWriter:
+    """Writes an answer byte by byte, as soon as bytes are certain."""
+
+    answer: GenerationState
+    written: int = 0
+
+    def write(self, text: bytes, steps: Sequence[ByteStep], end: int) -> None:
+        """Write a text up to a place; what is written already must be its beginning."""
+        for n in range(self.written, end):
+            self.answer.add(text[n : n + 1], steps[n].logprob, choice=steps[n].choice)
+        self.written = max(self.written, end)
+
+    def close(
+        self, text: bytes, steps: Sequence[ByteStep], finish: Finish | None, *, ended: bool
+    ) -> Completion:
+        """Write the rest of a text, and its end if the members `ended` it."""
+        self.write(text, steps, len(text))
+        if ended:
+            self.answer.add(b"", steps[-1].logprob, ends=True, choice=steps[-1].choice)
+        self.answer.finish = finish
+        return self.answer.close({})
 
 
 def common_length(texts: Sequence[bytes]) -> int:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Iterable, Sequence
 
+    from composer.engine.sessions.prefixes.byte_steps import ByteStep
     from composer.engine.sessions.prefixes.byte_trie import Floats
     from composer.values.results import Finish
 
@@ -64,14 +65,14 @@ class Places(Protocol[P]):
 
 @dataclass(eq=False, slots=True)
 class Particle(Generic[P]):
-    """A text that grows; `weight` is a logarithm, `logprobs` are those by which it was drawn.
+    """A text that grows; `weight` is a logarithm, `steps` are those of its bytes.
 
     `finish` is None while the text grows; `ended` says that the members ended it.
     """
 
     place: P
     weight: float = 0.0
-    logprobs: tuple[float, ...] = ()
+    steps: tuple[ByteStep, ...] = ()
     finish: Finish | None = None
     ended: bool = False
 
@@ -86,13 +87,15 @@ class ParticleFilter(Generic[P]):
     """Particles that grow together until all have finished.
 
     They are resampled where their effective number is below `threshold` times their number.
-    `finishes` says why a text that goes on has to end, if it has to.
+    `finishes` says why a text that goes on has to end, if it has to. `step_to` is told of each byte
+    that is drawn: the text before it, the log-probabilities [257] of what may follow, and the byte.
     """
 
     places: Places[P]
     finishes: Callable[[P], Finish | None]
     random: random.Random
     threshold: float
+    step_to: Callable[[P, Floats, int], ByteStep]
     particles: list[Particle[P]] = field(default_factory=list)
     resamplings: int = 0
 
@@ -135,7 +138,7 @@ class ParticleFilter(Generic[P]):
         logprobs = particle.place.following - _total(particle.place)
         sums = np.exp(logprobs).cumsum()
         byte = int(np.searchsorted(sums, self.random.random() * sums[-1], side="right"))
-        particle.logprobs += (float(logprobs[byte]),)
+        particle.steps += (self.step_to(particle.place, logprobs, byte),)
         return byte
 
     def _resampled(self) -> list[Particle[P]]:
