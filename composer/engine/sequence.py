@@ -57,6 +57,12 @@ class MemberState:
         self.slot.runner.rows.rejoin(self.row, source.row, same)
         self.ids, self.entry_starts = list(source.ids), list(starts)
 
+    def keep(self) -> None:
+        """Let sequences that begin with the same tokens take over what the row holds."""
+        runner = self.slot.runner
+        if not (isinstance(runner, RemoteRunner) or self.counts.may_hold_nan):
+            runner.prefixes.keep(self.row, self.ids)
+
     def close(self) -> None:
         """Free the row."""
         self.slot.runner.rows.free(self.row, wipe=self.counts.may_hold_nan)
@@ -237,6 +243,11 @@ class SequenceState:
                 self.drop(slot, ModelError("E703", f"its context is {context}"))
         return self.remaining_context >= 0
 
+    def keep(self) -> None:
+        """Let sequences that begin with the same tokens take over what the rows hold."""
+        for state in self.states.values():
+            state.keep()
+
     def close(self) -> None:
         """Free the rows; the sequence cannot be used any more."""
         for state in self.states.values():
@@ -347,6 +358,8 @@ def _most_tokens(slot: ModelSlot) -> int | None:
 
 def _opened(slot: ModelSlot, prompt: list[int]) -> MemberState:
     row, counts = slot.runner.rows.allocate(), TokenCount(prompt=len(prompt))
+    if not isinstance(slot.runner, RemoteRunner):
+        slot.runner.prefixes.fill(row, prompt)
     return MemberState(slot, row, prompt, counts=counts, answer_start=len(prompt))
 
 

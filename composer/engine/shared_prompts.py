@@ -1,5 +1,7 @@
 """Prompts that several rows read: one row reads it, and the others have copies of its cache.
 
+A partial answer that a row goes on from counts as part of its prompt here.
+
 So draws of one model, whichever step asked for them, read their prompt once: those that begin
 together, and those that begin while another one is still written.
 """
@@ -34,7 +36,7 @@ def readers_and_twins(
     if len(items) == 1:
         return items, ()
     prompts = [
-        reading.state.row.length + len(feed.ids) <= reading.state.answer_start
+        reading.state.row.length + len(feed.ids) <= reading.state.counts.prompt
         for _, reading, feed in items
     ]
     if not any(prompts):
@@ -66,11 +68,11 @@ def _content(reading: Reading, feed: Feed) -> Hashable:
 
 def _copied(rows: RowCache, reading: Reading, items: Sequence[PassItem]) -> bool:
     """Copy the prompt from a row that has read it, but for its last token; say if there is one."""
-    state, prompt = reading.state, reading.state.answer_start
+    state, prompt = reading.state, reading.state.counts.prompt
     if state.row.length or reading.hidden or any(p < prompt for p in reading.positions):
         return False
     for _, other, _ in items:
-        start = other.state.answer_start
+        start = other.state.counts.prompt
         has_read = start == prompt and other.state.row.length >= prompt
         if has_read and other.state.ids[:prompt] == state.ids[:prompt]:
             return rows.copy(other.state.row, state.row, prompt - 1)

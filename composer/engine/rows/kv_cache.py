@@ -6,9 +6,9 @@ An unmodified model of transformers takes it as its cache: the model calls littl
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from composer.engine.rows.row import CacheRow
+from composer.engine.rows.row import CacheRow, Saved
 
 if TYPE_CHECKING:
     import torch
@@ -51,7 +51,7 @@ class KeyValueCache:
     def free(self, row: CacheRow, *, wipe: bool = False) -> None:
         """Close a row; the last one moves into its place, so that rows in use come first."""
         last = self.live.pop()
-        tables = (*self._keys, *self._values)
+        tables = self._tables
         if last is not row:
             for table in tables:
                 table[row.index, :, : last.length] = table[last.index, :, : last.length]
@@ -75,7 +75,7 @@ class KeyValueCache:
 
     def copy(self, source: CacheRow, row: CacheRow, length: int, start: int = 0) -> bool:
         """Copy the first cells of a row, but for those before `start`, into another one."""
-        for table in (*self._keys, *self._values) if start < length else ():
+        for table in self._tables if start < length else ():
             table[row.index, :, start:length] = table[source.index, :, start:length]
         row.length = length
         return True
@@ -87,6 +87,24 @@ class KeyValueCache:
         """Crop a row; cells beyond its length are overwritten before they are read again."""
         row.length = min(row.length, length)
         return row.length
+
+    def save(self, row: CacheRow) -> Saved:
+        """Copy the cells of a row."""
+        cells = [table[row.index, :, : row.length].clone() for table in self._tables]
+        size = sum(each.nbytes for each in cells)
+        return Saved([(row.length, cells)], size, crops=True)
+
+    def load(self, row: CacheRow, saved: Saved, length: int) -> int:
+        """Fill the first cells of a row."""
+        row.length = saved.longest(length)
+        cells = cast("list[Tensor]", saved.states[-1][1])
+        for table, old in zip(self._tables, cells, strict=True):
+            table[row.index, :, : row.length] = old[:, : row.length]
+        return row.length
+
+    @property
+    def _tables(self) -> list[Tensor]:
+        return [*self._keys, *self._values]
 
     def aim(self, index: Tensor, positions: Tensor, reach: int, view: View) -> None:
         """Prepare for a pass whose tokens are written to cells `positions` of rows `index`.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 
-from composer.engine.rows.row import CacheRow
+from composer.engine.rows.row import CacheRow, Saved
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +33,7 @@ class RecurrentStates:
         self.model = model
         self.live: list[CacheRow] = []
         self._snapshots: dict[CacheRow, list[tuple[int, list[Tensor]]]] = {}
+        self._prompts: dict[CacheRow, tuple[int, list[Tensor]]] = {}
         config = model.config
         widths = [config.hidden_size] * _SHIFTED + [config.attention_hidden_size] * 3
         self._state = [self._fresh(rows, width, kind) for kind, width in enumerate(widths)]
@@ -60,6 +61,7 @@ class RecurrentStates:
             self.live[row.index] = last
             last.index, row.index = row.index, last.index
         del self._snapshots[row]
+        self._prompts.pop(row, None)
 
     def fork(self, row: CacheRow) -> CacheRow:
         """Open a copy of a row, with its snapshots."""
@@ -84,8 +86,11 @@ class RecurrentStates:
 
     def snapshot(self, row: CacheRow) -> None:
         """Keep a copy of the present state; the oldest copies are removed."""
-        taken = [state[:, row.index].clone() for state in self._state]
-        self._snapshots[row] = [*self._snapshots[row][1 - _SNAPSHOTS :], (row.length, taken)]
+        taken = row.length, self._copied(row)
+        self._snapshots[row] = [*self._snapshots[row][1 - _SNAPSHOTS :], taken]
+
+    def _copied(self, row: CacheRow) -> list[Tensor]:
+        return [state[:, row.index].clone() for state in self._state]
 
     def crop(self, row: CacheRow, length: int) -> int:
         """Go back to the last snapshot of at most this length; return its length."""
@@ -98,6 +103,23 @@ class RecurrentStates:
             for state, old in zip(self._state, taken, strict=True):
                 state[:, row.index] = old
         return row.length
+
+    def save(self, row: CacheRow) -> Saved:
+        """Copy the present state of a row, with that after its prompt."""
+        taken = [(row.length, self._copied(row))]
+        if row in self._prompts:
+            taken.insert(0, self._prompts[row])
+        return Saved(taken, sum(each.nbytes for _, states in taken for each in states))
+
+    def load(self, row: CacheRow, saved: Saved, length: int) -> int:
+        """Put the longest state into a row that has read no more than these tokens."""
+        best = saved.longest(length)
+        for held, states in saved.states:
+            if best and held == best:
+                for state, old in zip(self._state, cast("list[Tensor]", states), strict=True):
+                    state[:, row.index] = old
+        row.length = best
+        return best
 
     def forward(self, feeds: Sequence[Feed]) -> Tensor:
         """Read the feeds: in rounds, each up to the next end of a feed, by the rows that go on.
@@ -116,6 +138,8 @@ class RecurrentStates:
         self._put(rows, state)
         for feed in feeds:
             feed.row.length += len(feed.ids)
+            if len(feed.ids) > 1:  # a prompt, which other rows may begin with
+                self._prompts[feed.row] = feed.row.length, self._copied(feed.row)
         wanted = [kept[n, k] for n, feed in enumerate(feeds) for k in feed.keep]
         return torch.stack(wanted) if wanted else self._state[0].new_empty(0, 0)
 

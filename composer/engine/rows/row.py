@@ -18,6 +18,7 @@ __all__ = [
     "Feed",
     "RowCache",
     "Rows",
+    "Saved",
     "TokenCount",
     "group_adjacent",
     "group_by_length",
@@ -62,6 +63,25 @@ class Feed:
     keep: Sequence[int]
 
 
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a row held: states after so many tokens each, the longest last, and their bytes.
+
+    What a state is, only the cache knows that it came from. `crops` says that the longest one can
+    be cropped to any length.
+    """
+
+    states: Sequence[tuple[int, object]]
+    bytes: int
+    crops: bool = False
+
+    def longest(self, length: int) -> int:
+        """Return how many of the first `length` tokens can be taken from it."""
+        if self.crops:
+            return min(self.states[-1][0], length)
+        return max((held for held, _ in self.states if held <= length), default=0)
+
+
 class Rows(Protocol):
     """The rows of a model: they are allocated, freed, forked and cropped. `live` are in use."""
 
@@ -91,6 +111,12 @@ class RowCache(Rows, Protocol):
 
     def copy(self, source: CacheRow, row: CacheRow, length: int) -> bool:
         """Let a row hold the first tokens of another one; False if the cache cannot do that."""
+
+    def save(self, row: CacheRow) -> Saved:
+        """Return a copy of what a row holds, which stays when the row is freed."""
+
+    def load(self, row: CacheRow, saved: Saved, length: int) -> int:
+        """Let an empty row hold what was saved, at most so many tokens; return how many."""
 
     def forward(self, feeds: Sequence[Feed]) -> Tensor:
         """Read the feeds, of one row each; return logits [all kept, vocabulary] in their order."""

@@ -10,6 +10,7 @@ import torch
 from composer.engine.rows.attention import BatchedAttention
 from composer.engine.rows.forward_arguments import keeps_state
 from composer.engine.rows.hidden_states import logits_and_hidden
+from composer.engine.rows.prefixes import PrefixCache
 from composer.engine.rows.recurrent import RecurrentStates
 from composer.engine.rows.remote import RemoteRunner
 from composer.engine.rows.separate import SeparateCaches
@@ -31,6 +32,7 @@ _LAYERS = {"full_attention", "sliding_attention"}
 class Runner:
     """One model in memory, and the cache `rows` that its forward passes fill.
 
+    `prefixes` keeps what rows held when they were closed, until the model is unloaded.
     `alone` says why rows do not share forward passes, `padded` why they share only padded ones;
     None if they do.
     """
@@ -40,6 +42,8 @@ class Runner:
         self.alone: str | None = None
         self.padded: str | None = None
         self.rows: RowCache = self._choose()
+        weights = sum(each.nbytes for each in model.module.parameters())
+        self.prefixes = PrefixCache(self.rows, weights)
 
     @property
     def columns(self) -> int:
@@ -61,6 +65,7 @@ class Runner:
         try:
             return self._step(feeds, hidden=hidden)
         except BaseException:
+            self.prefixes.clear()  # memory may have run out
             for row, length in before:
                 self.rows.crop(row, length)
             raise

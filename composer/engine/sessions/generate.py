@@ -55,6 +55,7 @@ async def generate(
         else:
             await draw_until_end(sequence, answer, rng)
         usage = total_usage(sequence, answer)
+        sequence.keep()
     finally:
         sequence.close()
     if len(group.slots) == 1 and not isinstance(group.root, FuseNode):
