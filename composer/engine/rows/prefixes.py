@@ -30,7 +30,7 @@ _BYTES = 1 << 26  # may be kept in any case
 class _Kept:
     """The tokens that a row had read, and what it held then."""
 
-    ids: Sequence[int]
+    ids: list[int]
     saved: Saved
 
 
@@ -103,10 +103,10 @@ class PrefixCache:
             del self._kept[0]
 
 
-def _covers(kept: _Kept, ids: Sequence[int]) -> bool:
+def _covers(kept: _Kept, ids: list[int]) -> bool:
     """Whether a row that held `ids` is of no use beside what is kept."""
     crops = kept.saved.crops or len(kept.ids) == len(ids)
-    return crops and list(kept.ids[: len(ids)]) == list(ids)
+    return crops and kept.ids[: len(ids)] == ids
 
 
 def _common(left: Sequence[int], right: Sequence[int]) -> int:
