@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from composer.engine.engine import Engine
 from composer.engine.rows.prefixes import PrefixCache, _common
-from composer.engine.rows.row import CacheRow, Saved, TokenCount
+from composer.engine.rows.row import CacheRow, Feed, Saved, TokenCount
 from composer.engine.rows.runner import Runner
 from composer.engine.sequence import MemberState
 from composer.values import Sampling
@@ -65,6 +65,21 @@ def test_leaves_of_a_tree_read_what_is_new_to_them(model, read, monkeypatch, nam
     monkeypatch.setattr(PrefixCache, "keep", lambda *_: None)
     assert search(model(name)) == kept
     assert few < 0.6 * sum(map(sum, read))
+
+
+def test_a_state_of_tokens_that_were_taken_back_is_not_kept(model):
+    with Engine() as engine:
+        asked(engine, model("rwkv"), max_tokens=1)
+        (runner,) = engine._pool.runners()
+        rows, ids = runner.rows, list(range(1, 30))
+        with torch.inference_mode():
+            row = rows.allocate()
+            rows.forward([Feed(row, ids[:20], ())])
+            assert [held for held, _ in rows.save(row).states] == [20, 20]
+            rows.crop(row, 10)
+            rows.forward([Feed(row, ids[:1], ())])
+            assert [held for held, _ in rows.save(row).states] == [1]
+            rows.free(row)
 
 
 def test_members_of_a_fuse_keep_their_rows_each(model, read):

@@ -82,6 +82,7 @@ class RecurrentStates:
         for state in self._state:
             state[:, row.index] = state[:, source.index]
         row.length = length
+        self._prompts.pop(row, None)
         return True
 
     def snapshot(self, row: CacheRow) -> None:
@@ -96,6 +97,8 @@ class RecurrentStates:
         """Go back to the last snapshot of at most this length; return its length."""
         if length >= row.length:
             return row.length
+        if row in self._prompts and self._prompts[row][0] > length:
+            del self._prompts[row]
         kept = self._snapshots[row] = [s for s in self._snapshots[row] if s[0] <= length]
         self._reset(row)
         if kept:
