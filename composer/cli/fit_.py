@@ -173,8 +173,11 @@ AT_TARGET = {
 
 HELD_OUT = {
     "chosen": "quality of the choice",
+    "policy": "quality with the policy",
+    "fixed": "quality with fixed weights",
     "best_member": "quality of the best member",
     "plurality": "quality of a plain vote",
+    "over_fixed": "gain over fixed weights",
     "over_best_member": "gain over the best member",
     "over_plurality": "gain over a plain vote",
 }

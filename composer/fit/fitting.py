@@ -25,6 +25,7 @@ from composer.fit.boundaries import train_boundary
 from composer.fit.coordinators import train_roles
 from composer.fit.estimators import train_estimator
 from composer.fit.fuses import train_mapping, train_part
+from composer.fit.policies import train_policy
 from composer.fit.selectors import train_selector
 from composer.fit.settings import FitSettings, TrainingResult, nearest, not_trainable
 from composer.fit.stages import train_acceptance, train_after_answers, train_signal
@@ -37,6 +38,7 @@ from composer.methods.post_hoc.base import AfterAnswers
 from composer.methods.selecting import LearnedSelector
 from composer.methods.signals.learned import LearnedSignal
 from composer.methods.spans.learned import LearnedBoundary
+from composer.methods.spans.policy import Policy
 from composer.quiet import quiet
 from composer.specs.content import file_digest
 from composer.values import Fitted, Port
@@ -57,6 +59,7 @@ TRAINERS: dict[type[Trainable], Trainer] = {
     Learned: train_estimator,
     LearnedSelector: train_selector,
     TrainablePart: train_part,
+    Policy: train_policy,
     Mapped: train_mapping,
     LearnedBoundary: train_boundary,
     AfterAnswers: train_after_answers,

@@ -249,7 +249,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "share": "spans.measures.Share",
     },
     "filter": {"outliers": "spans.filters.Outliers"},
-    "spanweigh": {"hedge": "spans.hedge.Hedge"},
+    "spanweigh": {"hedge": "spans.hedge.Hedge", "policy": "spans.policy.Policy"},
     "exit": {"low_share": "spans.exits.LowShare"},
     "edit": {"average": "merging.Average"},
     "signal": {
