@@ -92,6 +92,13 @@ def test_tokens_go_on_to_a_whole_character():
     assert pieces("", Tokens(n=1), tokens) == ["a", "e\u0301", "b", "c"]
 
 
+def test_tokens_may_be_trimmed_to_whole_words():
+    tokens = [" he", "llo", " wor", "ld", " a", " b"]
+    whole = Tokens(n=3, whole_words=True)
+    assert pieces("", whole, tokens) == [" hello", " world a", " b"]
+    assert pieces("", Tokens(n=2, whole_words=True), ["ab", "cd", "ef", "gh"]) == ["abcd", "efgh"]
+
+
 def test_an_end_inside_a_token_is_moved_behind_it():
     assert pieces("", Words(), ["one", ".\n", "two", " three"]) == ["one.\n", "two", " three"]
     assert pieces("", Words(), ["世界", "你", "好"]) == ["世界", "你", "好"]
@@ -173,7 +180,17 @@ def test_a_tokenizer_that_cannot_write_the_text_is_left_to_the_scores():
     assert span.cut(Common()) == 1
 
 
-BOUNDARIES = [Words(), Words(n=3), Tokens(n=2), Sentence(), Punctuation(), Margin(), Common()]
+TRIMMED = Tokens(n=3, whole_words=True)
+BOUNDARIES = [
+    Words(),
+    Words(n=3),
+    Tokens(n=2),
+    TRIMMED,
+    Sentence(),
+    Punctuation(),
+    Margin(),
+    Common(),
+]
 CHARACTERS = "ab .,\n\r(「」。世界かカー\u0301\u200d\U0001f468\U0001f1e9กิ3'é"
 WRITING = st.text(st.sampled_from(CHARACTERS), max_size=24)
 

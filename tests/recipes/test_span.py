@@ -172,3 +172,72 @@ def test_adafuse_writes_on_while_it_is_sure(members):
 
     question = "Reverse the word star."
     held("adafuse.ens", question, fused(members, question, propose, fmean))
+
+
+def trimmed(member, count):
+    """Where the last word of `count` tokens ends, as a number of tokens."""
+
+    def ended(tokens):
+        if len(tokens) <= count or tokens[-1] in member.local.ends:
+            return 0
+        most = len(member.text(tokens[:count]))
+        end = max((end for end in words_of(member.text(tokens)) if end <= most), default=most)
+        return next(k for k in range(len(tokens)) if len(member.text(tokens[:k])) >= end)
+
+    return ended
+
+
+def specfuse(members, question):
+    """Two rounds by hand: what each member drafts, what is kept, and the weights of the round."""
+    ids, weights = [each.local.render((("user", question),)) for each in members], [1 / 3] * 3
+    for number in (1, 2):
+        drafts = [
+            (each.text(tokens), tokens[-1] in each.local.ends)
+            for each, own in zip(members, ids, strict=True)
+            for tokens in [each.written(own, trimmed(each, 5))]
+        ]
+        pairs, different = list(zip(members, ids, strict=True)), list(dict.fromkeys(drafts))
+        means = [{one: math.exp(score(*pair, one)) for one in different} for pair in pairs]
+        shares = [{one: own[one] / sum(own.values()) for one in different} for own in means]
+        totals = {
+            one: sum(w * own[one] for w, own in zip(weights, shares, strict=True))
+            for one in different
+        }
+        best = max(different, key=totals.__getitem__)
+        yield [text for text, _ in drafts], best[0], weights
+        wins = [
+            fmean(
+                0.5 if shares[j][drafts[i]] == shares[j][drafts[k]]
+                else shares[j][drafts[i]] > shares[j][drafts[k]]
+                for j in range(3) for k in range(3) if i not in {j, k}
+            )
+            for i in range(3)
+        ]  # fmt: skip
+        grown = [
+            w * math.exp(math.sqrt(1 / 3) / number * r) for w, r in zip(weights, wins, strict=True)
+        ]
+        weights = [each / sum(grown) for each in grown]
+        ids = [own + tokens_of(each, best) for each, own in pairs]
+
+
+def test_specfuse_weighs_members_by_what_the_others_prefer(members):
+    question = "Sort the words pear, fig, lemon."
+    expected = list(specfuse(members, question))
+    recipe = composer.load(HERE / "recipes" / "span" / "specfuse.ens", draft=5)
+    events = recipe(question).trace.events
+    ((*spans,),) = [asked.spans for event in events for asked in event.asked if asked.spans]
+    assert len(spans) > 1
+    for span, (texts, kept, weights) in zip(spans, expected, strict=False):
+        assert (list(span.candidates.values()), span.text) == (texts, kept)
+        assert list(span.weights.values()) == pytest.approx(weights, abs=1e-4)
+
+
+def test_cool_fusion_may_choose_among_whole_answers():
+    recipe = HERE / "recipes" / "span" / "cool_fusion.ens"
+    result = composer.load(recipe, rerank=True)("Sort the words pear, fig, lemon.")
+    ((*spans,),) = [asked.spans for e in result.trace.events for asked in e.asked if asked.spans]
+    last = spans[-1]
+    assert last.whole
+    assert set(last.candidates) == {"fused", *NAMES}
+    totals = {one: fmean(own[one] for own in last.scores.values()) for one in last.candidates}
+    assert result.answer.strip() == last.candidates[max(totals, key=totals.__getitem__)].strip()

@@ -45,21 +45,28 @@ class Words(Boundary):
 
 
 class Tokens(Boundary):
-    """A span is `n` tokens of the member that writes it, and more to end with a whole character."""
+    """A span is `n` tokens of the member that writes it, and more to end with a whole character.
+
+    With `whole_words` it ends where the last word of these tokens does, if a word ends in them.
+    """
 
     name: ClassVar[str] = "tokens"
     paper: ClassVar[str] = "arXiv:2412.07380"
 
     n: int = Field(default=10, ge=1)
+    whole_words: bool = False
 
     @property
-    def most_tokens(self) -> int:
+    def most_tokens(self) -> int | None:
         """As many as are wanted; a character that is not whole then is completed or left out."""
-        return self.n
+        return None if self.whole_words else self.n
 
     def end(self, span: SpanText) -> int | None:
-        """Return where the next token begins that does so with a character."""
-        return next((start for start in span.starts[self.n :] if start is not None), None)
+        """Return where the next token begins that does so with a character, or a word ended."""
+        limit = next((start for start in span.starts[self.n :] if start is not None), None)
+        if limit is None or not self.whole_words:
+            return limit
+        return max((word.end for word in words(span.text) if word.end <= limit), default=limit)
 
 
 class Sentence(Boundary):
