@@ -75,6 +75,7 @@ ANSWERS = {
     "nested.ens": "42",
     "process/beam.ens": "6*2=12\n12+5=17\nanswer 17",
     "process/router_r1.ens": "ruop",
+    "process/trinity.ens": "ruop",
     "quickstart.ens": "42",
     "route/avengers.ens": "foxes",
     "route/avengers_pro.ens": "foxes",
