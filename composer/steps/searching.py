@@ -9,13 +9,14 @@ from pydantic import Field
 from composer.methods import AskedTree, Beam, Boundary, Search, StepReward, Steps
 from composer.steps.asking import Count, Temperature
 from composer.steps.declare import step
+from composer.steps.site import Complaint
 from composer.values import Asker, Model, Query, Sampling, Text
 from composer.values.capability import Capability
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from composer.steps.site import Complaint, Site
+    from composer.steps.site import Site
     from composer.values import Port
 
 
@@ -72,3 +73,17 @@ def its_writers_can_be_rewarded(site: Site) -> Iterator[Complaint]:
     """A reward may need more of the writers than that they write."""
     for model in site.models:
         yield from site.lacks(model, site.get("reward").of_writers)
+
+
+@process_fuse.check
+def its_steps_end_by_their_text(site: Site) -> Iterator[Complaint]:
+    """A writer gives the text of a step, so its tokens cannot end one."""
+    boundary = site.get("boundary")
+    if isinstance(boundary, Boundary) and boundary.reads_tokens:
+        yield Complaint(
+            "E402",
+            f"`{boundary.name}` reads the tokens of a writer, and `process_fuse` only its text",
+            "reads tokens",
+            "end steps by their text, such as `boundary = words(20)`, or by `max_tokens = 20`",
+            "boundary",
+        )

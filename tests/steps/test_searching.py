@@ -307,6 +307,11 @@ def test_equal_seeds_draw_equal_answers(load):
             "E402",
             "must be at least 1",
         ),
+        (
+            "process_fuse(A, reward = rewarded(R), boundary = tokens(5))",
+            "E402",
+            "`tokens` reads the tokens of a writer",
+        ),
         ("process_fuse(R, reward = rewarded(R))", "E302", "continuing a partial answer"),
         ("process_fuse(A, reward = rewarded(B))", "E302", "a reward for an answer"),
         ("process_fuse(A)", "E206", "`process_fuse` needs `reward`"),

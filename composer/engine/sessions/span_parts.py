@@ -112,10 +112,11 @@ class SpanText:
 class Boundary(Typed):
     """Where a span ends.
 
-    `reads_margins` says that it reads how sure each token was, `reads_tokenizers` that it reads the
-    tokenizers of the other members.
+    `reads_tokens` says that the text alone is not enough: it reads where tokens begin, with
+    `reads_margins` how sure each of them was, with `reads_tokenizers` those of the other members.
     """
 
+    reads_tokens: ClassVar[bool] = False
     reads_margins: ClassVar[bool] = False
     reads_tokenizers: ClassVar[bool] = False
 

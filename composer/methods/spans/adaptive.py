@@ -25,6 +25,7 @@ class Margin(Boundary):
 
     name: ClassVar[str] = "margin"
     paper: ClassVar[str] = "arXiv:2601.06022"
+    reads_tokens: ClassVar[bool] = True
     reads_margins: ClassVar[bool] = True
 
     below: float = Field(default=0.7, gt=0, le=1)

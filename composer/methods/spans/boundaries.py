@@ -52,6 +52,7 @@ class Tokens(Boundary):
 
     name: ClassVar[str] = "tokens"
     paper: ClassVar[str] = "arXiv:2412.07380"
+    reads_tokens: ClassVar[bool] = True
 
     n: int = Field(default=10, ge=1)
     whole_words: bool = False

@@ -28,6 +28,7 @@ class Common(Boundary):
 
     name: ClassVar[str] = "common"
     paper: ClassVar[str] = "arXiv:2407.19807"
+    reads_tokens: ClassVar[bool] = True
     reads_tokenizers: ClassVar[bool] = True
 
     n: int = Field(default=1, ge=1)

@@ -39,6 +39,7 @@ class LearnedBoundary(Boundary, FittedPart):
     """
 
     name: ClassVar[str] = "learned_boundary"
+    reads_tokens: ClassVar[bool] = True
     reads_margins: ClassVar[bool] = True
 
     above: float = Field(default=0.5, gt=0, lt=1)
