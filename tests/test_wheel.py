@@ -74,19 +74,25 @@ def test_check_works_from_the_wheel(installed):
 
 
 STATIC = Path("composer", "serve", "page", "static")
-ZOO = Path("composer", "zoo", "models")
+ZOO = Path("composer", "zoo")
+MODEL, REWARD = "models/general-1/model.safetensors", "rewards/steps-reward/model.safetensors"
 
 
 @pytest.mark.parametrize(
-    ("where", "what"), [(STATIC, "vendor/NOTICE"), (ZOO, "general-1/model.safetensors")], ids=str
+    ("where", "what"), [(STATIC, "vendor/NOTICE"), (ZOO, MODEL), (ZOO, REWARD)], ids=str
 )
 def test_what_is_no_code_is_in_the_wheel(installed, where, what):
     """The page with the licences of what it uses, and the models of the zoo."""
     _, folder = installed
     (target,) = (folder / "venv" / "lib").glob("*/site-packages")
-    files = {path.relative_to(target) for path in (target / where).rglob("*") if path.is_file()}
-    assert files == {path.relative_to(ROOT) for path in (ROOT / where).rglob("*") if path.is_file()}
+    files = _files(target, where)
+    assert files == _files(ROOT, where)
     assert where / what in files
+
+
+def _files(root, where):
+    found = (path for path in (root / where).rglob("*") if path.is_file())
+    return {path.relative_to(root) for path in found if path.suffix != ".pyc"}
 
 
 @pytest.mark.slow  # it loads torch in a process of its own

@@ -54,6 +54,9 @@ class Zoo(Local):
         """Where the model's files lie."""
         from composer import zoo
 
+        if self.model in zoo.rewards():
+            help_ = f'declare it with `zoo_reward("{self.model}")`'
+            raise ModelError("E501", f"`{self.model}` is a reward model", help_)
         try:
             return zoo.folder(self.model)
         except zoo.UnknownModelError:

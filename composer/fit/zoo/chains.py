@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from composer.fit.zoo.skills import Split
 
-LENGTHS = (2, 3, 3, 4, 5)
+LENGTHS = (2, 3, 3, 4)
 """Operations of a chain; the skill itself has two or three."""
 
 WRONG_SHARE = 0.7

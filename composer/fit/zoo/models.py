@@ -49,15 +49,11 @@ RECIPES: dict[str, TrainingRecipe] = SHIPPED | EXTRA
 
 @dataclass(frozen=True, slots=True)
 class RewardRecipe:
-    """How a process-reward model is made: from which model, with how many further layers.
-
-    These are trained for `warm` steps on replaced tokens, then for `steps` on wrong steps.
-    """
+    """How a process-reward model is made: from which model, with how many further layers."""
 
     seed: int
     ancestor: str
     layers: int
-    warm: int
     steps: int
     tokens: str = "digits-384"
     polish: int = 0
@@ -65,7 +61,7 @@ class RewardRecipe:
 
 
 REWARDS: dict[str, RewardRecipe] = {
-    "steps-reward": RewardRecipe(seed=9, ancestor="maths", layers=2, warm=300, steps=700),
+    "steps-reward": RewardRecipe(seed=9, ancestor="maths", layers=2, steps=1100),
 }
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from torch.nn import Parameter
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from composer.fit.zoo.maths import Draw
     from composer.fit.zoo.skills import Split
 
 STEP_END = "\n"
@@ -36,24 +37,27 @@ LABELS = {0: "bad", 1: "good"}
 UNLABELLED = -100
 HALF = 0.5
 
-REPLACED = 0.15
-"""How many tokens are replaced by others of the answer while the new layers are warmed up."""
+REPLACED = 0.06
+"""How many tokens of some answers are replaced by others of the same answer."""
 
 BARE = 0.2
 """How often an answer begins without a space, as some steps hand it on."""
 
 BATCH, HELD_OUT, REPORT_EVERY = 32, 2000, 50
-WARM_RATE, RATE = 3e-3, 2e-3
+RATE = 3e-3
 SHARP = 66**0.5
 """The length of the vectors by which a head looks one token back: it gives that token 0.999."""
+
+
+Row = tuple[list[int], list[int]]
 
 
 def train(name: str, models: Path, into: Path) -> None:
     """Train a reward model by name and write its folder below `into`.
 
-    It is its ancestor with further layers, and only these are trained. They learn first which
-    tokens of an answer were replaced (as ELECTRA does, arXiv:2003.10555), then which steps are
-    wrong.
+    It is its ancestor with further layers, and only these are trained. Half of the answers have a
+    wrong step; in the others single tokens are replaced, as in ELECTRA (arXiv:2003.10555), so that
+    there are more mistakes to learn from.
     """
     recipe = REWARDS[name]
     begun = time.process_time()
@@ -62,8 +66,7 @@ def train(name: str, models: Path, into: Path) -> None:
     tokens = transformers.AutoTokenizer.from_pretrained(models / recipe.ancestor)
     model, new = _start(models / recipe.ancestor, recipe.layers)
     rows = Rows(tokens, recipe.seed)
-    _fit(model, new, rows.replaced(), WARM_RATE, recipe.warm)
-    _fit(model, new, rows.corrupted(), RATE, recipe.steps)
+    _fit(model, new, rows, recipe.steps)
     _save(model, tokens, into / name)
     write_card(into / name, {"cpu_seconds": round(time.process_time() - begun)})
 
@@ -108,28 +111,30 @@ class Rows:
         self.tokens, self.rng = tokens, Random(seed)
         self.draws = stream(f"train {seed}", "train")
 
-    def corrupted(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Chains with wrong steps."""
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         while True:
-            chains = [labelled(draw, self.rng) for draw in islice(self.draws, BATCH)]
-            yield self.padded([self.row(each, bare=self.rng.random() < BARE) for each in chains])
+            yield self.padded([self._drawn(draw) for draw in islice(self.draws, BATCH)])
 
-    def replaced(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Right chains in which some tokens are replaced, and only these have the label 0."""
-        while True:
-            chains = [labelled(draw, self.rng, 0) for draw in islice(self.draws, BATCH)]
-            yield self.padded([self._with_others(*self.row(each)) for each in chains])
+    def _drawn(self, draw: Draw) -> Row:
+        bare = self.rng.random() < BARE
+        if self.rng.random() < HALF:
+            return self.row(labelled(draw, self.rng), bare=bare)
+        return self._with_others(*self.row(labelled(draw, self.rng, 0), bare=bare))
 
-    def _with_others(self, ids: list[int], labels: list[int]) -> tuple[list[int], list[int]]:
-        """Replace some tokens of an answer by others of it."""
+    def _with_others(self, ids: list[int], labels: list[int]) -> Row:
+        """Replace some tokens of an answer by others of it: from there on its step is wrong."""
         places = [at for at, label in enumerate(labels) if label != UNLABELLED]
+        others, (end,), good = [ids[at] for at in places], self.ids(STEP_END), 1
         for at in places:
-            if self.rng.random() < REPLACED:
-                other = ids[self.rng.choice(places)]
-                labels[at], ids[at] = int(other == ids[at]), other
+            if ids[at] != end and self.rng.random() < REPLACED:
+                other = self.rng.choice(others)
+                good *= int(other == ids[at])
+                ids[at] = other
+            labels[at] = good
+            good = 1 if ids[at] == end else good
         return ids, labels
 
-    def row(self, chain: LabelledChain, *, bare: bool = False) -> tuple[list[int], list[int]]:
+    def row(self, chain: LabelledChain, *, bare: bool = False) -> Row:
         """One answer: ids and labels, each step closed by a line's end.
 
         Each token of the answer has a label, so that there is more to learn from: whether the step
@@ -154,7 +159,7 @@ class Rows:
         ids: list[int] = self.tokens(text, add_special_tokens=False)["input_ids"]
         return ids
 
-    def padded(self, rows: Sequence[tuple[list[int], list[int]]]) -> tuple[Tensor, Tensor]:
+    def padded(self, rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
         """Rows of one length, padded on the right."""
         width = max(len(ids) for ids, _ in rows)
         pad = self.tokens.pad_token_id
@@ -166,18 +171,17 @@ class Rows:
 def _fit(
     model: PreTrainedModel,
     learned: list[Parameter],
-    batches: Iterator[tuple[Tensor, Tensor]],
-    rate: float,
+    batches: Rows,
     steps: int,
 ) -> None:
     """Train some parameters for so many steps, the rate falling linearly to nothing."""
     model.requires_grad_(requires_grad=False)
     for each in learned:
         each.requires_grad_()
-    optimizer = torch.optim.AdamW(learned, lr=rate, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(learned, lr=RATE, weight_decay=0.0)
     model.train()
     for step, (ids, labels) in enumerate(islice(batches, steps)):
-        optimizer.param_groups[0]["lr"] = rate * (1 - step / steps)
+        optimizer.param_groups[0]["lr"] = RATE * (1 - step / steps)
         logits = model(input_ids=ids, use_cache=False).logits
         loss = torch.nn.functional.cross_entropy(
             logits.flatten(0, 1), labels.flatten(), ignore_index=UNLABELLED
