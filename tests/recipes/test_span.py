@@ -12,6 +12,7 @@ from fusing import checkpoint
 
 import composer
 from composer.engine.weights.local import load
+from composer.methods.fitted import read
 
 HERE = Path(__file__).parents[2]
 NAMES = {"general": "general-1", "general_2": "general-2", "other": "other"}
@@ -241,3 +242,29 @@ def test_cool_fusion_may_choose_among_whole_answers():
     assert set(last.candidates) == {"fused", *NAMES}
     totals = {one: fmean(own[one] for own in last.scores.values()) for one in last.candidates}
     assert result.answer.strip() == last.candidates[max(totals, key=totals.__getitem__)].strip()
+
+
+def test_rlae_weighs_by_the_words_of_the_question():
+    """Nothing was heard before the first span: the policy sees the words of the question, and 1."""
+    question = "Sort the words pear, fig, lemon."
+    state = read(HERE / "recipes" / "span" / "rlae.safetensors")
+    terms = bytes(state.arrays["features.0.words.terms"]).decode().split("\n")
+    seen = [term for term in re.findall(r"\w+", question.lower()) if term in terms]
+    counts = [1 + math.log(seen.count(term)) if term in seen else 0.0 for term in terms]
+    row = state.arrays["features.0.words.idf"] * counts
+    words = row / math.sqrt((row**2).sum())
+    table = state.arrays["policy.coefficients"]
+    actions = table[:, : len(words)] @ words + table[:, -1]
+    powers = [math.exp(action) for action in actions.tolist()]
+    recipe = composer.load(HERE / "recipes" / "span" / "rlae.ens")
+    result = recipe(question)
+    ((*spans,),) = [asked.spans for e in result.trace.events for asked in e.asked if asked.spans]
+    expected = [power / sum(powers) for power in powers]
+    assert list(spans[0].weights) == ["maths", "text", "general"]
+    assert list(spans[0].weights.values()) == pytest.approx(expected, abs=1e-5)
+    totals = {
+        name: sum(spans[0].weights[judge] * own[name] for judge, own in spans[0].scores.items())
+        for name in spans[0].candidates
+    }
+    assert spans[0].text == spans[0].candidates[max(totals, key=totals.__getitem__)]
+    assert result.answer.strip() == "fig, lemon, pear"
