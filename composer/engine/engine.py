@@ -28,7 +28,7 @@ from composer.engine.step import engine_step, ready
 from composer.engine.task import Task
 from composer.engine.weights.local import load
 from composer.quiet import quiet
-from composer.specs import Prompted, TokenFuse, leaves
+from composer.specs import Fuse, Prompted, TokenFuse, bare, leaves
 from composer.values.errors import ModelError
 from composer.values.flow import Query
 from composer.values.requests import Generate
@@ -95,7 +95,13 @@ class Engine:
     def task(self, job: Generate, on_text: Callable[[str], None] | None) -> Task[Completion]:
         """Return the job of an answer, in the context of whoever asks; `begin` begins it."""
         members, start = choose_session(job, on_text)
-        return Task(members, lambda: start([self._group(member) for member in members]), Future())
+        inner = bare(job.model)
+        return Task(
+            members,
+            lambda: start([self._group(member) for member in members]),
+            Future(),
+            rows=inner.branches if isinstance(inner, Fuse) else 0,
+        )
 
     def begin(self, tasks: Sequence[AnyTask]) -> None:
         """Queue jobs. Those of one call begin in one step, so that equal prompts are read once."""
@@ -283,6 +289,7 @@ class Engine:
     def _fits(self, task: AnyTask, runners: Sequence[AnyRunner]) -> bool:
         """Whether the caches of a job's models have enough free rows, with those of forks."""
         forks = len(task.members) ** 2 if len(task.members) > 1 else 0
+        forks = max(forks, task.rows) + sum(each.rows for each in self._active)
         return all(
             runner.idle or len(runner.rows.live) + count + forks <= self._rows
             for runner, count in Counter(runners).items()

@@ -27,7 +27,8 @@ class Task(Generic[T]):
     """A job in the engine: `start` makes its session once the models of `members` are loaded.
 
     The session awaits replies to the requests in `pending`; `replies` are those it has already.
-    `future` gets the result or the error. The session runs in the `context` of its job's maker, so
+    `future` gets the result or the error. A model's cache keeps `rows` free for it, besides its
+    first row. The session runs in the `context` of its job's maker, so
     that it knows that one's ledger.
     """
 
@@ -37,6 +38,7 @@ class Task(Generic[T]):
     session: Session[T] | None = None
     pending: Batch = ()
     replies: dict[AnyRequest, object] = field(default_factory=dict)
+    rows: int = 0
     context: Context = field(default_factory=copy_context)
 
     def succeed(self, value: T) -> None:

@@ -62,6 +62,11 @@ class Fuse(Model):
         """What this kind of fuse can do."""
         return self.abilities
 
+    @property
+    def branches(self) -> int:
+        """How many texts are followed side by side for one answer, besides the first."""
+        return 0
+
     def problems(self) -> Iterator[SpecProblem]:
         """Yield all that is wrong with the fuse."""
         if not self.members:

@@ -73,6 +73,11 @@ class ByteFuse(_TextFuse):
     beam: int = 1
     tokenizations: int | None = None
 
+    @property
+    def branches(self) -> int:
+        """The hypotheses after the first one."""
+        return self.beam - 1
+
 
 @dataclass(frozen=True, kw_only=True)
 class StringFuse(_TextFuse):
@@ -90,6 +95,11 @@ class StringFuse(_TextFuse):
     resample: float = 0.9
     beam: int = 5
     prune: float = 0.05
+
+    @property
+    def branches(self) -> int:
+        """The particles after the first one."""
+        return self.particles - 1
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import pytest
 from few_tokens import tiny
 from fusing import SHARED, Job, Part, TokenFuse
 
+from composer.engine.engine import Engine
 from composer.engine.sessions.prefixes.joint import JointView
 from composer.engine.sessions.prefixes.view import END
 from composer.methods.strings import Mean
@@ -121,6 +122,18 @@ def test_several_at_once_equal_one_at_a_time(engine, pair):
     jobs = [Job(fuse, prompt, Sampling(max_tokens=8)) for prompt in prompts]
     together = [each.result(60).text for each in [engine.generate(job) for job in jobs]]
     assert together == [engine.generate(job).result(60).text for job in jobs]
+
+
+def test_answers_begin_as_the_cache_has_room_for_their_particles(few, monkeypatch):
+    fuse = fuse_of(few.values(), "mean", particles=8)
+    jobs = [Job(fuse, ((("user", "ab"),),), Sampling(max_tokens=6, seed=n)) for n in range(5)]
+    active = []
+    with Engine(rows=24) as small:
+        step = small._advance
+        monkeypatch.setattr(small, "_advance", lambda: (active.append(len(small._active)), step()))
+        texts = [each.result(60).text for each in [small.generate(job) for job in jobs]]
+    assert len(texts) == 5
+    assert 1 <= max(active) <= 3
 
 
 def test_members_without_a_common_string_are_an_error(tmp_path, write, engine):
