@@ -237,6 +237,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "sentence": "spans.boundaries.Sentence",
         "tokens": "spans.boundaries.Tokens",
         "punctuation": "spans.boundaries.Punctuation",
+        "pattern": "spans.matching.MatchedBoundary",
         "margin": "spans.adaptive.Margin",
         "learned_boundary": "spans.learned.LearnedBoundary",
     },

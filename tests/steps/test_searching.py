@@ -252,7 +252,10 @@ def load(tmp_path):
     return read
 
 
-@pytest.mark.parametrize("boundary", ['"\\n"', '"="', '" "'])
+BOUNDARIES = ['"\\n"', '"="', '" "', 'pattern("[=;]")', "sentence()", "words(2)"]
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
 def test_a_greedy_search_of_one_writer_is_a_plain_generation(load, boundary):
     one = "search = greedy(), temperature = 0"
     searched = load(f"process_fuse(A, reward = rewarded(R), boundary = {boundary}, {one})")

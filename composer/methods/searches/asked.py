@@ -64,7 +64,10 @@ class Steps:
 
 @dataclass(eq=False)
 class Draft:
-    """A step that a writer has begun after a node: its text so far, and its last piece."""
+    """A step that a writer has begun after a node: its text so far, and its last piece.
+
+    `ended` says that a boundary has ended it.
+    """
 
     node: Node
     writer: Model
@@ -72,6 +75,7 @@ class Draft:
     text: str
     last: Completion
     tokens: int
+    ended: bool = False
 
 
 class AskedTree(SearchTree):
@@ -151,7 +155,7 @@ class AskedTree(SearchTree):
             (draft.last,) = (await self.ask.ask(request.seeded(lambda: draft.seed))).draws
             draft.text += draft.last.text
             draft.tokens += self._count(draft.last)
-        draft.text = draft.text[:end]
+        draft.text, draft.ended = draft.text[:end], True
 
     def _count(self, completion: Completion) -> int:
         """Count the tokens of a completion; return how many it has."""
@@ -161,11 +165,9 @@ class AskedTree(SearchTree):
 
     def _partial(self, draft: Draft) -> PartialAnswer:
         """Return the partial answer after a step; it is over if neither end nor limit was met."""
-        before = draft.node.partial
-        over = self.steps.end(before.text, draft.text) is None and draft.last.finish != "length"
-        return PartialAnswer(
-            (*before.steps, draft.text), draft.writer.name, draft.last.confidence, over=over
-        )
+        steps = (*draft.node.partial.steps, draft.text)
+        over = not draft.ended and draft.last.finish != "length"
+        return PartialAnswer(steps, draft.writer.name, draft.last.confidence, over=over)
 
     async def _wholes(
         self, drafts: Sequence[Draft], partials: Sequence[PartialAnswer]
