@@ -136,6 +136,31 @@ def test_answers_begin_as_the_cache_has_room_for_their_particles(few, monkeypatc
     assert 1 <= max(active) <= 3
 
 
+def test_all_particles_and_their_tokenizations_share_the_passes_of_a_model(pair, engine, write):
+    fuse = fuse_of(pair, "mean", particles=8, prune=0.0)
+    write(fuse, TEXT, max_tokens=1)
+    runners, passes = engine._pool.runners(), []
+    with pytest.MonkeyPatch.context() as patch:
+        for runner in runners:
+            read = runner.forward
+            patch.setattr(
+                runner,
+                "forward",
+                lambda *a, read=read, **k: (passes.append(len(a[0])), read(*a, **k))[1],
+            )
+        made = write(fuse, TEXT, max_tokens=10)
+    assert len(passes) <= 2 * 11  # the prompt, and each byte, of two models
+    assert sum(passes) > 2 * len(passes)
+    assert sum(usage.calls for usage in made.usage.values()) == sum(passes)
+
+
+def test_logits_that_are_no_numbers_are_an_error_of_the_member(tmp_path, few, write):
+    broken = tiny(tmp_path / "broken", ["a", "b"], [], 1, sharp=math.nan)
+    with pytest.raises(ModelError, match="broken gave logits that are not numbers") as error:
+        write(fuse_of([few["pairs"], broken], "mean"), "ab", max_tokens=3)
+    assert error.value.code == "E704"
+
+
 def test_members_without_a_common_string_are_an_error(tmp_path, write, engine):
     members = [tiny(tmp_path / name, [name], [], 0, end=None) for name in "xy"]
     with pytest.raises(ModelError, match="under all members") as error:
