@@ -30,12 +30,13 @@ class ChaosProxy:
     """Passes requests on to a server; each fault is a method named `on_...`.
 
     A share of the requests below `/v1` meets one, drawn evenly. `only` names those that are drawn.
+    The first `after` requests meet none.
     """
 
-    def __init__(self, target, *, seed=0, share=0.3, only=None):
+    def __init__(self, target, *, seed=0, share=0.3, only=None, after=0):
         parts = urlsplit(target)
         self._target, self._path = (parts.hostname, parts.port), parts.path
-        self._draws, self._share = random.Random(seed), share
+        self._draws, self._share, self._after = random.Random(seed), share, after
         self.names = sorted(only or (name[3:] for name in dir(self) if name.startswith("on_")))
         self.faults, self.requests = Counter(), 0
         self.port = 0
@@ -87,7 +88,8 @@ class ChaosProxy:
         """Serve one request; say whether the connection goes on."""
         request = await _message(reader)
         self.requests += 1
-        if request.startswith(b"POST") and self._draws.random() < self._share:
+        may_fail = request.startswith(b"POST") and self.requests > self._after
+        if may_fail and self._draws.random() < self._share:
             name = self._draws.choice(self.names)
             self.faults[name] += 1
             return await getattr(self, f"on_{name}")(request, writer)
