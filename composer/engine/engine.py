@@ -80,6 +80,7 @@ class Engine:
         self._waiting: list[AnyTask] = []
         self._active: list[AnyTask] = []
         self._open = True
+        self._stuck = False
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
         self._thread.start()
@@ -134,6 +135,17 @@ class Engine:
         return self._submit(
             (model,), lambda: teacher_force(self._group(model), query, text, hidden=hidden)
         )
+
+    def run(
+        self, model: Model, session: Callable[[Group], Session[T]], *, holds: bool = False
+    ) -> Future[T]:
+        """Run a session of a model; one that `holds` rows does not wait until others are free.
+
+        It may leave rows open for a later session, which must close them.
+        """
+        task = Task((model,), lambda: session(self._group(model)), Future(), holds=holds)
+        self.begin([task])
+        return task.future
 
     def load(self, model: Model) -> Future[None]:
         """Load a model, and make the groups that its answers need, before the first job does."""
@@ -240,20 +252,26 @@ class Engine:
         fly = self._flights and all(r in self._flights for r in ready(self._unanswered()))
         if fly and not self._flights.unsent:
             return False
-        return bool(self._active or self._waiting)
+        return bool(self._active or (self._waiting and not self._stuck))
 
     def _unanswered(self) -> list[AnyRequest]:
         """The requests of all sessions that have no reply yet."""
         return [r for task in self._active for r in task.pending if r not in task.replies]
 
     def _admit(self) -> None:
-        """Start waiting jobs in the order in which they came, as long as memory allows it."""
+        """Start waiting jobs in the order in which they came, as long as memory allows it.
+
+        Those that hold rows come first.
+        """
+        self._waiting.sort(key=lambda task: not task.holds)
+        self._stuck = False
         while self._waiting:
             task = self._waiting[0]
             if not task.future.cancelled():
                 try:
                     runners = self._load(task)
                     if runners is None or not self._fits(task, runners):
+                        self._stuck = not self._active  # what holds rows must end them first
                         return
                     with quiet():
                         task.session = task.context.run(task.start)
@@ -275,7 +293,7 @@ class Engine:
         try:
             return self._pool.get(models)
         except PoolFull:
-            if self._active:
+            if self._active or not all(runner.idle for runner in before):
                 return None
             raise ModelError(
                 "E601",
@@ -288,6 +306,8 @@ class Engine:
 
     def _fits(self, task: AnyTask, runners: Sequence[AnyRunner]) -> bool:
         """Whether the caches of a job's models have enough free rows, with those of forks."""
+        if task.holds:
+            return True
         forks = len(task.members) ** 2 if len(task.members) > 1 else 0
         forks = max(forks, task.rows) + sum(each.rows for each in self._active)
         return all(

@@ -28,8 +28,9 @@ class Task(Generic[T]):
 
     The session awaits replies to the requests in `pending`; `replies` are those it has already.
     `future` gets the result or the error. A model's cache keeps `rows` free for it, besides its
-    first row. The session runs in the `context` of its job's maker, so
-    that it knows that one's ledger.
+    first row. The session runs in the `context` of its job's maker, so that it knows that one's
+    ledger. One that `holds` rows of earlier sessions waits for no others, which may wait for these
+    rows.
     """
 
     members: tuple[Model, ...]
@@ -40,6 +41,7 @@ class Task(Generic[T]):
     replies: dict[AnyRequest, object] = field(default_factory=dict)
     rows: int = 0
     context: Context = field(default_factory=copy_context)
+    holds: bool = False
 
     def succeed(self, value: T) -> None:
         """Set the job's result, unless it was cancelled."""

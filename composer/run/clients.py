@@ -6,7 +6,7 @@ import asyncio
 import time
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from composer.run.attempts import SharedLedger
 from composer.run.span_client import SpanClient
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from composer.engine.engine import Engine
+    from composer.engine.group import Group
     from composer.engine.rows.remote import NextTokenSource
+    from composer.engine.sessions.base import Session
     from composer.engine.task import Task
     from composer.specs import Checkpoint
     from composer.values import (
@@ -41,6 +43,7 @@ ROUNDS = 2
 """How often a server is asked at most for a token: for the likeliest ones, and for chosen ids."""
 
 Prices = dict[str, tuple[float, float] | None]
+T = TypeVar("T")
 
 
 class StartEngine(Protocol):
@@ -171,6 +174,17 @@ class EngineClient(Client):
         except ModelError as error:
             for task in tasks:
                 task.fail(error)
+
+    async def start(self) -> None:
+        """Start the engine, if it does not run."""
+        await self._start_once()
+
+    def submit(
+        self, model: Model, session: Callable[[Group], Session[T]], *, holds: bool
+    ) -> Future[T]:
+        """Run a session in the engine, which `start` has started."""
+        assert self._engine is not None
+        return self._engine.run(model, session, holds=holds)
 
     async def load(self, model: Model) -> None:
         """Load a model into the engine."""

@@ -16,6 +16,8 @@ from composer.engine.sessions.span_fuse import fuse_spans
 from composer.engine.sessions.span_parts import SpanText, margin_of
 from composer.engine.sessions.writers import Writers
 from composer.engine.weights.tokenizers import load_tokens
+from composer.run.span_engine import EngineMember
+from composer.run.told_spans import beginning, logprobs_of, rest_of, whole_tokens
 from composer.specs import Declared, Prompted, TokenAccess, bare, leaves
 from composer.values import Client, Generate, Generated, ScoreTexts, Usage
 from composer.values.bounds import most_tokens
@@ -101,7 +103,7 @@ class SpanClient(Client):
         fuse, weights = self.fuse, self.fuse.normalized_weights()
         named = zip(fuse.names, weights, fuse.members, strict=True)
         members = [
-            ClientMember(
+            (EngineMember if all(leaf.is_local for leaf in leaves(member)) else ClientMember)(
                 name,
                 weight,
                 member,
@@ -131,7 +133,9 @@ async def _tokenizers(model: Model) -> Sequence[Splitter]:
 class ClientMember:
     """A member that a client answers for: the text so far is the prefix of all that it is asked.
 
-    What it proposes is cut by the same boundary. Its prompt is read anew in every round.
+    What it proposes is cut by the same boundary. Its prompt is read anew in every round. Not asked
+    again is what it has told: the log-probabilities of its own span, and, where that span is kept
+    and nothing is drawn, how it goes on.
     """
 
     def __init__(  # noqa: PLR0913 - who it is, who answers, and what is asked
@@ -157,6 +161,9 @@ class ClientMember:
         self._rng = random.Random(f"{request.sampling.seed}/{name}")
         self._prices, self._writers = prices, Writers(names, None, request.detail)
         self._written = 0
+        self._known: dict[Candidate, tuple[float, ...]] = {}
+        self._rests: dict[Candidate, Completion] = {}
+        self._rest: Completion | None = None
         self._usage: dict[str, Usage] = {}
 
     @property
@@ -175,11 +182,21 @@ class ClientMember:
     async def propose(self, request: SpanRequest) -> list[Candidate]:
         """Go on from the text, and keep what comes before the end of a span."""
         if request.branching is None:
-            return [await self._write(request)]
+            return [self._written_before(request) or await self._write(request)]
         firsts = await self._firsts(request.branching, request.top)
         if not firsts:
             return [await self._write(request)]
         return await side_by_side(self._write(request, first) for first in firsts)
+
+    def _written_before(self, request: SpanRequest) -> Candidate | None:
+        """Return the span with which the last completion goes on, if it shows where it ends."""
+        if self._rest is None:
+            return None
+        rest = beginning(self._rest, request.most_tokens)
+        ends = rest.finish == "stop" or len(rest.tokens) == request.most_tokens
+        if not ends and self._end(request, _pieces(rest), rest.choices) is None:
+            return None
+        return self._cut(request, (), rest, rest.choices)
 
     async def _firsts(self, branching: Branching, top: int) -> list[TokenChoice]:
         """Return the first token of each span; none to write one span as usual.
@@ -232,7 +249,22 @@ class ClientMember:
             end = len(text.rstrip(REPLACED))
         text = text[: end or None]
         tokens = (*_tokens(completion, "".join(begun), text), *("",) * ended)
-        return Candidate(text.encode(), ended, tokens, self._signed(choices[: len(tokens)], tokens))
+        details = self._signed(choices[: len(tokens)], tokens)
+        candidate = Candidate(text.encode(), ended, tokens, details)
+        if not begun:
+            self._keep(candidate, completion, text)
+        return candidate
+
+    def _keep(self, candidate: Candidate, completion: Completion, text: str) -> None:
+        """Keep what a completion tells of a proposal and of what follows it."""
+        count = whole_tokens(completion, text)
+        if count is None:
+            return
+        logprobs = logprobs_of(completion, count)
+        if logprobs is not None:
+            self._known[candidate] = logprobs
+        if not candidate.ended and self._sampling.temperature <= 0:
+            self._rests[candidate] = rest_of(completion, count)
 
     def _end(
         self, request: SpanRequest, pieces: Sequence[str], choices: Sequence[TokenChoice]
@@ -286,6 +318,12 @@ class ClientMember:
 
     async def score(self, candidates: Sequence[Candidate]) -> list[Sequence[float]]:
         """Log-probabilities of the tokens of each; the end of an answer is not scored."""
+        unknown = [each for each in candidates if each not in self._known]
+        found = dict(zip(unknown, await self._scored(unknown), strict=True)) if unknown else {}
+        return [self._known[each] if each in self._known else found[each] for each in candidates]
+
+    async def _scored(self, candidates: Sequence[Candidate]) -> list[Sequence[float]]:
+        """Ask for the log-probabilities of candidates by one request."""
         texts = tuple(candidate.text.decode(errors="replace") for candidate in candidates)
         request = ScoreTexts(self._model, self._query, texts, self._text)
         async with self._limit(self._model):
@@ -298,6 +336,8 @@ class ClientMember:
 
     def accept(self, candidate: Candidate) -> None:
         """Go on behind a candidate."""
+        self._rest = self._rests.get(candidate)
+        self._known, self._rests = {}, {}
         self._written += len(candidate.tokens)
         self._bytes += candidate.text
 

@@ -27,7 +27,8 @@ def lines(fuse):
             "token_fuse(A, C, draft = speculative(tokens = 4))",
             {"A": "1 to 2 requests a draft of up to 4 tokens"},
         ),
-        ("span_fuse(B, C)", {"B": "1 request a span to write it, and 1 to score"}),
+        ("span_fuse(B, C)", {"B": "at most 1 request a span to write it, and 1 to score"}),
+        ("span_fuse(B, C, explore = branches())", {"B": "1 request a span for its first token"}),
         ("C", {}),
     ],
 )

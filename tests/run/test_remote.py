@@ -98,10 +98,29 @@ def test_a_server_that_gives_no_reason_to_end_is_not_taken_to_have_ended(serve):
 
 
 def test_going_on_asks_behind_the_text_so_far(serve):
-    server = serve("red and blue")
-    answer(declared("P", server) + declared("Q", serve("red and blue")) + "span_fuse(P, Q)")
+    server = serve("one two three")
+    both = declared("P", server) + declared("Q", serve("red and blue"))
+    answer(both + "span_fuse(P, Q, weights = [1, 9])")
     prefixes = [each["prefix"] for each in server.asked if each["verb"] == "generate"]
     assert prefixes == ["", "red", "red and"]
+
+
+@pytest.mark.parametrize(("temperature", "prefixes"), [(0, [""]), (1, ["", "red", "red and"])])
+def test_how_a_kept_span_goes_on_is_asked_again_where_it_is_drawn(serve, temperature, prefixes):
+    server = serve("red and blue")
+    both = declared("P", server) + declared("Q", serve("red and blue"))
+    fused = f"let fused = span_fuse(P, Q)\nfused(temperature = {temperature})"
+    assert answer(both + fused).answer == "red and blue"
+    asked = [each["prefix"] for each in server.asked if each["verb"] == "generate"]
+    assert asked == prefixes
+
+
+def test_what_was_not_seen_to_end_is_asked_for_again(serve):
+    server = serve("red and blue")
+    both = declared("P", server) + declared("Q", serve("red and blue"))
+    assert answer(both + "span_fuse(P, Q, max_span_tokens = 1)").answer == "red and blue"
+    asked = [each["prefix"] for each in server.asked if each["verb"] == "generate"]
+    assert asked == ["", "red", "red and"]
 
 
 @pytest.mark.parametrize("fuse", ["token_fuse", "byte_fuse"])

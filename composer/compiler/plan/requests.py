@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = ["planned_requests"]
 
-SPANS = "1 request a span to write it, and 1 to score the spans of the others"
+SPANS = "at most 1 request a span to write it, and 1 to score the spans of the others"
+BRANCHES = (
+    "1 request a span for its first token, at most 1 for each token with which it begins one, and "
+    "1 to score the spans of the others"
+)
 
 
 def planned_requests(ids: Mapping[Node, str]) -> Iterator[PlannedRequests]:
@@ -42,7 +46,7 @@ def _of(fuse: Node) -> Iterator[tuple[str, str]]:
             if not member.is_checkpoint:
                 yield from _of(member)
             elif not checkpoint_of(member).is_local:
-                yield member.title, SPANS
+                yield member.title, SPANS if fuse.get("explore") is None else BRANCHES
 
 
 def _of_tokens(fuse: Node) -> Iterator[tuple[str, str]]:

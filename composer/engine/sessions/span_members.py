@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from composer.values.requests import Generate, Sampling
     from composer.values.results import Completion, Usage
 
-__all__ = ["span_fuse"]
+__all__ = ["LocalMember", "begun", "span_fuse"]
 
 
 async def span_fuse(
@@ -47,7 +47,7 @@ async def span_fuse(
     weights = fuse.normalized_weights()
     writers = Writers.of(fuse.names, groups[0], job.detail)
     members = [
-        LocalMember(name, weight, partial(_begun, group, job, model), job.sampling, writers)
+        LocalMember(name, weight, partial(begun, group, job, model), job.sampling, writers)
         for name, weight, group, model in zip(
             fuse.names, weights, groups, fuse.members, strict=True
         )
@@ -57,7 +57,7 @@ async def span_fuse(
     return await fuse_spans(fuse, members, together, answer, job.query)
 
 
-async def _begun(group: Group, job: Generate, model: Model) -> SequenceState:
+async def begun(group: Group, job: Generate, model: Model) -> SequenceState:
     """Open a sequence after a job's prompt, and read the prompt."""
     sequence = open_sequence(group, job, group.weights(model))
     try:
@@ -252,6 +252,13 @@ class LocalMember:
         kept.answer_length = self._written
         self._ahead = self._own[candidate][1] if candidate in self._own else None
         self._ends, self._own = {}, {}
+
+    def rooms(self) -> dict[Candidate, bool]:
+        """Return for each candidate that was read whether a span fits behind it.
+
+        As in `has_room`, models whose context is full are dropped, if they may be.
+        """
+        return {each: sequence.drop_full_members() for each, sequence in self._ends.items()}
 
     def usage(self) -> Mapping[str, Usage]:
         """Return the usage so far by model name."""
