@@ -52,17 +52,16 @@ class Case:
 
 
 CASES = (
-    Case("wide", 1, 64, 5, goal=1.2),
-    Case("wide", 1, 256, 3, goal=1.2),
-    Case("wide", 1, 512, 3, goal=1.2),
-    Case("wide", 1, 64, 5, goal=1.2, words=1),
-    Case("wide", 8, 64, 3, goal=1.3),
+    Case("wide", 1, 64, 3, goal=1.2),
+    Case("wide", 1, 256, 1, goal=1.2),
+    Case("wide", 1, 512, 1, goal=1.2),
+    Case("wide", 8, 64, 2, goal=1.3),
     Case("wide", 8, 256, 1, goal=1.3),
     Case("wide", 8, 512, 1, goal=1.3),
-    Case("stories", 1, 128, 5),
-    Case("stories", 8, 128, 3),
+    Case("stories", 1, 64, 3),
+    Case("stories", 8, 64, 2),
     Case("zoo", 1, 32, 5),
-    Case("zoo", 8, 32, 5),
+    Case("zoo", 8, 32, 3),
     Case("wide", 1, 512, 1, goal=3.0, again=True),
 )
 HEAD = (

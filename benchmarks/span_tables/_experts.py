@@ -1,0 +1,65 @@
+"""Fuses of the three story models on texts of which one of them is the expert."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from composer.backends.hf import HF
+from composer.engine.engine import Engine
+from composer.specs import Declared, SpanFuse
+from composer.values import Generate, Query, Sampling
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from composer.values import Completion
+    from composer.values.typed import Typed
+
+FOLDERS = {
+    "stories": "stories260K",
+    "maths": "stories260K-ft-gsm8k",
+    "shakespeare": "stories260K-ft-shakespeare",
+}
+LETTERS, TOKENS = 160, 48
+
+
+def prompts(data: Path, count: int) -> dict[str, list[str]]:
+    """Return beginnings of texts, by the name of the expert for them."""
+    lines = (data / "evaldata" / "gsm8k" / "test.jsonl").read_text().splitlines()[:count]
+    plays = (data / "corpora" / "tinyshakespeare.txt").read_text()
+    start = int(0.95 * len(plays))  # the rest was read in training
+    places = range(start, len(plays) - LETTERS, (len(plays) - start) // count)
+    return {
+        "maths": [json.loads(line)["question"][:LETTERS] for line in lines],
+        "shakespeare": [plays[at : at + LETTERS] for at in list(places)[:count]],
+    }
+
+
+def written(
+    data: Path, asked: Sequence[str], options: Mapping[str, Mapping[str, Typed]]
+) -> dict[str, list[Completion]]:
+    """Let fuses of the three models, each with its own options, go on with texts."""
+    members = tuple(
+        Declared(name, HF(path=str(data / "models" / folder))) for name, folder in FOLDERS.items()
+    )
+    how = Sampling(max_tokens=TOKENS, temperature=0.0)
+    answers: dict[str, list[Completion]] = {}
+    with Engine() as engine:
+        for name, parts in options.items():
+            fuse = SpanFuse(members, tuple(FOLDERS), None, **parts)
+            jobs = [Generate(fuse, Query.of(text), how) for text in asked]
+            answers[name] = [future.result() for future in [engine.generate(job) for job in jobs]]
+    return answers
+
+
+def shares(answers: Sequence[Completion], name: str) -> list[float]:
+    """Return the share of spans, by answer, that a member won of those on which members differ."""
+    found = []
+    for answer in answers:
+        spans = [span for span in answer.spans if len(set(span.candidates.values())) > 1]
+        if spans:
+            won = sum(span.candidates[name] == span.text for span in spans)
+            found.append(won / len(spans))
+    return found

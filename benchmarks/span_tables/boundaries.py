@@ -1,0 +1,71 @@
+"""Where to cut: what each boundary gains and costs, on two tasks of the zoo and on story models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from table_text import gain, markdown, percent
+
+from composer.methods import MeanLogprob, parts
+from span_tables._experts import prompts, shares, written
+from span_tables._zoo import items, measured, scores
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROWS, COUNT = 80, 12
+TASKS = "steps", "order"
+MEMBERS = "general, general_2, other"
+CUTS = {
+    "words(n = 1)": ("words", {"n": 1}),
+    "words(n = 2)": ("words", {"n": 2}),
+    "words(n = 4)": ("words", {"n": 4}),
+    "tokens(n = 4)": ("tokens", {"n": 4}),
+    "common()": ("common", {}),
+    "sentence()": ("sentence", {}),
+    "margin()": ("margin", {}),
+}
+FIRST = "words(n = 1)"
+
+
+def table(data: Path) -> str:
+    """Return both tables."""
+    return f"{_tasks()}\n\n{_experts(data)}"
+
+
+def _tasks() -> str:
+    recipes = {name: f"span_fuse({MEMBERS}, span = {name})" for name in CUTS}
+    lines = []
+    for task in TASKS:
+        reports = measured(recipes, items(ROWS, (task,)))
+        first = scores(reports[FIRST])
+        lines += [
+            [
+                f"{task}: `{name}`",
+                percent(scores(report)),
+                "" if name == FIRST else gain(scores(report), first),
+                f"{(report.tokens or 0) / report.rows:.0f}",
+            ]
+            for name, report in reports.items()
+        ]
+    head = ["task and boundary", "right", f"over `{FIRST}`", "tokens a question"]
+    return markdown(head, lines)
+
+
+def _experts(data: Path) -> str:
+    kinds = parts()["boundary"]
+    fuses = {
+        name: {"span": kinds[word](**options), "score": MeanLogprob()}
+        for name, (word, options) in CUTS.items()
+    }
+    won: dict[str, list[float]] = {name: [] for name in CUTS}
+    rounds: dict[str, list[int]] = {name: [] for name in CUTS}
+    for expert, asked in prompts(data, COUNT).items():
+        for name, answers in written(data, asked, fuses).items():
+            won[name] += shares(answers, expert)
+            rounds[name] += [len(answer.spans) for answer in answers]
+    lines = [
+        [f"`{name}`", percent(own), f"{sum(rounds[name]) / len(rounds[name]):.1f}"]
+        for name, own in won.items()
+    ]
+    return markdown(["boundary", "spans won by the right expert", "spans an answer"], lines)
