@@ -8,9 +8,10 @@ answer, searches, and a vote over samples of the writers with about as many toke
 before it. Gains are over the best writer, chosen on the same questions (which favours it), with a
 95% paired bootstrap interval. Tokens are those that the writers wrote, a question.
 
-`--reward` is a step reward as in a recipe. Without it there are two that need no model: `sums`
-checks whether each line is right arithmetic that goes on from the line before, and knows nothing of
-the question; `result` knows the right answer, which no reward does: a bound.
+`--reward` is a step reward as in a recipe, where `P` is the zoo's process-reward model. Without it
+there are three: `rewarded(P)`; `sums`, which checks whether each line is right arithmetic that goes
+on from the line before, and knows nothing of the question; and `result`, which knows the right
+answer, as no reward does: a bound.
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ def run(recipe: str, names: Sequence[str], rows: Sequence[EvaluationRow]) -> Run
         usage = (each for name, each in result.members.items() if name.startswith("W"))
         tokens.append(sum(each.completion_tokens for each in usage))
 
-    head = "default generate(max_tokens = 96)\n"
+    head = 'default generate(max_tokens = 96)\nmodel P = zoo_reward("steps-reward")\n'
     report = evaluate(composer.load(head + models + recipe), rows, members=False, on_result=count)
     if report.errors:
         raise SystemExit(f"{recipe}: {report.errors} rows failed")
@@ -189,7 +190,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     parts()["stepreward"] |= {"sums": Sums, "result": Result}
-    rewards = ("sums()", "result()") if options.reward is None else (options.reward,)
+    rewards = ("rewarded(P)", "sums()", "result()") if options.reward is None else (options.reward,)
     items = [row for row in read_rows(zoo.items("test")) if "steps" in row.tags]
     sets = {"zoo": items[: options.limit], "six operations": list(long_chains(options.limit))}
     for title, rows in sets.items():
