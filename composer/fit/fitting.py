@@ -29,12 +29,14 @@ from composer.fit.policies import train_policy
 from composer.fit.selectors import train_selector
 from composer.fit.settings import FitSettings, TrainingResult, nearest, not_trainable
 from composer.fit.stages import train_acceptance, train_after_answers, train_signal
+from composer.fit.step_rewards import train_step_head
 from composer.methods.acceptances.base import LearnedAcceptance
 from composer.methods.align.mapped import Mapped
 from composer.methods.coordinators.roles import Roles
 from composer.methods.estimators.base import Learned
 from composer.methods.fitted import TrainablePart
 from composer.methods.post_hoc.base import AfterAnswers
+from composer.methods.rewards.learned import StepHead
 from composer.methods.selecting import LearnedSelector
 from composer.methods.signals.learned import LearnedSignal
 from composer.methods.spans.learned import LearnedBoundary
@@ -65,6 +67,7 @@ TRAINERS: dict[type[Trainable], Trainer] = {
     AfterAnswers: train_after_answers,
     LearnedAcceptance: train_acceptance,
     LearnedSignal: train_signal,
+    StepHead: train_step_head,
     Roles: train_roles,
 }
 """The trainer of each class of parts; a part is trained by that of its nearest class."""

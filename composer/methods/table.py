@@ -230,6 +230,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "judged": "rewards.judged.Judged",
         "affirmed": "rewards.judged.Affirmed",
         "perplexity": "rewards.perplexity.StepPerplexity",
+        "step_reward": "rewards.learned.StepHead",
     },
     "boundary": {
         "words": "spans.boundaries.Words",

@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
+from safetensors.torch import load_file, save_file
 
 from composer import zoo
 from composer.backends.reward_model import RewardModel
 from composer.backends.reward_network import RewardNetwork
 from composer.checkpoints.reward_heads import reward_head
 from composer.diagnostics import Mistakes
+from composer.evaluate import evaluate, read_rows
 from composer.recipe import Recipe
+from composer.run import Failure
 from composer.values import ModelError, Query
 from tests import golden
 
@@ -149,8 +152,6 @@ def test_an_empty_answer_has_a_reward(folders):
 def test_a_head_of_two_layers_is_read(folders, tmp_path):
     folder = made(tmp_path / "deep", "LlamaForTokenClassification", 2)
     file = folder / "model.safetensors"
-    from safetensors.torch import load_file, save_file
-
     weights = load_file(file)
     torch.manual_seed(5)
     head = torch.nn.Sequential(torch.nn.Linear(32, 32), torch.nn.ReLU(), torch.nn.Linear(32, 2))
@@ -195,9 +196,11 @@ def recipe(folders, tmp_path):
 
 
 def mistake(load, *paths):
+    """Return the message and the help of a mistake, without the lines of the recipe."""
     with pytest.raises(Mistakes) as error:
         load()
-    text = str(error.value)
+    lines = str(error.value).split("\n")
+    text = "\n".join(line for line in lines if line.startswith(("error", "  = help")))
     for path in paths:
         text = text.replace(str(path), "FOLDER")
     return text
@@ -227,3 +230,65 @@ def test_a_model_that_gives_no_reward_is_refused_before_it_is_loaded(
 ):
     text = mistake(lambda: recipe(kind, options).plan(), *folders.values())
     golden.check(HERE / "golden" / f"reward_{name}.txt", text)
+
+
+RULE = """
+model R = reward_model("{}")
+model A = fake(says = "7+5=13")
+model B = fake(says = "7+5=12")
+cascade(A, B, accept = rewarded(by = R) > {})
+"""
+
+
+def test_a_rule_reads_the_reward(folders):
+    query = "Start with 7, add 5."
+    (judged,) = network(folders["steps"]).judged([(Query.of(query), "7+5=13")])
+    for limit, answer in ((judged.reward - 0.001, "7+5=13"), (judged.reward + 0.001, "7+5=12")):
+        recipe = Recipe.load(RULE.format(folders["steps"].as_posix(), limit))
+        with recipe.ready() as ensemble:
+            assert ensemble(query).answer == answer
+
+
+def test_eval_counts_what_a_reward_model_reads(folders, recipe, tmp_path):
+    file = tmp_path / "rows.jsonl"
+    file.write_text('{"query": "Start with 7, add 5.", "reference": "7+5=12"}\n')
+    report = evaluate(recipe("steps"), read_rows(file))
+    assert report.accuracy in {0, 1}
+    assert report.calls["R"] == 1
+    assert report.prompt_tokens > 40
+
+
+def test_a_reward_that_is_no_number_is_an_error_by_name(folders, tmp_path):
+    folder = shutil.copytree(folders["answer"], tmp_path / "broken")
+    weights = load_file(folder / "model.safetensors")
+    weights["score.weight"] = weights["score.weight"] * math.nan
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    text = f"""
+    model R = reward_model("{folder.as_posix()}")
+    model A = fake(says = "1")
+    model B = fake(says = "2")
+    [A, B] -> rank(by = reward(R)) -> best()
+    """
+    with Recipe.load(text).ready() as ensemble, pytest.raises(Failure) as error:
+        ensemble("Why?")
+    golden.check(HERE / "golden" / "reward_not_a_number.txt", str(error.value))
+
+
+def test_weights_without_a_head_are_refused_at_check(folders, tmp_path):
+    folder = shutil.copytree(folders["answer"], tmp_path / "headless")
+    weights = load_file(folder / "model.safetensors")
+    del weights["score.weight"]
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    text = f"""
+    model R = reward_model("{folder.as_posix()}")
+    model A = fake(says = "1")
+    [A, A] -> rank(by = reward(R)) -> best()
+    """
+    written = mistake(lambda: Recipe.load(text).ready(), folder)
+    golden.check(HERE / "golden" / "reward_headless.txt", written)
+
+
+def test_other_labels_than_a_reward_has_are_refused(tmp_path):
+    folder = made(tmp_path / "three", "LlamaForSequenceClassification", 3)
+    with pytest.raises(ModelError, match="has 3 labels, and a reward for an answer needs 1 label"):
+        reward_head(folder, words=False)
