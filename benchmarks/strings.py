@@ -24,7 +24,7 @@ from composer.backends.zoo import Zoo
 from composer.engine.engine import Engine
 from composer.methods import Logs, Product, Union
 from composer.methods.strings import Mean, Minimum
-from composer.specs import Declared, StringFuse, TokenFuse
+from composer.specs import ByteFuse, Declared, StringFuse, TokenFuse
 from composer.values import Generate, Query, Sampling
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -75,7 +75,7 @@ def asked(
 
 def greedy(engine: Engine, model: Model, asks: Sequence[Item]) -> list[float]:
     """Whether the greedy answer to each item is right."""
-    made = asked(engine, model, asks, [Sampling(max_tokens=TOKENS)])
+    made = asked(engine, model, asks, [Sampling(max_tokens=BYTES)])
     return [right(own[0].text, item) for own, item in zip(made, asks, strict=True)]
 
 
@@ -122,7 +122,10 @@ def table(engine: Engine, names: tuple[str, ...], asks: Sequence[Item]) -> str:
     for name, mean in MEANS.items():
         fuse = StringFuse(members, names, f=mean, particles=DRAWS)
         scores[f"{name} of strings"] = weighted(engine, fuse, asks)
-    ways: dict[str, Model] = {member.name: member for member in members} | {"the product": tokens}
+    ways: dict[str, Model] = {member.name: member for member in members}
+    ways["the product"] = tokens
+    ways["byte_fuse"] = ByteFuse(members, names)
+    ways["byte_fuse, five tokenizations"] = ByteFuse(members, names, tokenizations=5)
     alone = {name: greedy(engine, each, asks) for name, each in ways.items()}
     best = max((alone[name] for name in names), key=sum)
     rows = [
