@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 from composer.backends.hf import HF
 from composer.engine.engine import Engine
+from composer.engine.rows.runner import Runner
 from composer.specs import Declared, SpanFuse
 from composer.values import Generate, Query, Sampling
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from torch import Tensor
+
+    from composer.engine.rows.row import Feed
     from composer.values import Completion
     from composer.values.typed import Typed
 
@@ -38,20 +44,32 @@ def prompts(data: Path, count: int) -> dict[str, list[str]]:
 
 
 def written(
-    data: Path, asked: Sequence[str], options: Mapping[str, Mapping[str, Typed]]
-) -> dict[str, list[Completion]]:
-    """Let fuses of the three models, each with its own options, go on with texts."""
+    data: Path, asked: Sequence[str], parts: Mapping[str, Typed]
+) -> tuple[list[Completion], int]:
+    """Let a fuse of the three models go on with texts; return how many tokens all passes read."""
     members = tuple(
         Declared(name, HF(path=str(data / "models" / folder))) for name, folder in FOLDERS.items()
     )
     how = Sampling(max_tokens=TOKENS, temperature=0.0)
-    answers: dict[str, list[Completion]] = {}
-    with Engine() as engine:
-        for name, parts in options.items():
-            fuse = SpanFuse(members, tuple(FOLDERS), None, **parts)
-            jobs = [Generate(fuse, Query.of(text), how) for text in asked]
-            answers[name] = [future.result() for future in [engine.generate(job) for job in jobs]]
-    return answers
+    fuse = SpanFuse(members, tuple(FOLDERS), None, **parts)
+    jobs = [Generate(fuse, Query.of(text), how) for text in asked]
+    with Engine() as engine, _counted() as read:
+        answers = [future.result() for future in [engine.generate(job) for job in jobs]]
+    return answers, sum(read)
+
+
+@contextmanager
+def _counted() -> Iterator[list[int]]:
+    """Count the tokens of each forward pass."""
+    counts: list[int] = []
+    plain = Runner.forward
+
+    def forward(runner: Runner, feeds: Sequence[Feed], *, hidden: bool = False) -> Tensor:
+        counts.append(sum(len(feed.ids) for feed in feeds))
+        return plain(runner, feeds, hidden=hidden)
+
+    with patch.object(Runner, "forward", forward):
+        yield counts
 
 
 def shares(answers: Sequence[Completion], name: str) -> list[float]:

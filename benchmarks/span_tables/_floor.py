@@ -7,7 +7,7 @@ published code does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -39,12 +39,22 @@ class Work:
 
 
 def works(
-    answers: Sequence[Completion], name: str, model: LocalModel, *, looks_ahead: bool
+    answers: Sequence[Completion],
+    name: str,
+    model: LocalModel,
+    *,
+    looks_ahead: bool,
+    static: bool = False,
 ) -> list[Work]:
-    """Return what a member did in each round of some answers that were written side by side."""
+    """Return what a member did in each round of some answers that were written side by side.
+
+    Passes are full, as no program can make them that does not know the answers; or, where `static`,
+    those of a batch in which each round takes as long as its longest row.
+    """
     rounds = max(len(answer.spans) for answer in answers)
     alone = [_works_of_one(answer, name, model, looks_ahead=looks_ahead) for answer in answers]
-    return [_together([each[n] for each in alone if n < len(each)]) for n in range(rounds)]
+    join = _static if static else _full
+    return [join([each[n] for each in alone if n < len(each)]) for n in range(rounds)]
 
 
 def _works_of_one(
@@ -66,7 +76,18 @@ def _size(model: LocalModel, text: str) -> int:
     return max(1, len(model.vocabulary.extend(text.encode())))
 
 
-def _together(alone: Sequence[Work]) -> Work:
+def _static(alone: Sequence[Work]) -> Work:
+    """Let rows share passes as a static batch does: the longest row says how many there are."""
+    most = max(len(each.candidates) for each in alone)
+    columns = [[n for each in alone for n in each.candidates[at : at + 1]] for at in range(most)]
+    return replace(
+        _full(alone),
+        passes=max(each.passes for each in alone),
+        candidates=tuple(map(max, columns)),
+    )
+
+
+def _full(alone: Sequence[Work]) -> Work:
     """Let rows share passes: as many as there are tokens for all rows at once."""
     rows = len(alone)
     most = max(len(each.candidates) for each in alone)

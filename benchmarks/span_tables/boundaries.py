@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import mean
 from typing import TYPE_CHECKING
 
 from table_text import gain, markdown, percent
@@ -44,11 +45,10 @@ def _tasks() -> str:
                 f"{task}: `{name}`",
                 percent(scores(report)),
                 "" if name == FIRST else gain(scores(report), first),
-                f"{(report.tokens or 0) / report.rows:.0f}",
             ]
             for name, report in reports.items()
         ]
-    head = ["task and boundary", "right", f"over `{FIRST}`", "tokens a question"]
+    head = ["task and boundary", "right", f"over `{FIRST}`"]
     return markdown(head, lines)
 
 
@@ -59,13 +59,17 @@ def _experts(data: Path) -> str:
         for name, (word, options) in CUTS.items()
     }
     won: dict[str, list[float]] = {name: [] for name in CUTS}
-    rounds: dict[str, list[int]] = {name: [] for name in CUTS}
+    spans: dict[str, list[int]] = {name: [] for name in CUTS}
+    tokens: dict[str, list[float]] = {name: [] for name in CUTS}
     for expert, asked in prompts(data, COUNT).items():
-        for name, answers in written(data, asked, fuses).items():
+        for name, own in fuses.items():
+            answers, read = written(data, asked, own)
             won[name] += shares(answers, expert)
-            rounds[name] += [len(answer.spans) for answer in answers]
+            spans[name] += [len(answer.spans) for answer in answers]
+            tokens[name].append(read / sum(len(answer.tokens) for answer in answers))
     lines = [
-        [f"`{name}`", percent(own), f"{sum(rounds[name]) / len(rounds[name]):.1f}"]
+        [f"`{name}`", percent(own), f"{mean(spans[name]):.1f}", f"{mean(tokens[name]):.1f}"]
         for name, own in won.items()
     ]
-    return markdown(["boundary", "spans won by the right expert", "spans an answer"], lines)
+    head = ["boundary", "spans won by the right expert", "spans an answer", "tokens read for each"]
+    return markdown(head, lines)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from composer.values.typed import Typed
 
-COUNT = 24
+COUNT = 8
 FUSES: dict[str, dict[str, Typed]] = {
     "a word, mean": {"span": Words(), "score": MeanLogprob()},
     "four words, mean": {"span": Words(n=4), "score": MeanLogprob()},
@@ -29,7 +29,8 @@ def table(data: Path) -> str:
     """Return the share of spans that each member won, by the texts that were gone on with."""
     lines = []
     for expert, asked in prompts(data, COUNT).items():
-        for name, answers in written(data, asked, FUSES).items():
+        for name, parts in FUSES.items():
+            answers, _ = written(data, asked, parts)
             won = [percent(shares(answers, member)) for member in FOLDERS]
             lines.append([f"{expert}: {name}", *won])
     head = ["texts: spans and score", *(f"won by {name}" for name in FOLDERS)]

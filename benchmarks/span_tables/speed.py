@@ -27,7 +27,7 @@ from composer.values import Generate, Query, Sampling
 from span_tables._floor import cached, cached_with_our_output, prefilled, works
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from composer.engine.weights.local import LocalModel
     from composer.values import Completion
@@ -64,16 +64,8 @@ CASES = (
     Case("zoo", 8, 32, 3),
     Case("wide", 1, 512, 1, goal=3.0, again=True),
 )
-HEAD = (
-    "members",
-    "answers at once",
-    "tokens",
-    "words a span",
-    "goal",
-    "ratio",
-    "second ratio",
-    "met",
-)
+HEAD = "members", "answers", "tokens", "goal", "ratio", "our output layer", "static batch", "met"
+BESIDE = "own", "static"
 
 
 def table(data: Path) -> str:
@@ -97,14 +89,18 @@ def _row(case: Case, data: Path) -> list[str]:
         trial = _trial(case, models, engine)
         took = [_block(trial, 1) for _ in range(case.blocks)]
     seen = figure([trial.value(each) for each in took])
-    beside = "" if trial.beside is None else str(figure([trial.beside(each) for each in took]))
+    beside = [_beside(took, way) for way in BESIDE]
     title = f"{case.members}, all read anew" if case.again else case.members
     sign = "≥" if case.again else "≤"
     goal, met = "-", ""
     if case.goal is not None:
         goal = f"{sign} {case.goal:.1f}"
         met = "yes" if (seen.median >= case.goal) == case.again else "no"
-    return [title, *map(str, (case.rows, case.length, case.words)), goal, str(seen), beside, met]
+    return [title, *map(str, (case.rows, case.length)), goal, str(seen), *beside, met]
+
+
+def _beside(took: Sequence[Seconds], way: str) -> str:
+    return str(figure([each["ours"] / each[way] for each in took])) if way in took[0] else ""
 
 
 def members(kind: str, data: Path) -> dict[str, LocalModel]:
@@ -126,22 +122,23 @@ def _trial(case: Case, models: dict[str, LocalModel], engine: Engine) -> Trial:
     fuse = SpanFuse(declared, NAMES, None, span=Words(n=case.words), score=MeanLogprob())
     ours = partial(write, engine, fuse, case)
     made = ours()
-    plan = {name: works(made, name, model, looks_ahead=True) for name, model in models.items()}
     asked = (("user", question(case, 0)),)
 
-    def run(way: Callable[..., None]) -> None:
+    def run(way: Callable[..., None], *, static: bool = False) -> None:
         for name, model in models.items():
-            way(model, len(model.render(asked)), plan[name])
+            plan = works(made, name, model, looks_ahead=True, static=static)
+            way(model, len(model.render(asked)), plan)
 
     if case.again:
         runs = {"ours": ours, "again": partial(run, prefilled)}
         return Trial(runs, lambda took: took["again"] / took["ours"])
-    runs = {"ours": ours, "bare": partial(run, cached), "own": partial(run, cached_with_our_output)}
-    return Trial(runs, _beside("bare"), _beside("own"))
-
-
-def _beside(what: str) -> Callable[[Seconds], float]:
-    return lambda took: took["ours"] / took[what]
+    runs = {
+        "ours": ours,
+        "bare": partial(run, cached),
+        "own": partial(run, cached_with_our_output),
+        "static": partial(run, cached, static=True),
+    }
+    return Trial(runs, lambda took: took["ours"] / took["bare"])
 
 
 def question(case: Case, row: int) -> str:
