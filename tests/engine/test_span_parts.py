@@ -2,10 +2,17 @@
 
 import math
 from dataclasses import replace
+from itertools import accumulate
 
 import pytest
+import regex
 from fusing import Job, SpanFuse
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer
 
+from composer.checkpoints.vocabulary import Vocabulary
+from composer.engine.sessions.span_parts import SpanText
 from composer.methods.spans.adaptive import Margin
 from composer.methods.spans.boundaries import Punctuation, Sentence, Tokens, Words
 from composer.methods.spans.branchings import Branches
@@ -55,14 +62,12 @@ def test_a_common_piece_of_one_vocabulary_is_a_token(model, write):
     assert len(made.spans) == len(made.tokens)
 
 
-def test_a_common_piece_ends_where_both_have_a_token(engine, model, write):
+def test_a_common_piece_of_bytes_and_longer_tokens_is_longer_than_a_byte(model, write):
     members = model("stories"), model("rwkv")
     made = write(SpanFuse(members, ("a", "r"), span=Common()), TEXT, max_tokens=24)
-    splits = engine._group(members[0]).slots[0].runner.model.vocabulary
+    written = [text for span in made.spans for text in span.candidates.values()]
     assert len(made.spans) > 4
-    for span in made.spans[:-1]:
-        text = span.text.encode()
-        assert splits.bytes_of(splits.extend(text)) == text
+    assert sum(len(text) > 1 for text in written) > len(written) / 2
 
 
 def test_a_span_that_never_ends_is_ended_after_most_tokens(model, write):
@@ -153,3 +158,44 @@ def test_shares_of_each_member_sum_to_one(model, write):
         texts = {text: span.scores["a"][label] for label, text in span.candidates.items()}
         assert sum(texts.values()) == pytest.approx(1.0)
         assert all(math.isfinite(score) for score in texts.values())
+
+
+@pytest.fixture(scope="module")
+def vocabularies(data):
+    files = (data / "tokenizers" / name / "tokenizer.json" for name in ("gpt2", "llama2"))
+    return [Vocabulary(Tokenizer.from_file(str(file))) for file in files]
+
+
+REAL = (
+    "def f(x):\n    return 3.14  # naïve caffe\u0300\n\u4f60\u597d\uff0c\u4e16\u754c\u3002 "
+    "na\u0131\u0308ve \U0001f468\u200d\U0001f469\u200d\U0001f467 ok"
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.permutations(REAL.split(" ")), st.sampled_from(BOUNDARIES), st.booleans())
+def test_real_tokens_are_cut_where_characters_end(vocabularies, words, boundary, swap):
+    writer, other = reversed(vocabularies) if swap else vocabularies
+    text = "".join(f" {word}" for word in words)
+    left, spans = [writer.piece(token) for token in writer.extend(text.encode())], []
+    while left:
+        span, kept = SpanText("".join(spans), [other]), None
+        for token in left:
+            span.add(token, 0.5)
+            kept = kept or span.cut(boundary)
+        kept = kept or len(left)
+        spans.append(b"".join(left[:kept]).decode())
+        left = left[kept:]
+    assert "".join(spans) == text
+    assert graphemes(text) == [each for span in spans for each in graphemes(span)]
+    if boundary == Common():
+        for n, span in enumerate(spans):
+            assert len(span.encode()) in token_ends(other, "".join(spans[n:]))
+
+
+def token_ends(vocabulary, text):
+    return set(accumulate(len(vocabulary.piece(t)) for t in vocabulary.extend(text.encode())))
+
+
+def graphemes(text):
+    return regex.findall(r"\X", text)
