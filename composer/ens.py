@@ -116,11 +116,14 @@ class Expression:
         right = as_expression(other)
         return _merged(tree.Binary(op, self.node, right.node, NOWHERE), self, right)
 
-    def __call__(self, **options: object) -> Expression:
-        """Ask a model with options of its own: `a(temperature=0.7)`."""
-        if not isinstance(self.node, tree.Name):
+    def __call__(self, *values: object, **options: object) -> Expression:
+        """Ask a model with options of its own: `a(temperature=0.7)`.
+
+        A word that names a template and something else, such as `debate`, is called as that.
+        """
+        if not isinstance(self.node, tree.Name) or (values and self.models):
             raise TypeError("only a model, or a signal, can be called with options")
-        return _call(self.node.id, (), options, self.models)
+        return _call(self.node.id, values, options, self.models)
 
     def text(self, example: str | None = None) -> str:
         """Return the recipe as `.ens` text."""

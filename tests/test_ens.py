@@ -77,6 +77,15 @@ def test_a_template_is_a_text(tmp_path):
     assert answer.recipe()("why?").answer == "A"
 
 
+def test_a_word_that_also_names_a_template_is_called_as_what_else_it_names():
+    a, b, c = fakes("A", "B", "C")
+    same(ens.debate(a, b) >> ens.vote(), DECLARED + "debate(A, B) -> vote()")
+    same(ens.coordinate(a, b, by=ens.dialogue(c)), DECLARED + "coordinate(A, B, by = dialogue(C))")
+    same([a, b] >> ens.select(c, template=ens.select), DECLARED + "[A, B] -> select(C, select)")
+    with pytest.raises(TypeError, match="can be called with options"):
+        a("x")
+
+
 def test_it_is_saved_as_text_and_read_back(tmp_path):
     a, b = fakes("A", "B")
     path = ([a, b] >> ens.vote()).save(tmp_path / "r.ens", example='say "hi"')
