@@ -4,10 +4,13 @@ import math
 
 import pytest
 from fusing import SpanFuse
+from hypothesis import given
+from hypothesis import strategies as st
 from span_cast import Client, Fake, fused
 
 from composer.engine.sessions.base import together
 from composer.engine.sessions.span_asking import Candidate
+from composer.methods import find_part
 from composer.values import ModelError
 
 TEXT = "Once upon a time"
@@ -122,6 +125,55 @@ def test_what_a_member_proposed_does_not_count_once_it_fails():
     """`b`'s span would be the best; `b` fails while it scores."""
     pair = members(Failing, "score")
     assert fused(pair, options={"leave": True}).spans[1].candidates == {"a": " sky"}
+
+
+class Moody(FailingHere):
+    """Fails at one place of one round, if any; its word is as good as any other's."""
+
+    when = 99
+
+    def fail(self, place):
+        if place == self.place and len(self.text.split()) == self.when:
+            raise LOST
+
+    async def propose(self, request):
+        assert request.before == self.text.decode()
+        await self.pause()
+        self.fail("propose")
+        return [Candidate(b" " + self.name.encode(), ended=False, tokens=("t",))]
+
+    async def score(self, candidates):
+        self.fail("score")
+        return [(-float(each.text[-1]),) for each in candidates]
+
+
+def tried(members, options):
+    """Five words of members; None if the last one was lost."""
+    try:
+        return fused(members, together, options, max_tokens=5)
+    except ModelError:
+        return None
+
+
+FAILURES = st.tuples(st.sampled_from(["propose", "score", "accept"]), st.integers(0, 6))
+
+
+@given(st.lists(FAILURES, min_size=3, max_size=3), st.booleans())
+def test_whoever_fails_wherever_the_rest_writes_on(failures, resting):
+    members = [Moody(name, [], {}) for name in "abc"]
+    for member, (place, when) in zip(members, failures, strict=True):
+        member.place, member.when = place, when
+    rest = find_part("exit", "low_share")(below=0.4, over=1, again=2) if resting else None
+    made = tried(members, {"leave": True, "exit": rest})
+    if made is None:
+        assert all(when < 5 for _, when in failures)
+        return
+    assert (made.finish, len(made.text.split())) == ("length", 5)
+    assert "".join(span.text for span in made.spans) == made.text
+    assert set(made.left.values()) <= {"the server is gone"}
+    for name, (_, when) in zip("abc", failures, strict=True):
+        rounds = [n for n, span in enumerate(made.spans) if name in span.weights]
+        assert name not in made.left or max(rounds, default=0) <= when
 
 
 def test_an_empty_span_that_does_not_end_the_answer_is_a_full_context():
