@@ -1,6 +1,6 @@
 """What weights that change, members that rest and a last choice gain on test items of the zoo.
 
-Every twentieth test item is answered greedily by three members, in spans of two tokens. Gains are
+Every fortieth test item is answered greedily by three members, in spans of two tokens. Gains are
 paired, with 95% bootstrap intervals over items. "Best member" is the one that is right most often
 here. "Proposals" is how many members propose a span, over all spans of an answer.
 """
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from composer.values import Completion, Model
 
-EVERY = 20
+EVERY = 40
 GROUPS = {
     "two experts": ("maths", "text", "general-1"),
     "generalists": ("general-1", "general-2", "other"),
