@@ -109,6 +109,7 @@ ANSWERS = {
     "route/tools.ens": "XIV",
     "span/adafuse.ens": "rats",
     "span/cool_fusion.ens": "fig, lemon, pear",
+    "span/rlae.ens": "fig, lemon, pear",
     "span/specfuse.ens": "fig, lemon, pear",
     "span/sweetspan.ens": "apple, river, stone",
     "token/arithmetic.ens": "foxes",
