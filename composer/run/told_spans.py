@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from composer.values.results import Completion
 
-__all__ = ["beginning", "logprobs_of", "rest_of", "whole_tokens"]
+__all__ = ["beginning", "logprobs_of", "pieces_of", "rest_of", "tokens_of", "whole_tokens"]
 
 
 def whole_tokens(completion: Completion, text: str) -> int | None:
@@ -52,3 +55,25 @@ def beginning(completion: Completion, count: int) -> Completion:
         choices=completion.choices[:count],
         finish="length",
     )
+
+
+def pieces_of(completion: Completion) -> Sequence[str]:
+    """Return the tokens of a completion; where they are not known, its text as one piece."""
+    known = "".join(completion.tokens) == completion.text
+    return [token for token in completion.tokens if token] if known else [completion.text]
+
+
+def tokens_of(completion: Completion, first: str, text: str) -> tuple[str, ...]:
+    """Return the tokens of the beginning `text` of a completion that `first` stands before.
+
+    Where only the number of its tokens is known, the share of the text. They count for
+    `max_tokens`.
+    """
+    begun, text = ((first,) if first else ()), text[len(first) :]
+    if "".join(completion.tokens) == completion.text:
+        starts = accumulate(map(len, completion.tokens), initial=0)
+        pairs = zip(completion.tokens, starts, strict=False)
+        return *begun, *(token[: len(text) - at] for token, at in pairs if at < len(text))
+    written = sum(usage.completion_tokens for usage in completion.usage.values())
+    count = max(1, math.ceil(written * len(text) / max(1, len(completion.text))))
+    return (*begun, *(("",) * (count - 1)), *((text,) if text else ())) if text else begun
