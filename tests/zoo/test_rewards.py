@@ -31,7 +31,7 @@ def test_a_card_tells_how_well_steps_are_judged():
     card = zoo.card("steps-reward")
     assert card["ancestor"] == "maths"
     for where in ("validation", "test"):
-        judged = card["steps"][where]
+        judged = card["judged"][where]
         assert set(judged["kinds"]) == {"right", *CORRUPTIONS}
         assert judged["auc"] > 0.8
 

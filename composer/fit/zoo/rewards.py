@@ -55,9 +55,9 @@ Row = tuple[list[int], list[int]]
 def train(name: str, models: Path, into: Path) -> None:
     """Train a reward model by name and write its folder below `into`.
 
-    It is its ancestor with further layers, and only these are trained. Half of the answers have a
-    wrong step; in the others single tokens are replaced, as in ELECTRA (arXiv:2003.10555), so that
-    there are more mistakes to learn from.
+    It is its ancestor with further layers, and only these are trained. A third of the answers
+    have a wrong step; in half of them single tokens are replaced, as in ELECTRA (arXiv:2003.10555),
+    so that there are more mistakes to learn from.
     """
     recipe = REWARDS[name]
     begun = time.process_time()
@@ -65,8 +65,7 @@ def train(name: str, models: Path, into: Path) -> None:
     torch.manual_seed(recipe.seed)
     tokens = transformers.AutoTokenizer.from_pretrained(models / recipe.ancestor)
     model, new = _start(models / recipe.ancestor, recipe.layers)
-    rows = Rows(tokens, recipe.seed)
-    _fit(model, new, rows, recipe.steps)
+    _fit(model, new, Rows(tokens, recipe.seed), recipe.steps)
     _save(model, tokens, into / name)
     write_card(into / name, {"cpu_seconds": round(time.process_time() - begun)})
 
@@ -211,7 +210,7 @@ def evaluate(models: Path, names: Sequence[str]) -> None:
         ).eval()
         splits: tuple[Split, ...] = ("validation", "test")
         write_card(
-            models / name, {"steps": {each: _judged(model, tokens, each) for each in splits}}
+            models / name, {"judged": {each: _judged(model, tokens, each) for each in splits}}
         )
 
 
