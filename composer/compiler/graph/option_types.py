@@ -22,6 +22,8 @@ KIND_WORDS = {
     "align": "an alignment",
     "combine": "a way to combine distributions",
     "weigh": "a way to weigh members",
+    "spanweigh": "a way to weigh members from span to span",
+    "exit": "a rule for members that rest",
     "handover": "a rule for handing over",
     "stepreward": "a step reward",
     "edit": "a way to merge tensors",
