@@ -12,7 +12,7 @@ from span_tables._zoo import items, measured, scores
 if TYPE_CHECKING:
     from pathlib import Path
 
-ROWS = 68
+ROWS = 340
 FUSES = {
     "token fusion": "token_fuse({}, align = union())",
     "spans of a word": "span_fuse({})",
