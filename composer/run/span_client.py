@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, cast
 
 from composer.engine.generation import GenerationState
 from composer.engine.sessions.span_fuse import fuse_spans
 from composer.engine.weights.tokenizers import load_tokens
-from composer.run.span_client_member import ClientMember, unprompted
+from composer.run.span_client_member import ClientMember
+from composer.run.span_context import MemberContext
 from composer.run.span_engine import EngineMember
 from composer.specs import TokenAccess, leaves
 from composer.values import Client, Generate, Generated
@@ -18,29 +18,15 @@ from composer.values.bounds import most_tokens
 from composer.values.gather import side_by_side
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import Callable, Sequence
 
+    from composer.engine.sessions.span_asking import SpanMember
     from composer.engine.sessions.span_parts import Boundary, Splitter
+    from composer.run.span_context import ClientSource, Prices
     from composer.specs import SpanFuse
     from composer.values import Completion, Model
 
-    Limit = Callable[[Model], AbstractAsyncContextManager[None]]
-    Prices = Mapping[str, tuple[float, float] | None]
-
 __all__ = ["SpanClient"]
-
-T = TypeVar("T")
-
-
-class ClientSource(Protocol):
-    """What answers for models: the client of each, and how long it may take for one request."""
-
-    async def of(self, model: Model) -> Client:
-        """Return what answers for a model."""
-
-    def within(self, model: Model) -> AbstractAsyncContextManager[None]:
-        """Hold a model's time limit over one request."""
 
 
 class SpanClient(Client):
@@ -91,21 +77,21 @@ class SpanClient(Client):
     async def _write(self, request: Generate, on_text: Callable[[str], None] | None) -> Completion:
         fuse, weights = self.fuse, self.fuse.normalized_weights()
         named = zip(fuse.names, weights, fuse.members, strict=True)
-        members = [
-            (EngineMember if all(leaf.is_local for leaf in leaves(member)) else ClientMember)(
+        contexts = [
+            MemberContext(
                 name,
                 weight,
                 member,
-                partial(self._clients.of, unprompted(member)),
-                request,
-                self._clients.within,
+                self._clients,
                 self._prices,
+                request,
                 fuse.names,
                 await self._tokenizers_of(member),
             )
             for name, weight, member in named
             if weight
         ]
+        members = [_member(context) for context in contexts]
         answer = GenerationState.of(request, on_text)
         return await fuse_spans(fuse, members, side_by_side, answer, request.query)
 
@@ -117,3 +103,9 @@ async def _tokenizers(model: Model) -> Sequence[Splitter]:
     }
     loaded = [await asyncio.to_thread(load_tokens, *each) for each in accesses.items()]
     return [each.vocabulary for each in loaded]
+
+
+def _member(context: MemberContext) -> SpanMember:
+    """Return a member in the engine if all of its models are there, else one behind a client."""
+    is_local = all(leaf.is_local for leaf in leaves(context.model))
+    return EngineMember(context) if is_local else ClientMember(context)

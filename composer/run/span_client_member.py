@@ -19,26 +19,23 @@ from composer.run.told_spans import (
     tokens_of,
     whole_tokens,
 )
-from composer.specs import Declared, Prompted, bare, leaves
-from composer.values import Client, Generate, ScoreTexts, Usage
+from composer.specs import leaves
+from composer.values import Generate, ScoreTexts, Usage
 from composer.values.details import TokenDetail
 from composer.values.errors import ModelError
 from composer.values.flow import REPLACED
 from composer.values.gather import side_by_side
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import Mapping, Sequence
 
     from composer.engine.sessions.span_asking import SpanRequest
-    from composer.engine.sessions.span_parts import Branching, Splitter
-    from composer.values import Completion, Model, Query
+    from composer.engine.sessions.span_parts import Branching
+    from composer.run.span_context import MemberContext
+    from composer.values import Completion
     from composer.values.details import TokenChoice
 
-    Limit = Callable[[Model], AbstractAsyncContextManager[None]]
-    Prices = Mapping[str, tuple[float, float] | None]
-
-__all__ = ["ClientMember", "unprompted"]
+__all__ = ["ClientMember"]
 
 
 class ClientMember:
@@ -49,28 +46,15 @@ class ClientMember:
     and nothing is drawn, how it goes on.
     """
 
-    def __init__(  # noqa: PLR0913 - who it is, who answers, and what is asked
-        self,
-        name: str,
-        weight: float,
-        model: Model,
-        find: Callable[[], Awaitable[Client]],
-        request: Generate,
-        limit: Limit,
-        prices: Prices,
-        names: Sequence[str],
-        tokenizers: Sequence[Splitter] = (),
-    ) -> None:
-        self.name, self.weight, self.tokenizers = name, weight, tokenizers
-        self.anew = partial(
-            ClientMember, name, weight, model, find, request, limit, prices, names, tokenizers
-        )
+    def __init__(self, context: MemberContext) -> None:
+        self.name, self.weight, self.tokenizers = context.name, context.weight, context.tokenizers
+        self.anew = partial(ClientMember, context)
         self.dropped: Mapping[str, str] = {}
-        self._find, self._model, self._limit = find, unprompted(model), limit
-        self._query, self._sampling = _prompted_query(model, request.query), request.sampling
+        request, self._sampling = context.request, context.request.sampling
+        self._context, self._model, self._query = context, context.asked, context.query
         self._prefix, self._bytes = request.prefix, b""
-        self._rng = random.Random(f"{request.sampling.seed}/{name}")
-        self._prices, self._writers = prices, Writers(names, None, request.detail)
+        self._rng = random.Random(f"{request.sampling.seed}/{context.name}")
+        self._writers = Writers(context.names, None, request.detail)
         self._written = 0
         self._known: dict[Candidate, tuple[float, ...]] = {}
         self._rests: dict[Candidate, Completion] = {}
@@ -84,7 +68,7 @@ class ClientMember:
 
     async def open(self) -> None:
         """Find the client; nothing is read before it is asked."""
-        self._client = await self._find()
+        self._client = await self._context.clients.of(self._model)
 
     def has_room(self) -> bool:
         """Return True: a client itself refuses what is too long."""
@@ -212,7 +196,7 @@ class ClientMember:
             seeds=(seed,),
             detail=detail or wanted,
         )
-        async with self._limit(self._model):
+        async with self._context.clients.within(self._model):
             (completion,) = (await self._client.generate(request)).draws
         for name, usage in completion.usage.items():
             self._spend(name, usage)
@@ -237,11 +221,11 @@ class ClientMember:
         """Ask for the log-probabilities of candidates by one request."""
         texts = tuple(candidate.text.decode(errors="replace") for candidate in candidates)
         request = ScoreTexts(self._model, self._query, texts, self._text)
-        async with self._limit(self._model):
+        async with self._context.clients.within(self._model):
             scores = await self._client.score(request)
         read = sum(len(score.logprobs) for score in scores)
         for leaf in leaves(self._model):
-            price = self._prices.get(leaf.name)
+            price = self._context.prices.get(leaf.name)
             self._spend(leaf.name, Usage.at(price, len(scores), read, 0))
         return [score.logprobs for score in scores]
 
@@ -261,16 +245,3 @@ class ClientMember:
 
     def close(self) -> None:
         """Nothing is held between two questions."""
-
-
-def unprompted(model: Model) -> Model:
-    """Return the model that a client knows, where its prompt is made here."""
-    lone = isinstance(model, Prompted) and isinstance(model.model, Declared)
-    return bare(model) if lone else model
-
-
-def _prompted_query(model: Model, query: Query) -> Query:
-    """Return what a member reads: the query, or what its own prompt makes of it."""
-    if isinstance(model, Prompted) and isinstance(model.model, Declared):
-        return query.rewritten(model.template.render(query))
-    return query

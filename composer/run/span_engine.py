@@ -14,18 +14,14 @@ from composer.values import Usage
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
-    from contextlib import AbstractAsyncContextManager
 
     from composer.engine.group import Group
     from composer.engine.sessions.base import Session
     from composer.engine.sessions.span_asking import Candidate, SpanRequest
-    from composer.engine.sessions.span_parts import Splitter
-    from composer.values import Client, Generate, Model
-
-    Limit = Callable[[Model], AbstractAsyncContextManager[None]]
-    Prices = Mapping[str, tuple[float, float] | None]
+    from composer.run.span_context import MemberContext
+    from composer.values import Model
 
 __all__ = ["EngineMember", "RunsSessions"]
 
@@ -51,24 +47,10 @@ class EngineMember:
     answers share engine steps.
     """
 
-    def __init__(  # noqa: PLR0913 - who it is, who answers, and what is asked
-        self,
-        name: str,
-        weight: float,
-        model: Model,
-        find: Callable[[], Awaitable[Client]],
-        request: Generate,
-        limit: Limit,
-        prices: Prices,
-        names: Sequence[str],
-        tokenizers: Sequence[Splitter] = (),
-    ) -> None:
-        self.name, self.weight, self.tokenizers = name, weight, tokenizers
-        self.anew = partial(
-            EngineMember, name, weight, model, find, request, limit, prices, names, tokenizers
-        )
-        self._model, self._find, self._limit, self._prices = model, find, limit, prices
-        self._request, self._names = request, names
+    def __init__(self, context: MemberContext) -> None:
+        self.name, self.weight, self.tokenizers = context.name, context.weight, context.tokenizers
+        self.anew = partial(EngineMember, context)
+        self._context, self._model, self._request = context, context.model, context.request
         self._local: LocalMember | None = None
         self._accepted: list[Candidate] = []
         self._rooms: Mapping[Candidate, bool] = {}
@@ -81,12 +63,12 @@ class EngineMember:
 
     async def open(self) -> None:
         """Read the prompt."""
-        self._engine = cast("RunsSessions", await self._find())
+        self._engine = cast("RunsSessions", await self._context.clients.of(self._context.asked))
         await self._engine.start()
         await self._ask(self._open)
 
     async def _open(self, group: Group) -> None:
-        writers = Writers.of(self._names, group, self._request.detail)
+        writers = Writers.of(self._context.names, group, self._request.detail)
         start = partial(begun, group, self._request, self._model)
         self._local = LocalMember(self.name, self.weight, start, self._request.sampling, writers)
         await self._local.open()
@@ -130,7 +112,7 @@ class EngineMember:
         for member, usage in used.items():
             name = names.get(member, member)
             counts = usage.prompt_tokens, usage.completion_tokens
-            total[name] = Usage.at(self._prices.get(name), 1, *counts)
+            total[name] = Usage.at(self._context.prices.get(name), 1, *counts)
         return total
 
     def close(self) -> None:
@@ -154,5 +136,5 @@ class EngineMember:
         return self._local
 
     async def _ask(self, session: Callable[[Group], Session[T]]) -> T:
-        async with self._limit(self._model):
+        async with self._context.clients.within(self._model):
             return await asyncio.wrap_future(self._engine.submit(self._model, session, holds=True))
