@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -14,7 +14,7 @@ from composer.checkpoints.devices import DeviceName
 from composer.checkpoints.dtypes import Dtype, long_name
 from composer.checkpoints.folder import card_of
 from composer.checkpoints.location import Stored
-from composer.checkpoints.reward_heads import RewardHead, headless, reward_head
+from composer.checkpoints.reward_heads import RewardHead, StepReading, headless, reward_head
 from composer.specs.content import folder_digest
 from composer.specs.declaration import Chat, Remote, Weights
 from composer.specs.parts import ChatFile, chosen_chat
@@ -44,22 +44,6 @@ ABSENT = "is not on this machine, so it cannot be checked before it is downloade
 
 OF_STEPS = ("steps", "boundary", "step_end", "between")
 """The options that say how an answer is cut into steps."""
-
-
-@dataclass(frozen=True, slots=True)
-class StepReading:
-    """How an answer is cut into steps and read, and the tokens of good and bad ones."""
-
-    boundary: str = "\n"
-    step_end: str | None = None
-    between: str = ""
-    good: str | None = None
-    bad: str | None = None
-
-    @property
-    def end(self) -> str:
-        """What is read behind a step."""
-        return self.boundary if self.step_end is None else self.step_end
 
 
 class Rewarding(Remote):

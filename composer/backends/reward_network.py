@@ -24,36 +24,12 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedConfig, PreTrainedModel
 
-    from composer.checkpoints.reward_heads import RewardHead
+    from composer.checkpoints.reward_heads import RewardHead, StepReading
     from composer.engine.weights.loading import ModelClass
     from composer.specs.declaration import Chat, Weights
     from composer.values.flow import Query
 
 __all__ = ["Judged", "RewardNetwork"]
-
-
-class StepReading(Protocol):
-    """How an answer is cut into steps and read."""
-
-    @property
-    def boundary(self) -> str:
-        """What ends a step of an answer."""
-
-    @property
-    def end(self) -> str:
-        """What is read behind a step."""
-
-    @property
-    def between(self) -> str:
-        """What is read before the next step."""
-
-    @property
-    def good(self) -> str | None:
-        """The token of a good step."""
-
-    @property
-    def bad(self) -> str | None:
-        """The token of a bad step."""
 
 
 class Declared(Protocol):

@@ -1,7 +1,8 @@
-"""Which kind of reward model a folder holds, by its light files."""
+"""Which kind of reward model a folder holds, by its light files, and how it reads steps."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from composer.checkpoints.folder import GENERATIVE
@@ -13,7 +14,7 @@ from composer.values.errors import ModelError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["LABELS", "RewardHead", "headless", "layered", "reward_head"]
+__all__ = ["LABELS", "RewardHead", "StepReading", "headless", "layered", "reward_head"]
 
 RewardHead = Literal["answer", "steps", "words"]
 """What gives the reward: one number at the end of an answer; two labels at the end of each step;
@@ -28,6 +29,22 @@ HEADS = ("score", "classifier")
 
 UNSAID = 2
 """The labels of a classifier whose configuration does not name them, as in transformers."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepReading:
+    """How an answer is cut into steps and read, and the tokens of good and bad ones."""
+
+    boundary: str = "\n"
+    step_end: str | None = None
+    between: str = ""
+    good: str | None = None
+    bad: str | None = None
+
+    @property
+    def end(self) -> str:
+        """What is read behind a step."""
+        return self.boundary if self.step_end is None else self.step_end
 
 
 def reward_head(folder: Path, *, words: bool) -> RewardHead:
