@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from composer.engine.sessions.graphemes import is_between_graphemes
+from composer.values.finite import summed
 from composer.values.typed import Typed
 
 if TYPE_CHECKING:
@@ -163,6 +164,16 @@ class Reading:
 
     text: bytes
     logprobs: tuple[float, ...]
+
+    @property
+    def total(self) -> float:
+        """The log-probability of the whole text."""
+        return summed(self.logprobs)
+
+    @property
+    def mean(self) -> float:
+        """The mean log-probability of a token."""
+        return self.total / len(self.logprobs)
 
 
 class Measure(Typed):

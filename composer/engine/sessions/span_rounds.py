@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from composer.engine.sessions.span_parts import Reading, ScoredRound
 from composer.values.errors import ModelError
-from composer.values.finite import summed
 from composer.values.flow import unique
 from composer.values.results import Span
 
@@ -95,7 +94,7 @@ class Round:
     def logprob(self) -> float:
         """The weighted mean, over the members, of the best candidate's mean log-probability."""
         own = [row[self.scored.best] for row in self.scored.readings]
-        means = [None if each is None else _mean(each.logprobs) for each in own]
+        means = [None if each is None else each.mean for each in own]
         return _weighted_mean(self.shares, means)
 
     def record(self, names: Sequence[str]) -> Span:
@@ -120,10 +119,6 @@ class Round:
         writers = self.scored.proposers[self.scored.best]
         writer = names[self.scored.members.index(writers[0])] if writers else FUSED
         return Span(texts[best], writer, texts, table, dict(zip(names, self.shares, strict=True)))
-
-
-def _mean(logprobs: Sequence[float]) -> float:
-    return summed(logprobs) / len(logprobs)
 
 
 def _weighted_mean(shares: Sequence[float], scores: Iterable[float | None]) -> float:

@@ -6,7 +6,6 @@ import math
 from typing import TYPE_CHECKING, ClassVar
 
 from composer.engine.sessions.span_parts import Measure
-from composer.values.finite import summed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +25,7 @@ class MeanLogprob(Measure):
 
     def scores(self, readings: Sequence[Reading]) -> list[float]:
         """Return the mean of each reading."""
-        return [_mean(each) for each in readings]
+        return [each.mean for each in readings]
 
 
 class Perplexity(Measure):
@@ -40,7 +39,7 @@ class Perplexity(Measure):
 
     def scores(self, readings: Sequence[Reading]) -> list[float]:
         """Return minus exp of minus the mean log-probability of each reading."""
-        means = [_mean(each) for each in readings]
+        means = [each.mean for each in readings]
         return [-math.inf if mean < -_MOST else -math.exp(-mean) for mean in means]
 
 
@@ -51,7 +50,7 @@ class SumLogprob(Measure):
 
     def scores(self, readings: Sequence[Reading]) -> list[float]:
         """Return the sum of each reading."""
-        return [summed(each.logprobs) for each in readings]
+        return [each.total for each in readings]
 
 
 class PerByte(Measure):
@@ -65,7 +64,7 @@ class PerByte(Measure):
 
     def scores(self, readings: Sequence[Reading]) -> list[float]:
         """Return the sum of each reading over the length of its text."""
-        return [summed(each.logprobs) / max(1, len(each.text)) for each in readings]
+        return [each.total / max(1, len(each.text)) for each in readings]
 
 
 class Share(Measure):
@@ -80,13 +79,9 @@ class Share(Measure):
 
     def scores(self, readings: Sequence[Reading]) -> list[float]:
         """Return each candidate's share; minus infinity for all where none is possible."""
-        means = [_mean(each) for each in readings]
+        means = [each.mean for each in readings]
         most = max(means)
         if most == -math.inf:
             return means
         chances = [math.exp(mean - most) for mean in means]
         return [chance / sum(chances) for chance in chances]
-
-
-def _mean(reading: Reading) -> float:
-    return summed(reading.logprobs) / len(reading.logprobs)

@@ -11,7 +11,6 @@ from composer.heavy import np
 from composer.methods.estimators.features import Features, Tfidf, all_vectors
 from composer.methods.fitted import TrainablePart, named, shaped
 from composer.methods.spans.wins import win_rates
-from composer.values.finite import summed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -113,7 +112,7 @@ class Acting:
         for place, readings in zip(round_.members, round_.readings, strict=True):
             read, heard = readings[round_.best], self._heard[place]
             if read is not None:
-                heard[0] = max(_LOWEST, summed(read.logprobs) / len(read.logprobs))
+                heard[0] = max(_LOWEST, read.mean)
             heard[1], heard[2] = float(place in kept), rates.get(place, 0.5)
         shares = self._heard[:, 3]
         shares += (np.isin(np.arange(len(shares)), kept) - shares) / self._rounds
