@@ -19,11 +19,6 @@ __all__ = ["CascadePart"]
 class CascadePart(FittedPart):
     """A part that `compose fit` fits on what every stage of a cascade answers."""
 
-    @property
-    def unfitted(self) -> bool:
-        """Whether it cannot be used before it is fitted."""
-        return self.open and self.fitted is None
-
     @abstractmethod
     def fit(self, table: CascadeTable, seed: int) -> State:
         """Learn from what every stage answered; the same for the same seed.

@@ -28,6 +28,11 @@ class FittedPart(Trainable):
         """Whether a fit is wanted: not where a file is named."""
         return self.file is None
 
+    @property
+    def unfitted(self) -> bool:
+        """Whether it cannot be used before it is fitted: no file is named, and there is no fit."""
+        return self.open and self.fitted is None
+
     @classmethod
     def positional(cls) -> tuple[str, ...]:
         """Return its own options first: the file of a fit is given by its name."""

@@ -50,17 +50,24 @@ def written(tmp_path):
 @pytest.mark.parametrize("name", OPTIONS)
 def test_fit_teaches_and_runs_use_it(written, name):
     path, data = written(OPTIONS[name])
-    with (
-        composer.load(path).ready() as ensemble,
-        pytest.raises(composer.Failure, match=f"`{name}` is not fitted yet"),
-    ):
-        ensemble("Add 17 and 25.")
+    with pytest.raises(Mistakes, match=f"`{name}` in .* is not fitted yet"):
+        composer.load(path).ready()
     done = fit(FitSettings(composer.load(path), data))
     (entry,) = done.manifest.entries
     assert entry.names == ("general", "large")
     assert entry.report["right"]["general"] > 0.5  # read with the space that answers begin with
     with composer.load(path).ready() as ensemble:
         assert ensemble("Add 17 and 25.").answer == "42"
+
+
+PARTS = [*OPTIONS.values(), "weigh = expert()", "align = mapped()"]
+
+
+@pytest.mark.parametrize("option", PARTS)
+def test_a_part_without_a_fit_is_found_before_a_model_is_loaded(option, monkeypatch):
+    monkeypatch.setattr("composer.engine.engine.load", None)
+    with pytest.raises(Mistakes, match="is not fitted yet"):
+        composer.load(RECIPE.format(options=option)).ready()
 
 
 def test_a_mapping_is_taught_by_the_members_alone(written):

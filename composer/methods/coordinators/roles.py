@@ -63,11 +63,6 @@ class Roles(Coordinator, FittedPart):
     call_cost: float = Field(default=0.0, ge=0)
 
     @property
-    def unfitted(self) -> bool:
-        """Whether it cannot be used before it is fitted."""
-        return self.open and self.fitted is None
-
-    @property
     def kinds(self) -> tuple[Features, ...]:
         """The features as a list, of one where one was given."""
         return self.features if isinstance(self.features, tuple) else (self.features,)

@@ -51,11 +51,6 @@ class StepHead(StepReward, FittedPart):
     draws: int = Field(default=2, ge=1)
     c: float = Field(default=1.0, gt=0)
 
-    @property
-    def unfitted(self) -> bool:
-        """Whether there is no fit, and no file is named."""
-        return self.open and self.fitted is None
-
     async def rewards(
         self,
         query: Query,

@@ -45,11 +45,6 @@ class LearnedBoundary(Boundary, FittedPart):
     above: float = Field(default=0.5, gt=0, lt=1)
     most: int = Field(default=8, ge=1)
 
-    @property
-    def unfitted(self) -> bool:
-        """Whether it cannot be used before it is fitted."""
-        return self.open and self.fitted is None
-
     @cached_property
     def coefficients(self) -> list[float]:
         """One for each feature, and the constant."""
