@@ -18,20 +18,26 @@ from composer.fit.tokens import (
 from composer.methods.gate import Critical, Routed
 from composer.methods.weigh.expert import Expert
 from composer.methods.weigh.learned import LearnedWeights
-from composer.specs import Checkpoint, TokenFuse
+from composer.specs import Checkpoint, SpanFuse, TokenFuse, leaves
 from composer.values import State, Trainable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from composer.compiler.graph import Node
-    from composer.engine.engine import Engine
     from composer.engine.sessions.teacher_forcing import MemberReadings
     from composer.fit.settings import FitSettings
     from composer.methods.align.mapped import Mapped
-    from composer.methods.fitted import TrainablePart
+    from composer.methods.fitted import FittedPart, TrainablePart
 
-__all__ = ["fuse_of", "reference_texts", "train_mapping", "train_part"]
+__all__ = [
+    "fuse_of",
+    "local_span_fuse",
+    "reference_texts",
+    "spaced",
+    "train_mapping",
+    "train_part",
+]
 
 Teach = Callable[["MemberReadings", "Sequence[str]", int], State]
 """Makes a state of what members say of texts, the members' names and a seed."""
@@ -56,7 +62,12 @@ def train_part(part: TrainablePart, node: Node, settings: FitSettings) -> Traini
         raise not_trainable(text, "use it as the `gate` or `weigh` of a fuse")
     teach, fuse = nearest(TEACHERS, part), fuse_of(node)
     with Engine() as engine:
-        texts = _spaced(engine, fuse, reference_texts(settings))
+
+        def total(some: Sequence[tuple[str, str]]) -> float:
+            logprobs = read_members(engine, fuse, some).logprobs
+            return float(logprobs.clamp(min=-100).sum().item())
+
+        texts = spaced(reference_texts(settings), total)
         readings = read_members(engine, fuse, texts, hidden=part.hidden)
     states = {"state": teach(readings, fuse.names, settings.seed)}
     return TrainingResult(fuse.names, len(texts), states, _report(readings, fuse.names))
@@ -80,14 +91,27 @@ def reference_texts(settings: FitSettings) -> list[tuple[str, str]]:
     return [(row.query, row.references[0]) for row in rows]
 
 
-def _spaced(
-    engine: Engine, fuse: TokenFuse, texts: Sequence[tuple[str, str]]
+def local_span_fuse(part: FittedPart, node: Node) -> SpanFuse:
+    """Return the span fuse that a node is; raises Mistakes (E509) where its members are not here.
+
+    Fitting takes many answers or readings, so no server is asked.
+    """
+    fuse = model_of(node)
+    if not isinstance(fuse, SpanFuse) or not all(leaf.is_local for leaf in leaves(fuse)):
+        text = f"`{part.name}` is fitted on a `span_fuse` of models that run here"
+        raise not_trainable(text, "fit it with `hf` or `zoo` models, and give the fit by `file`")
+    return fuse
+
+
+def spaced(
+    texts: Sequence[tuple[str, str]], total: Callable[[Sequence[tuple[str, str]]], float]
 ) -> list[tuple[str, str]]:
-    """The answers with a space before them, if the members find that likelier than without."""
+    """Return answers with a space before them, if the members find that likelier than without.
+
+    `total` gives the log-probability of some answers to their questions.
+    """
     variants = [[(query, space + answer) for query, answer in texts] for space in ("", " ")]
-    readings = [read_members(engine, fuse, reading[:_TRIED]) for reading in variants]
-    totals = [reading.logprobs.clamp(min=-100).sum().item() for reading in readings]
-    return variants[totals.index(max(totals))]
+    return max(variants, key=lambda variant: total(variant[:_TRIED]))
 
 
 def _report(readings: MemberReadings, names: Sequence[str]) -> dict[str, object]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
-from composer.compiler.graph import model_of, topological
+from composer.compiler.graph import topological
 from composer.diagnostics.amounts import counted
+from composer.fit.fuses import local_span_fuse
 from composer.fit.settings import TrainingResult, not_trainable
 from composer.fit.validation import triple
 from composer.heavy import np, torch
 from composer.methods.estimators.features import embed_all
 from composer.methods.spans.policy import HEARD
 from composer.metrics import difference_interval, mean_interval
-from composer.specs import SpanFuse, leaves
 from composer.values import Fitted, Generate, Sampling, State
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from composer.fit.settings import FitSettings
     from composer.methods.estimators.values import Floats
     from composer.methods.spans.policy import Acting, Policy
+    from composer.specs import SpanFuse
     from composer.values import Query
     from composer.values.typed import Typed
 
@@ -44,7 +45,7 @@ def train_policy(part: Policy, node: Node, settings: FitSettings) -> TrainingRes
     from composer.evaluate import read_rows
     from composer.evaluate.grading import opened
 
-    fuse = _fuse_of(part, node)
+    fuse = local_span_fuse(part, node)
     rows = [row for row in read_rows(settings.data) if row.references]
     if len(rows) < _LEAST:
         text = f"{settings.data} has {counted(len(rows), 'row')} with a reference"
@@ -88,17 +89,6 @@ def _doubt(gain: Sequence[float], rows: int) -> Iterator[str]:
             f"the policy is not shown to be better than fixed weights: {mean:+.3f} "
             f"[{low:+.3f}, {high:+.3f}] on {counted(rows, 'row')} left out"
         )
-
-
-def _fuse_of(part: Policy, node: Node) -> SpanFuse:
-    fuse = model_of(node)
-    if not isinstance(fuse, SpanFuse):
-        text = f"`{part.name}` can only be fitted inside of a `span_fuse`"
-        raise not_trainable(text, "use it as the `weigh` of a span fuse")
-    if not all(leaf.is_local for leaf in leaves(fuse)):
-        text = f"`{part.name}` is fitted by many answers, which only local models give"
-        raise not_trainable(text, "fit it with local models, and give the fit by `file`")
-    return fuse
 
 
 def _sampling(node: Node, settings: FitSettings) -> Sampling:

@@ -13,8 +13,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from composer.fit.logistic import logistic
 from composer.fit.settings import not_trainable
-from composer.heavy import np, sklearn, torch
+from composer.heavy import np, torch
 from composer.values import Query, State
 
 if TYPE_CHECKING:
@@ -140,14 +141,10 @@ def train_critical(readings: MemberReadings) -> State:
     """
     decided, labels = _labels(readings)
     inputs = readings.features[:, 0].numpy().astype(np.float64)[decided]
-    scaler = sklearn.preprocessing.StandardScaler().fit(inputs)
-    model = sklearn.linear_model.LogisticRegression(class_weight="balanced").fit(
-        scaler.transform(inputs), ~labels
-    )
-    slopes = model.coef_[0] / scaler.scale_
+    slopes, constant = logistic(inputs, ~labels, balanced=True)
     arrays = {
         "w0": slopes[:, None].astype(np.float32),
-        "b0": (model.intercept_ - slopes @ scaler.mean_).astype(np.float32),
+        "b0": np.array([constant], dtype=np.float32),
     }
     return State(arrays, {"part": "critical", "sees": "distribution", **_counts(labels)})
 

@@ -185,12 +185,13 @@ def test_too_few_rows_are_refused(written):
     assert error.value.diagnostics[0].code == "E509"
 
 
-def test_members_behind_servers_are_refused(written):
+@pytest.mark.parametrize("option", ["weigh = policy()", "span = learned_boundary()"])
+def test_members_behind_servers_are_refused(written, option):
     path, data = written
-    options = "api = completions, probe = false, abilities = [echo: true, prompt_ids: true]"
+    options = "api = completions, probe = false, abilities = [echo: true, prompt_ids: true, top: 5]"
     folder = ZOO / "models" / "text"
     far = f'endpoint("x", url = "http://127.0.0.1:9/v1", tokenizer = "{folder}", {options})'
-    path.write_text(RECIPE.format(more="").replace('zoo("text")', far), encoding="utf-8")
-    with pytest.raises(Mistakes) as error:
+    models = f'model maths = zoo("maths")\nmodel text = {far}\n'
+    path.write_text(f"{models}span_fuse(maths, text, {option})", encoding="utf-8")
+    with pytest.raises(Mistakes, match="is fitted on a `span_fuse` of models that run here"):
         fit(FitSettings(composer.load(path), data))
-    assert "only local models give" in error.value.diagnostics[0].message
