@@ -158,7 +158,7 @@ def _trained(
     """
     rng = np.random.default_rng(settings.seed)
     texts = [(f"{row.query}\n{row.references[0]}", ()) for row in rows]
-    features, vectors = embed_all(part.seen, texts)
+    features, vectors = embed_all(part.features, texts)
     names = [n for n, w in zip(trial.fuse.names, trial.fuse.normalized_weights(), strict=True) if w]
     state = State.join(features=features)
     table = torch.zeros(len(names), vectors.shape[1] + HEARD, dtype=torch.float64)

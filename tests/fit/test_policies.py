@@ -162,7 +162,7 @@ def test_fit_reports_the_held_out_gain_and_runs_use_it(written):
 def test_a_fit_is_for_its_members(written):
     path, _ = written
     facts = {"part": "policy", "names": ["maths", "other"]}
-    state = State.join(features=Policy().seen[0].fit([("a b", ())]))
+    state = State.join(features=Policy().features.fit([("a b", ())]))
     arrays = {**state.arrays, "policy.coefficients": np.zeros((2, 7), np.float32)}
     from composer.methods.fitted import save
 

@@ -62,11 +62,6 @@ class Roles(Coordinator, FittedPart):
     batch: int = Field(default=64, ge=1)
     call_cost: float = Field(default=0.0, ge=0)
 
-    @property
-    def kinds(self) -> tuple[Features, ...]:
-        """The features as a list, of one where one was given."""
-        return self.features if isinstance(self.features, tuple) else (self.features,)
-
     def converse(self, query: Query, members: Sequence[Model]) -> Conversation:
         """Begin with the question alone."""
         state = self.state()
@@ -82,7 +77,7 @@ class Roles(Coordinator, FittedPart):
 
     def fit_features(self, questions: Sequence[str]) -> State:
         """Learn from questions what the features need, and their mean and spread."""
-        terms, vectors = embed_all(self.kinds, [(text, ()) for text in questions])
+        terms, vectors = embed_all(self.features, [(text, ()) for text in questions])
         dense = vectors.toarray()
         spread = dense.std(0)
         scale = State({"mean": dense.mean(0), "spread": np.where(spread > 0, spread, 1)})
@@ -93,7 +88,7 @@ class Roles(Coordinator, FittedPart):
         terms, scale = state.part("terms"), state.part("scale").arrays
 
         def vector(text: str) -> Floats:
-            row: Floats = all_vectors(self.kinds, terms, [(text, ())]).toarray()[0]
+            row: Floats = all_vectors(self.features, terms, [(text, ())]).toarray()[0]
             return np.asarray((row - scale["mean"]) / scale["spread"], np.float32)
 
         recent: Callable[[str], Floats] = state.live.get(

@@ -174,16 +174,26 @@ def _vectorizer(kind: str, runs: tuple[int, int]) -> TfidfVectorizer:
     )
 
 
-def embed_all(some: Sequence[Features], queries: Sequence[Asked]) -> tuple[State, Vectors]:
+def listed(some: Features | tuple[Features, ...]) -> tuple[Features, ...]:
+    """Return what an option of features names as a list, of one where one was given."""
+    return some if isinstance(some, tuple) else (some,)
+
+
+def embed_all(
+    some: Features | tuple[Features, ...], queries: Sequence[Asked]
+) -> tuple[State, Vectors]:
     """Fit several features. Return their state, and the queries' vectors side by side."""
-    states, parts = zip(*(each.embed(queries) for each in some), strict=True)
+    states, parts = zip(*(each.embed(queries) for each in listed(some)), strict=True)
     state = State.join(**{f"{at}": each for at, each in enumerate(states)})
     return state, _beside(parts)
 
 
-def all_vectors(some: Sequence[Features], state: State, queries: Sequence[Asked]) -> Vectors:
+def all_vectors(
+    some: Features | tuple[Features, ...], state: State, queries: Sequence[Asked]
+) -> Vectors:
     """Return the vectors of several features side by side."""
-    return _beside([each.vectors(state.part(f"{at}"), queries) for at, each in enumerate(some)])
+    pairs = enumerate(listed(some))
+    return _beside([each.vectors(state.part(f"{at}"), queries) for at, each in pairs])
 
 
 def _beside(parts: Sequence[Vectors]) -> Vectors:

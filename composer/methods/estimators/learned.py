@@ -13,6 +13,7 @@ from composer.methods.estimators.features import (
     Tfidf,
     all_vectors,
     embed_all,
+    listed,
     packed,
 )
 from composer.methods.estimators.linear import models_of, predicted
@@ -40,18 +41,13 @@ class Featured(Learned):
 
     features: Features | tuple[Features, ...] = Tfidf()
 
-    @property
-    def seen(self) -> tuple[Features, ...]:
-        """The features as a list, of one where one was given."""
-        return self.features if isinstance(self.features, tuple) else (self.features,)
-
     def embed(self, queries: Sequence[Asked]) -> tuple[State, Vectors]:
         """Fit the features. Return their state and the queries' own vectors."""
-        return embed_all(self.seen, queries)
+        return embed_all(self.features, queries)
 
     def vectors(self, state: State, queries: Sequence[Asked]) -> Vectors:
         """Return the vectors of queries, by the state that `embed` gave."""
-        return all_vectors(self.seen, state, queries)
+        return all_vectors(self.features, state, queries)
 
 
 class Compared(Featured):
@@ -196,7 +192,7 @@ class Linear(Featured):
     def is_quick(self, count: int) -> bool:
         """Say whether these are few, of quick features, and what was learnt has been used."""
         checked = self._fitted is not None and "sound" in self._fitted.sound
-        return checked and count <= FEW and all(each.quick for each in self.seen)
+        return checked and count <= FEW and all(each.quick for each in listed(self.features))
 
     def because(self, fitted: Fitted) -> str:
         """Say how much was learnt from."""

@@ -46,11 +46,6 @@ class Policy(SpanWeigh, TrainablePart):
     passes: int = Field(default=8, ge=1)
     spread: float = Field(default=1.0, gt=0)
 
-    @property
-    def seen(self) -> tuple[Features, ...]:
-        """The features as a list, of one where one was given."""
-        return self.features if isinstance(self.features, tuple) else (self.features,)
-
     def start(self, weights: Mapping[str, float], query: Query) -> SpanWeights:
         """Start an answer; raises ModelError (E507, E508, E509) where the fit is not of these."""
         state = self.state()
@@ -66,7 +61,7 @@ class Policy(SpanWeigh, TrainablePart):
 
         def vector(answer: str) -> Floats:
             texts = [(f"{query.text}\n{answer}", ())]
-            row: Floats = all_vectors(self.seen, state.part("features"), texts).toarray()[0]
+            row: Floats = all_vectors(self.features, state.part("features"), texts).toarray()[0]
             return row
 
         return Acting(coefficients, np.log(list(weights.values())), vector)
