@@ -49,7 +49,7 @@ def step_lines(
         yield 0, _call_line(call)
         if prompts != 0 and [list(message) for message in call["prompt"]] != [["user", query]]:
             yield from ((1, line) for line in _prompt_lines(call["prompt"], prompts))
-        yield from ((1, _span_line(span)) for span in call["spans"])
+        yield from ((1, line) for line in _span_lines(call["spans"]))
     yield from _note_lines(step["notes"])
     if step["error"]:
         yield 0, f"failed: {step['error']}"
@@ -94,6 +94,15 @@ def _call_line(call: Mapping[str, Any]) -> str:
 def _prompt_lines(prompt: list[tuple[str, str]], most: int | None) -> Iterator[str]:
     for role, content in prompt:
         yield f"{role}: {clipped(content, most)!r}" if most is not None else f"{role}: {content}"
+
+
+def _span_lines(spans: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield a line for each span; with the members' weights where these change."""
+    weights = [span.get("weights") or {} for span in spans if not span.get("whole")]
+    changes = any(each != weights[0] for each in weights)
+    for span in spans:
+        known = short(span.get("weights") or {}) if changes else ""
+        yield _span_line(span) + (f"  (weights: {known})" if known else "")
 
 
 def _span_line(span: Mapping[str, Any]) -> str:
