@@ -61,6 +61,13 @@ def test_a_stop_string_is_no_part_of_the_answer(evaluated):
     assert [token["isCut"] for token in evaluated("writing.js", cut)] == [False, True, False]
 
 
+def test_a_span_keeps_the_weights_of_its_members(evaluated):
+    span = '{text: "a", winner: "A", candidates: {A: "a", B: "b"}, scores: {}, weights: {A: 0.7}}'
+    assert evaluated("writing.js", f"spanToken({span}).span.weights") == {"A": 0.7}
+    old = '{text: "a", winner: "A", candidates: {A: "a", B: "b"}, scores: {}}'
+    assert evaluated("writing.js", f"spanToken({old}).span.weights") == {}
+
+
 def test_paragraphs_end_where_lines_do_and_chunks_stay_small(evaluated):
     pieces = 'Array.from({length: 200}, (_, at) => piece(at === 99 ? "x\\n" : "x", "A"))'
     shape = (

@@ -10,7 +10,10 @@ const CHUNK = 48;
  *   winner: string, clarity: number, shares: Share[], isChosen?: boolean, span?: Span, isCut?: boolean
  * }} WonToken
  * @typedef {{name: string, share: number}} Share
- * @typedef {{candidates: Record<string, string>, scores: Record<string, Record<string, number>>}} Span
+ * @typedef {{
+ *   candidates: Record<string, string>, scores: Record<string, Record<string, number>>,
+ *   weights?: Record<string, number>
+ * }} Span
  * @typedef {{first: number, tokens: WonToken[]}} Chunk
  */
 
@@ -75,8 +78,9 @@ export function piece(text, winner) {
  * @param {{text: string, winner: string} & Span} span
  * @returns {WonToken}
  */
-export function spanToken({ text, winner, candidates, scores }) {
-  return { ...piece(text, winner), span: { candidates, scores }, clarity: lead(candidates, winner) };
+export function spanToken({ text, winner, candidates, scores, weights = {} }) {
+  const span = { candidates, scores, weights };
+  return { ...piece(text, winner), span, clarity: lead(candidates, winner) };
 }
 
 /**

@@ -139,9 +139,10 @@ function Bar({ share, kind = "" }) {
   </span>`;
 }
 
-/** What each member of a span fuse proposed, and how every member scored it. */
+/** What each member of a span fuse proposed, its weight, and how every member scored it. */
 function SpanTable({ token, palette }) {
-  const { candidates, scores } = token.span;
+  const { candidates, scores, weights } = token.span;
+  const weighed = Object.keys(weights).length > 0;
   const names = Object.keys(candidates);
   const judges = [...new Set(names.flatMap((name) => Object.keys(scores[name] ?? {})))];
   return html`
@@ -151,6 +152,7 @@ function SpanTable({ token, palette }) {
           <tr>
             <th scope="col">Proposed by</th>
             <th scope="col">Span</th>
+            ${weighed && html`<th scope="col" class="numbers">Weight</th>`}
             ${judges.map((judge) => html`<th scope="col" class="numbers">${judge}</th>`)}
           </tr>
         </thead>
@@ -159,12 +161,13 @@ function SpanTable({ token, palette }) {
             (name) => html`<tr class=${`${palette.className(name)} ${name === token.winner ? "same" : ""}`}>
               <th scope="row"><span class="sample">${name}</span></th>
               <td><code>${visible({ text: candidates[name] })}</code></td>
+              ${weighed && html`<td class="numbers">${weights[name]?.toFixed(3) ?? ""}</td>`}
               ${judges.map((judge) => html`<td class="numbers">${scores[name]?.[judge]?.toFixed(2) ?? ""}</td>`)}
             </tr>`,
           )}
         </tbody>
       </table>
     </div>
-    <p class="quiet hint">Scores are nats a token; nearer to 0 is likelier.</p>
+    <p class="quiet hint">The highest weighted mean of scores wins. By default scores are nats a token.</p>
   `;
 }
