@@ -83,6 +83,10 @@ def _models() -> Iterator[Row]:
         card = zoo.card(name)
         about = f"{card['architecture']}, {card['parameters']:,} parameters"
         yield {"name": f'zoo("{name}")', "about": about}
+    for name in zoo.rewards():
+        card = zoo.card(name)
+        about = f"{card['architecture']}, {card['parameters']:,} parameters"
+        yield {"name": f'zoo_reward("{name}")', "about": about}
 
 
 def _recipes() -> Iterator[Row]:

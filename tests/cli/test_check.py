@@ -191,6 +191,11 @@ def test_only_steps_that_are_written_by_name_are_listed(compose):
     assert not {"bank", "choose", "model", "prompted", "weigh"} & set(names)
 
 
+def test_all_models_of_the_zoo_are_listed(compose):
+    names = [row["name"] for row in json.loads(compose("ls", "models", "--json")[1])]
+    assert {'zoo("maths")', 'zoo_reward("steps-reward")'} <= set(names)
+
+
 def test_an_unknown_list_is_wrong_usage(compose):
     assert compose("ls", "stepps")[0] == 2
     assert "did you mean `parts`?" in compose("ls", "part")[2]
