@@ -22,6 +22,7 @@ KIND_WORDS = {
     "align": "an alignment",
     "combine": "a way to combine distributions",
     "weigh": "a way to weigh members",
+    "stringmean": "a mean of the probabilities of strings",
     "spanweigh": "a way to weigh members from span to span",
     "exit": "a rule for members that rest",
     "handover": "a rule for handing over",

@@ -7,7 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.backends import BACKENDS
-from composer.compiler.graph.option_types import is_kind, is_union, kind_name, required, type_text
+from composer.compiler.graph.option_types import (
+    hint_of,
+    is_kind,
+    is_union,
+    kind_name,
+    required,
+    type_text,
+)
 from composer.diagnostics import Diagnostic, Note, Place, did_you_mean, nearest
 from composer.methods import PARTS, kinds_of
 from composer.specs.parts import kind_of
@@ -141,6 +148,16 @@ def describe(expr: tree.Expr) -> str:
     return f"{kind}, `{text}`" if kind and len(text) < 40 else (kind or f"`{text}`")  # noqa: PLR2004
 
 
+def _what_it_takes(option: str, kind: type[BaseModel]) -> str:
+    """Say what to give to a missing option: its type, and the parts that fit."""
+    if option not in kind.model_fields:
+        return ""
+    hint = hint_of(kind.model_fields[option])
+    parts = [f"`{part}`" for each in kinds_of(hint) for part in PARTS[each]]
+    among = f": one of {', '.join(parts)}" if parts else ""
+    return f"give `{option}`, {type_text(hint)}{among}"
+
+
 def validation_mistake(
     error: ErrorDetails,
     kind: type[BaseModel],
@@ -152,7 +169,8 @@ def validation_mistake(
     function = call.function if isinstance(call, tree.Call) else call.id
     if error["type"] == "missing":
         text = f"`{function}` needs `{option}`"
-        return Diagnostic("E206", text, call.place, f"`{option}` is missing")
+        help_ = _what_it_takes(option, kind)
+        return Diagnostic("E206", text, call.place, f"`{option}` is missing", help=help_)
     place = arguments[option].value.place if option in arguments else call.place
     code, text, label = value_problem(error, kind)
     return Diagnostic(code, text, place, label)

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, get_args
 
-from composer.compiler.graph.option_types import hint_of, type_text, with_article
+from composer.compiler.graph.option_types import hint_of, kind_name, type_text
 from composer.compiler.plan.option_text import option_text
 from composer.methods.table import kinds_of
 from composer.steps import STEPS
@@ -103,7 +103,7 @@ def explain_step(step: Step) -> Explanation:
 
 def explain_part(kind: str, part: type[Typed]) -> Explanation:
     """Say what kind of part it is, what it does, and its options."""
-    about = _typed(part, with_article(kind))
+    about = _typed(part, kind_name(part))
     used = ", ".join(f"`{user}`" for user in users_of(kind))
     return replace(about, used=used)
 
