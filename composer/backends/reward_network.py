@@ -16,6 +16,7 @@ from composer.engine.weights.loading import module_of, refused, tokenizer_of
 from composer.engine.weights.merging import fetched
 from composer.heavy import torch, transformers
 from composer.quiet import quiet
+from composer.values.beginnings import common_length
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -208,7 +209,8 @@ class RewardNetwork:
     def _rewards(self, batch: Sequence[Reading]) -> Iterator[list[float]]:
         """Run one batch; a beginning that all have in common is read once."""
         first = min(place for each in batch for place in each.places)
-        shared = _beginning([each.ids[:first] for each in batch]) if self.shares else []
+        count = common_length([each.ids[:first] for each in batch]) if self.shares else 0
+        shared = batch[0].ids[:count]
         past = self._read_once(shared, len(batch)) if shared and len(batch) > 1 else {}
         skipped = len(shared) if past else 0
         longest = max(len(each.ids) for each in batch)
@@ -248,14 +250,6 @@ class RewardNetwork:
             rewards = outputs.float().softmax(-1)[:, GOOD]
         values: list[float] = rewards.tolist()
         return values
-
-
-def _beginning(rows: Sequence[list[int]]) -> list[int]:
-    """Return what all rows begin with: where the least and the greatest of them are equal."""
-    least, greatest = min(rows), max(rows)
-    pairs = enumerate(zip(least, greatest, strict=False))
-    end = next((at for at, (one, other) in pairs if one != other), len(least))
-    return least[:end]
 
 
 def _cache_of(module: PreTrainedModel) -> str:

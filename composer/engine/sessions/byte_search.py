@@ -15,11 +15,11 @@ from composer.engine.generation import GenerationState
 from composer.engine.sessions.prefixes.members import (
     ByteWriter,
     PrefixMembers,
-    common_length,
     finish_of,
 )
 from composer.engine.sessions.prefixes.view import END
 from composer.heavy import np
+from composer.values.beginnings import common_length
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:

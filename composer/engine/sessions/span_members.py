@@ -163,10 +163,8 @@ class LocalMember:
 
         Where `max_tokens` ends it, one more token is drawn, to cut no character in two.
         """
-        span, start = (
-            SpanText(request.before, request.others(self.tokenizers)),
-            len(sequence.entries),
-        )
+        start = len(sequence.entries)
+        span = SpanText(request.before, request.others(self.tokenizers))
         detail = TokenDetail(top=request.top) if request.top else None
         drawn: list[Drawn] = []
         kept: int | None = None

@@ -17,7 +17,6 @@ from composer.engine.generation import GenerationState
 from composer.engine.sessions.prefixes.members import (
     ByteWriter,
     PrefixMembers,
-    common_length,
     finish_of,
 )
 from composer.engine.sessions.prefixes.particles import (
@@ -25,6 +24,7 @@ from composer.engine.sessions.prefixes.particles import (
     effective_size,
     normalized,
 )
+from composer.values.beginnings import common_length
 from composer.values.results import STRINGS
 
 if TYPE_CHECKING:

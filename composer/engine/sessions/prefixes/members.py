@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from composer.values.requests import Generate, Sampling
     from composer.values.results import Completion, Finish
 
-__all__ = ["ByteWriter", "PrefixMembers", "common_length", "finish_of"]
+__all__ = ["ByteWriter", "PrefixMembers", "finish_of"]
 
 
 class PrefixMembers:
@@ -103,13 +103,6 @@ class ByteWriter:
             self.answer.add(b"", steps[-1].logprob, ends=True, choice=steps[-1].choice)
         self.answer.finish = finish
         return self.answer.close({})
-
-
-def common_length(texts: Sequence[bytes]) -> int:
-    """Return how many bytes all of some texts begin with."""
-    first, last = min(texts), max(texts)
-    unlike = (n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b)
-    return next(unlike, len(first))
 
 
 def finish_of(place: JointPrefix, sampling: Sampling) -> Finish | None:
