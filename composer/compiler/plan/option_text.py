@@ -13,6 +13,9 @@ from composer.values.typed import Variables
 PATH = re.compile(r"[^\s{}]*/[^\s{}]*")
 """A text that names a file in a folder."""
 
+BREAKS = str.maketrans({"\n": r"\n", "\t": r"\t", "\r": r"\r"})
+"""How white space is written between quotes."""
+
 SHOWN = 48
 """Characters of a long text that a plan shows."""
 
@@ -60,8 +63,13 @@ def _value(part: Typed, name: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """Write a text in quotes on one line, cut where it is long; paths and short texts are whole."""
+    """Write a text in quotes on one line, cut where it is long; paths and short texts are whole.
+
+    White space alone, such as a line break that ends a step, is written as the language has it.
+    """
     text = starred(text)
+    if text.isspace() and len(text) <= SHOWN:
+        return f'"{text.translate(BREAKS)}"'
     if PATH.fullmatch(text):
         return f'"{text}"'
     flat = text if len(text) <= SHOWN and text.isprintable() else " ".join(text.split())
