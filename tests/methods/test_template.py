@@ -138,8 +138,9 @@ def test_shipped_templates_are_sound(name):
 
 
 # A grader fills in `judge_answer`, the step `solve_in_order` the next question, and a cascade the
-# questions that were solved before.
-FILLED = {"judge_answer", "subquestion", "demonstrations"}
+# questions that were solved before; `coordinate` fills in its turns.
+TURNS = {"dialogue", "thinker", "worker", "verifier"}
+FILLED = {"judge_answer", "subquestion", "demonstrations", *TURNS}
 STEPS = {"affirm_step", "judge_step"}
 LAST_ANSWER = {"plain", "refine", "judge_score", "verify", "earlier_answer", *STEPS}
 
