@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from composer.backends.step_likelihood import Likelihoods
 from composer.checkpoints.chatfiles import chat_of
 from composer.checkpoints.folder import RECURRENT, files_of
 from composer.checkpoints.prompts import PromptTokens, stated_facts
@@ -117,7 +118,7 @@ class RewardNetwork:
         module = module_of(files, weights, self.device, kind).to(self.device).eval()
         self.module = module.requires_grad_(requires_grad=False)
         self.cache = _cache_of(self.module)
-        self.shares = not files.kind.startswith(RECURRENT)
+        self.shares = self.head != "likelihood" and not files.kind.startswith(RECURRENT)
         self.closing = self._closing()
         self.step_end = self._exactly(self.reading.end)
         self.between = self._exactly(self.reading.between)
@@ -265,6 +266,8 @@ def _class_of(head: RewardHead, *, layered: bool) -> ModelClass:
     """Return the class that reads the weights of a kind of reward model."""
     if layered:
         return LayeredClassifier()
+    if head == "likelihood":
+        return Likelihoods()
     kinds: dict[RewardHead, ModelClass] = {
         "answer": transformers.AutoModelForSequenceClassification,
         "steps": transformers.AutoModelForTokenClassification,

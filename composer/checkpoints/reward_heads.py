@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
 __all__ = ["LABELS", "RewardHead", "StepReading", "headless", "layered", "reward_head"]
 
-RewardHead = Literal["answer", "steps", "words"]
+RewardHead = Literal["answer", "steps", "words", "likelihood"]
 """What gives the reward: one number at the end of an answer; two labels at the end of each step;
-or the probabilities of two words there.
+the probabilities of two words there; or two labels by how likely the tokens of the step were.
 """
 
 OF_ANSWERS = "ForSequenceClassification"
+OF_LIKELIHOODS = "ForStepLikelihood"
 OF_STEPS = ("ForTokenClassification", "ForProcessRewardModel")
 LABELS: dict[RewardHead, int] = {"answer": 1, "steps": 2}
 HEADS = ("score", "classifier")
@@ -62,6 +63,8 @@ def reward_head(folder: Path, *, words: bool) -> RewardHead:
     if words:
         text = f"`good` and `bad` are words of a language model, and `{folder}` has a {head}"
         raise ModelError("E402", text, "leave out `good` and `bad`")
+    if head.endswith(OF_LIKELIHOODS):
+        return "likelihood"
     kind: RewardHead
     if head.endswith(OF_STEPS):
         kind = "steps"

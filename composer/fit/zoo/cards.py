@@ -72,7 +72,7 @@ def write_card(folder: Path, changes: dict[str, object]) -> None:
     """Update a model's card with what is known of it now."""
     path = folder / "card.json"
     card_before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    card = described(folder) | card_before | changes
+    card = card_before | described(folder) | changes
     path.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
 
 

@@ -49,11 +49,10 @@ RECIPES: dict[str, TrainingRecipe] = SHIPPED | EXTRA
 
 @dataclass(frozen=True, slots=True)
 class RewardRecipe:
-    """How a process-reward model is made: from which model, with how many further layers."""
+    """How a process-reward model is made: from which model, by how many steps of training."""
 
     seed: int
     ancestor: str
-    layers: int
     steps: int
     tokens: str = "digits-384"
     polish: int = 0
@@ -61,7 +60,7 @@ class RewardRecipe:
 
 
 REWARDS: dict[str, RewardRecipe] = {
-    "steps-reward": RewardRecipe(seed=9, ancestor="maths", layers=2, steps=1100),
+    "steps-reward": RewardRecipe(seed=9, ancestor="maths", steps=800),
 }
 
 
