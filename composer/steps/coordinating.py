@@ -24,16 +24,13 @@ from composer.values import (
 )
 from composer.values.capability import Capability
 from composer.values.gather import attempt
-from composer.values.ledger import CallLimit
+from composer.values.ledger import TOO_MANY, CallLimit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from composer.methods.coordinators.base import Conversation
     from composer.steps.site import Site
-
-TOO_MANY = "E725"
-"""The code of a call that the limit of the step does not allow."""
 
 
 @step(

@@ -18,7 +18,10 @@ from composer.values.results import Usage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["CALL_LIMIT", "LEDGER", "Attempt", "CallLimit", "Ledger", "ledger"]
+__all__ = ["CALL_LIMIT", "LEDGER", "TOO_MANY", "Attempt", "CallLimit", "Ledger", "ledger"]
+
+TOO_MANY = "E725"
+"""The code of a call that the limit of a step does not allow."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +73,7 @@ class CallLimit:
         """Count a call before it is made; raises ModelError (E725) where it would be too many."""
         if self.calls >= self.most:
             text = f"the limit of {self.most} calls is reached"
-            raise ModelError("E725", text, "raise `calls` of the step, or let it ask less often")
+            raise ModelError(TOO_MANY, text, "raise `calls` of the step, or let it ask less often")
         self.calls += 1
 
     @contextmanager

@@ -18,6 +18,7 @@ from composer.specs import Checkpoint
 from composer.values import Asker, MissingAnswer, Model, ModelError, Query, Sampling, Text
 from composer.values.capability import Capability
 from composer.values.gather import ends_all
+from composer.values.ledger import TOO_MANY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,7 +125,7 @@ class _Dialogue(Conversation):
         try:
             reply = await ask.generate(self.how.router, self._prompt(left), sampling)
         except ModelError as error:
-            if ends_all(error) or error.code == "E725":
+            if ends_all(error) or error.code == TOO_MANY:
                 raise
             self.failure = error
             ask.note(failed={self.how.router.name: str(MissingAnswer("", error))})
