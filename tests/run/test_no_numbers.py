@@ -6,6 +6,7 @@ import math
 import pytest
 from answer_tables import shares as votes
 
+import composer
 from composer.backends.fake import FakeClient
 from composer.methods import Count, Exact, Medoid
 from composer.run import Failure
@@ -186,3 +187,11 @@ def test_a_reward_that_is_no_number_wins_no_search(none):
 
     assert descending([none, 1.0, none, 2.0], "`R`") == [3, 1, 0, 2]
     assert Rewarded((none,)).values
+
+
+def test_a_judge_without_grades_is_not_told_to_change_its_number_type():
+    text = 'model A = zoo("general-1")\nmodel J = fake(says = "fine")\n'
+    recipe = composer.load(text + "process_fuse(A, reward = judged(J), depth = 1)")
+    with pytest.raises(Failure, match=r"a grade such as \[\[7\]\]") as caught:
+        recipe("What is 17 plus 25?")
+    assert "dtype" not in str(caught.value)

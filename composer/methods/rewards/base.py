@@ -40,10 +40,12 @@ class PartialAnswer:
 class StepReward(Typed):
     """How good partial answers are; greater is better.
 
-    `of_writers` is what each writer of the step must be able to do for it.
+    `of_writers` is what each writer of the step must be able to do for it. `if_none` is what to try
+    where no step has a reward.
     """
 
     of_writers: ClassVar[Capability] = Capability(0)
+    if_none: ClassVar[str] = "try `dtype = float32` for the model that rewards"
 
     @abstractmethod
     async def rewards(

@@ -29,6 +29,7 @@ class Judged(StepReward):
 
     name: ClassVar[str] = "judged"
     paper: ClassVar[str] = "arXiv:2305.10601"
+    if_none: ClassVar[str] = "its replies must have a grade such as [[7]]: ask another judge"
 
     by: Annotated[Model, Capability.TEXT]
     template: Template = TEMPLATES["judge_step"]

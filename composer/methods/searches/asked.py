@@ -204,7 +204,7 @@ class AskedTree(SearchTree):
             raise ModelError(
                 "E704",
                 f"`{self.reward.name}`: none of the rewards is a number",
-                "try `dtype = float32` for the model that rewards, or add a fallback: `(...) | D`",
+                f"{self.reward.if_none}, or add a fallback: `(...) | D`",
             )
 
     def described(self, answer: Node) -> list[JSON]:
