@@ -12,7 +12,14 @@ from composer.data import cost_of
 from composer.evaluate.best import best_place
 from composer.evaluate.graded import is_refused
 from composer.evaluate.judge import RECORDED, judge, judgement
-from composer.evaluate.recipes import alone, data_names, declarations, options_of, price_of
+from composer.evaluate.recipes import (
+    alone,
+    answering,
+    data_names,
+    declarations,
+    options_of,
+    price_of,
+)
 from composer.methods import Grade
 from composer.metrics import mean_interval
 
@@ -92,7 +99,7 @@ class Members:
         the member is asked. `cache` keeps the judgements for other recipes over the same rows.
         """
         judged = {}
-        for name, declaration in declarations(recipe).items():
+        for name, declaration in answering(recipe).items():
             key = (name, declaration.identity(), options_of(recipe, name), how.identity)
             if key not in cache:
                 cache[key] = _alone(recipe, name, rows, how, answers.get(name, {}))
@@ -105,7 +112,7 @@ class Members:
         return cls(
             {
                 name: _kept(rows, data_names(name, declaration), price_of(declaration), how)
-                for name, declaration in declarations(recipe).items()
+                for name, declaration in answering(recipe).items()
             }
         )
 

@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import GENERATE, topological
+from composer.compiler.graph.capabilities import capabilities
+from composer.values.capability import Capability
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "alone",
+    "answering",
     "asking_options",
     "data_names",
     "declarations",
@@ -38,6 +41,16 @@ def declarations(recipe: Recipe) -> dict[str, Declaration]:
     """The models that the recipe's answer can reach, by name, in the order of their declaration."""
     declared = ((name, node.declaration) for name, node in _models(recipe).items())
     return {name: each for name, each in declared if each is not None}
+
+
+def answering(recipe: Recipe) -> dict[str, Declaration]:
+    """Those of the models that can answer alone: a reward model gives no text."""
+    graph, nodes = recipe.compiled.graph, _models(recipe)
+    return {
+        name: each
+        for name, each in declarations(recipe).items()
+        if Capability.TEXT in capabilities(graph, nodes[name])
+    }
 
 
 def data_names(name: str, declaration: Declaration) -> tuple[str, ...]:

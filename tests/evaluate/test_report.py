@@ -50,6 +50,13 @@ def test_members_chance_and_oracle(report):
     assert report.oracle == 1.0
 
 
+def test_a_reward_model_is_no_member():
+    more = ('use "zoo.ens" (steps_reward)',)
+    report = evaluate(recipe("[A, B] -> rank(by = reward(steps_reward)) -> best()", *more), ROWS)
+    assert list(report.members) == ["A", "B"]
+    assert report.random == pytest.approx(0.625)
+
+
 def test_cost_tokens_and_calls_are_those_of_the_recipe(report):
     assert report.calls == {"A": 4, "B": 4}
     assert (report.prompt_tokens, report.completion_tokens, report.tokens) == (8, 8, 16)
