@@ -6,6 +6,7 @@ import typing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from composer import methods
 from composer.backends import BACKENDS
 from composer.compiler.graph.option_types import (
     hint_of,
@@ -16,7 +17,7 @@ from composer.compiler.graph.option_types import (
     type_text,
 )
 from composer.diagnostics import Diagnostic, Note, Place, did_you_mean, nearest
-from composer.methods import PARTS, kinds_of
+from composer.methods import kinds_of
 from composer.specs.parts import kind_of
 from composer.steps import STEPS
 from composer.syntax import tree, unparse
@@ -62,7 +63,9 @@ def _option_of_part(step: Step | None, name: str, options: list[str]) -> str:
         return ""
     holders: list[tuple[bool, str]] = []
     for option, field in step.public_options.items():
-        parts = [part for kind in kinds_of(field.annotation) for part in PARTS[kind].values()]
+        parts = [
+            part for kind in kinds_of(field.annotation) for part in methods.PARTS[kind].values()
+        ]
         holders += [
             (isinstance(field.default, part), f"`{option} = {part.name}({name} = ...)`")
             for part in parts
@@ -153,7 +156,7 @@ def _what_it_takes(option: str, kind: type[BaseModel]) -> str:
     if option not in kind.model_fields:
         return ""
     hint = hint_of(kind.model_fields[option])
-    parts = [f"`{part}`" for each in kinds_of(hint) for part in PARTS[each]]
+    parts = [f"`{part}`" for each in kinds_of(hint) for part in methods.PARTS[each]]
     among = f": one of {', '.join(parts)}" if parts else ""
     return f"give `{option}`, {type_text(hint)}{among}"
 
