@@ -41,8 +41,8 @@ class Told:
         self.notes |= facts
 
 
-def rewards(part, ask, writers=(A, B)):
-    return asyncio.run(part.rewards(QUERY, PARTIALS, writers, ask))
+def rewards(part, ask, writers=(A, B), partials=PARTIALS):
+    return asyncio.run(part.rewards(QUERY, partials, writers, ask))
 
 
 def score(*logprobs):
@@ -105,3 +105,10 @@ def test_minus_the_mean_perplexity():
 def test_a_step_that_a_writer_cannot_have_written_is_the_worst():
     scores = SCORES | {("A", "", "7+5=13\n"): score(-math.inf)}
     assert rewards(StepPerplexity(), Told(scores=scores))[1] == pytest.approx(0.1)
+
+
+def test_an_empty_step_has_the_reward_of_the_step_before_it():
+    ended = (PartialAnswer(("7+5=13\n", ""), "B", over=True), PartialAnswer(("",), "A", over=True))
+    scores = SCORES | {("A", "", ""): score(), ("B", "", ""): score()}
+    after_a_step, alone = rewards(StepPerplexity(), Told(scores=scores), partials=ended)
+    assert (after_a_step, math.isnan(alone)) == (pytest.approx(0.2), True)

@@ -12,7 +12,7 @@ __all__ = ["StepPerplexity", "step_scores"]
 
 
 class StepPerplexity(StepReward):
-    """How likely all writers find the last step, behind the steps before it.
+    """How likely all writers find the last step that has any text, behind the steps before it.
 
     PPL = exp(-(1/T) sum log p) of the T tokens that a writer cuts the step into. The reward is the
     mean over the writers of 1 / PPL, from 0 to 1 (`inverse`), or minus their mean PPL (`minus`).
@@ -33,7 +33,10 @@ class StepPerplexity(StepReward):
     ) -> Sequence[float]:
         """Let every writer score every last step, all at once."""
         rows = await step_scores(query, partials, writers, ask)
-        return [self._reward([score.mean for score in row]) for row in rows]
+        return [
+            self._reward([score.mean for score in row]) if partial.text else math.nan
+            for partial, row in zip(partials, rows, strict=True)
+        ]
 
     def _reward(self, means: Sequence[float]) -> float:
         """Return the reward of a step with these mean log-probabilities, one a writer."""
@@ -45,10 +48,11 @@ class StepPerplexity(StepReward):
 async def step_scores(
     query: Query, partials: Sequence[PartialAnswer], writers: Sequence[Model], ask: Asker
 ) -> list[list[Score]]:
-    """Return the scores of the last step of each partial answer, one a writer."""
+    """Return the scores of the last step with text of each partial answer, one a writer."""
+    last = [[step for step in each.steps if step][-1:] for each in partials]
     requests = [
-        ScoreTexts(writer, query, (each.steps[-1],), prefix="".join(each.steps[:-1]))
-        for each in partials
+        ScoreTexts(writer, query, ("".join(step),), prefix=each.text.removesuffix("".join(step)))
+        for each, step in zip(partials, last, strict=True)
         for writer in writers
     ]
     scores = [score for (score,) in await ask.many(requests)]
