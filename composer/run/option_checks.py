@@ -94,7 +94,11 @@ class OptionChecks:
             wanted |= self._wanted(node, call, options)
         for name in wanted:
             if name not in node.step.per_query:
-                text = f"`{node.op}` has no such option"
+                text = (
+                    f"the `{name}` of `{node.op}` is not that of the whole answer"
+                    if name in node.step.public_options
+                    else f"`{node.op}` has no such option"
+                )
                 raise self._refusal(CANNOT, node, name, text)
         changes = {name: value for name, value in wanted.items() if name not in NEEDED}
         self._validate(node, calls[0], changes)

@@ -259,6 +259,8 @@ def test_a_step_that_searches_has_no_last_word_to_stop_at():
         ensemble.demand_options(AnswerOptions(temperature=0.5))
         with pytest.raises(Failure, match="`process_fuse` has no such option") as refused:
             ensemble.demand_options(AnswerOptions(stop=("x",)))
+        with pytest.raises(Failure, match="is not that of the whole answer"):
+            ensemble.demand_options(AnswerOptions(max_tokens=5))
     assert refused.value.code == "E410"
 
 
