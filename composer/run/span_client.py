@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, cast
 
 from composer.engine.generation import GenerationState
 from composer.engine.sessions.span_fuse import fuse_spans
-from composer.engine.weights.tokenizers import load_tokens
 from composer.run.span_client_member import ClientMember
 from composer.run.span_context import MemberContext
 from composer.run.span_engine import EngineMember
@@ -98,6 +97,8 @@ class SpanClient(Client):
 
 async def _tokenizers(model: Model) -> Sequence[Splitter]:
     """Load the tokenizers of the models that answer for a member."""
+    from composer.engine.weights.tokenizers import load_tokens  # imports torch
+
     accesses = {
         leaf.name: leaf.token_access or TokenAccess(leaf.weights, 0) for leaf in leaves(model)
     }

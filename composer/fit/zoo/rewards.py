@@ -199,7 +199,6 @@ def evaluate(models: Path, names: Sequence[str]) -> None:
         )
 
 
-@torch.inference_mode()
 def _judged(model: Trained, tokens: PreTrainedTokenizerBase, where: Split) -> dict[str, object]:
     """How well the steps of a split are judged, in all and by kind."""
     rng, rows = Random(f"judged {where}"), Rows(tokens, 0)
@@ -208,7 +207,8 @@ def _judged(model: Trained, tokens: PreTrainedTokenizerBase, where: Split) -> di
     (end,), good = rows.ids(STEP_END), list[float]()
     for start in range(0, len(chains), BATCH):
         ids, labels = rows.padded([rows.row(chain) for chain in chains[start : start + BATCH]])
-        shares = model(ids).logits.softmax(-1)[..., 1]
+        with torch.inference_mode():
+            shares = model(ids).logits.softmax(-1)[..., 1]
         good += shares[(ids == end) & (labels != UNLABELLED)].tolist()
     by_kind: dict[str, list[bool]] = {}
     for step, share in zip(steps, good, strict=True):
