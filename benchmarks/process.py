@@ -29,7 +29,7 @@ import composer
 from composer import zoo
 from composer.evaluate import EvaluationRow, evaluate, read_rows
 from composer.fit.zoo.maths import _move
-from composer.methods.rewards.base import PartialAnswer, StepReward
+from composer.methods.rewards.base import Partials, StepReward
 from composer.methods.table import parts
 from composer.metrics import difference_interval
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from composer.evaluate import Report
-    from composer.values import Asker, Model, Query
+    from composer.values import Asker
 
 WRITERS = (("tune-text",), ("general-1", "general-2", "tune-text"))
 SEARCHES = (
@@ -58,16 +58,10 @@ class Sums(StepReward):
 
     name: ClassVar[str] = "sums"
 
-    async def rewards(
-        self,
-        query: Query,
-        partials: Sequence[PartialAnswer],
-        writers: Sequence[Model],
-        ask: Asker,
-    ) -> Sequence[float]:
+    async def rewards(self, partials: Partials, ask: Asker) -> Sequence[float]:
         """Check each line."""
-        del query, writers, ask
-        return [_share(partial.steps) for partial in partials]
+        del ask
+        return [_share(each.steps) for each in partials.answers]
 
 
 class Result(StepReward):
@@ -75,17 +69,11 @@ class Result(StepReward):
 
     name: ClassVar[str] = "result"
 
-    async def rewards(
-        self,
-        query: Query,
-        partials: Sequence[PartialAnswer],
-        writers: Sequence[Model],
-        ask: Asker,
-    ) -> Sequence[float]:
+    async def rewards(self, partials: Partials, ask: Asker) -> Sequence[float]:
         """Compare the last numbers."""
-        del writers, ask
-        right = KNOWN[query.text]
-        return [float(_last(p.text) == right) if p.over else 0.5 for p in partials]
+        del ask
+        right = KNOWN[partials.query.text]
+        return [float(_last(p.text) == right) if p.over else 0.5 for p in partials.answers]
 
 
 def _share(steps: Sequence[str]) -> float:

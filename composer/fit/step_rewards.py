@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from composer.compiler.graph import Node
     from composer.evaluate import EvaluationRow, Grading
     from composer.fit.settings import FitSettings
-    from composer.methods import PartialAnswer
+    from composer.methods.rewards.base import Partials
     from composer.recipe import Recipe
-    from composer.values import Asker, Model, Query, State
+    from composer.values import Asker, State
 
 _FEWEST = 4
 _HALF = 0.5
@@ -55,20 +55,15 @@ class Exploring(StepReward):
         """The steps that were tried, by the id of their question."""
         return self._tried
 
-    async def rewards(
-        self,
-        query: Query,
-        partials: Sequence[PartialAnswer],
-        writers: Sequence[Model],
-        ask: Asker,
-    ) -> Sequence[float]:
+    async def rewards(self, partials: Partials, ask: Asker) -> Sequence[float]:
         """Try all steps, and return random numbers."""
-        scores = await step_scores(query, partials, writers, ask)
-        open_ = [each for each in partials if not each.over]
+        query, answers = partials.query, partials.answers
+        scores = await step_scores(partials, ask)
+        open_ = [each for each in answers if not each.over]
         requests = [
             Generate(writer, query, self.sampling, each.text, self.draws)
             for each in open_
-            for writer in writers
+            for writer in partials.writers
         ]
         generated = zip(requests, await ask.many(requests), strict=True)
         ends: dict[str, list[Text]] = {}
@@ -76,12 +71,12 @@ class Exploring(StepReward):
             ends.setdefault(request.prefix, []).extend(
                 Text(query, request.prefix + draw.text, request.model.name) for draw in reply.draws
             )
-        for partial, row in zip(partials, scores, strict=True):
+        for partial, row in zip(answers, scores, strict=True):
             own = (Text(query, partial.text, partial.by),)
             wholes = own if partial.over else tuple(ends[partial.text])
             tried = TriedStep(step_features(partial, row), wholes)
             self._tried.setdefault(query.root.id, []).append(tried)
-        return [ask.rng.random() for _ in partials]
+        return [ask.rng.random() for _ in answers]
 
 
 def train_step_head(part: StepHead, node: Node, settings: FitSettings) -> TrainingResult:

@@ -10,7 +10,7 @@ from composer.backends.fake import Fake
 from composer.diagnostics import Mistakes
 from composer.fit.fitting import fit
 from composer.fit.settings import FitSettings
-from composer.methods.rewards.base import PartialAnswer
+from composer.methods.rewards.base import PartialAnswer, Partials
 from composer.methods.rewards.learned import FEATURES, StepHead, step_features
 from composer.recipe import Recipe
 from composer.specs import Declared
@@ -66,7 +66,8 @@ def test_the_fit_prefers_likely_steps_where_these_were_right():
     partials = [PartialAnswer(("good\n",)), PartialAnswer(("bad!\n",))]
     bound = head.bound(Fitted.of(("A",), 16, state=state))
     writers = [Declared("A", Fake())]
-    first, second = asyncio.run(bound.rewards(Query.of("Why?"), partials, writers, Told()))
+    asked = Partials(Query.of("Why?"), partials, writers)
+    first, second = asyncio.run(bound.rewards(asked, Told()))
     assert first > second
 
 

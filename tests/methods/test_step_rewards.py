@@ -6,7 +6,7 @@ import math
 import pytest
 
 from composer.backends.fake import Fake
-from composer.methods.rewards.base import PartialAnswer
+from composer.methods.rewards.base import PartialAnswer, Partials
 from composer.methods.rewards.judged import Affirmed, Judged
 from composer.methods.rewards.perplexity import StepPerplexity
 from composer.specs import Declared
@@ -42,7 +42,7 @@ class Told:
 
 
 def rewards(part, ask, writers=(A, B), partials=PARTIALS):
-    return asyncio.run(part.rewards(QUERY, partials, writers, ask))
+    return asyncio.run(part.rewards(Partials(QUERY, partials, writers), ask))
 
 
 def score(*logprobs):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from composer.values.asker import Asker
     from composer.values.flow import Model, Query
 
-__all__ = ["PartialAnswer", "StepReward"]
+__all__ = ["PartialAnswer", "Partials", "StepReward"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,15 @@ class PartialAnswer:
         return "".join(self.steps)
 
 
+@dataclass(frozen=True, slots=True)
+class Partials:
+    """Partial answers to one query, and the models that write them."""
+
+    query: Query
+    answers: Sequence[PartialAnswer]
+    writers: Sequence[Model]
+
+
 class StepReward(Typed):
     """How good partial answers are; greater is better.
 
@@ -48,13 +57,7 @@ class StepReward(Typed):
     if_none: ClassVar[str] = "try `dtype = float32` for the model that rewards"
 
     @abstractmethod
-    async def rewards(
-        self,
-        query: Query,
-        partials: Sequence[PartialAnswer],
-        writers: Sequence[Model],
-        ask: Asker,
-    ) -> Sequence[float]:
+    async def rewards(self, partials: Partials, ask: Asker) -> Sequence[float]:
         """Return the reward of each partial answer; NaN where there is none.
 
         A partial answer without a reward is not continued, and is never the answer.

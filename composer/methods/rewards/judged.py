@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from composer.methods.rewards.base import PartialAnswer, StepReward
+from composer.methods.rewards.base import Partials, StepReward
 from composer.methods.scorers.judging import grades_in
 from composer.methods.template import Template
 from composer.methods.templates import TEMPLATES
@@ -36,17 +36,10 @@ class Judged(StepReward):
     scale: int = Field(default=10, ge=2)
     max_tokens: int = Field(default=256, ge=1)
 
-    async def rewards(
-        self,
-        query: Query,
-        partials: Sequence[PartialAnswer],
-        writers: Sequence[Model],
-        ask: Asker,
-    ) -> Sequence[float]:
+    async def rewards(self, partials: Partials, ask: Asker) -> Sequence[float]:
         """Ask about all partial answers at once."""
-        del writers
         how = Sampling(max_tokens=self.max_tokens)
-        questions = (asked(query, each, self.template, scale=self.scale) for each in partials)
+        questions = asked(partials, self.template, scale=self.scale)
         work = (ask.generate(self.by, each, how, draft=True) for each in questions)
         replies = await side_by_side(work)
         grades = [grades_in(reply.text, 1, self.scale) for reply in replies]
@@ -74,29 +67,21 @@ class Affirmed(StepReward):
     yes: str = Field(default="Yes", min_length=1)
     no: str = Field(default="No", min_length=1)
 
-    async def rewards(
-        self,
-        query: Query,
-        partials: Sequence[PartialAnswer],
-        writers: Sequence[Model],
-        ask: Asker,
-    ) -> Sequence[float]:
+    async def rewards(self, partials: Partials, ask: Asker) -> Sequence[float]:
         """Score both answers to all questions at once."""
-        del writers
         words = (self.yes, self.no)
-        requests = [
-            ScoreTexts(self.by, asked(query, each, self.template), words) for each in partials
-        ]
+        questions = asked(partials, self.template)
+        requests = [ScoreTexts(self.by, each, words) for each in questions]
         scores = await ask.many(requests)
         return [_share(yes.total, no.total) for yes, no in scores]
 
 
-def asked(query: Query, partial: PartialAnswer, template: Template, **fields: object) -> Query:
-    """Return the question by which a model is asked about a partial answer."""
-    root = query.root
+def asked(partials: Partials, template: Template, **fields: object) -> list[Query]:
+    """Return the questions by which a model is asked about partial answers."""
+    query, root = partials.query, partials.query.root
     shown = replace(root, fields=MappingProxyType({**root.fields, **fields}))
-    text = Text(shown, partial.text.strip(), partial.by)
-    return query.asking(template.render(text), text)
+    texts = [Text(shown, each.text.strip(), each.by) for each in partials.answers]
+    return [query.asking(template.render(text), text) for text in texts]
 
 
 def _share(one: float, other: float) -> float:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from composer.methods.estimators.values import Floats
-    from composer.methods.rewards.base import PartialAnswer
-    from composer.values import Asker, Model, Query, Score
+    from composer.methods.rewards.base import PartialAnswer, Partials
+    from composer.values import Asker, Score
 
 __all__ = ["StepHead", "step_features"]
 
@@ -51,16 +51,10 @@ class StepHead(StepReward, FittedPart):
     draws: int = Field(default=2, ge=1)
     c: float = Field(default=1.0, gt=0)
 
-    async def rewards(
-        self,
-        query: Query,
-        partials: Sequence[PartialAnswer],
-        writers: Sequence[Model],
-        ask: Asker,
-    ) -> Sequence[float]:
+    async def rewards(self, partials: Partials, ask: Asker) -> Sequence[float]:
         """Let every writer score every last step, and return the probabilities of the model."""
-        rows = await step_scores(query, partials, writers, ask)
-        features = [step_features(*each) for each in zip(partials, rows, strict=True)]
+        rows = await step_scores(partials, ask)
+        features = [step_features(*each) for each in zip(partials.answers, rows, strict=True)]
         return await ask.compute(lambda: self.probabilities(self.state(), features).tolist())
 
     def fit(self, features: Sequence[Sequence[float]], shares: Sequence[float]) -> State:

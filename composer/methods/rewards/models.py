@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
-from composer.methods.rewards.base import PartialAnswer, StepReward
-from composer.values import Asker, Model, Query
+from composer.methods.rewards.base import Partials, StepReward
+from composer.values import Asker, Model
 from composer.values.capability import Capability
 
 __all__ = ["RewardedSteps"]
@@ -18,13 +18,7 @@ class RewardedSteps(StepReward):
 
     by: Annotated[Model, Capability.REWARD]
 
-    async def rewards(
-        self,
-        query: Query,
-        partials: Sequence[PartialAnswer],
-        writers: Sequence[Model],
-        ask: Asker,
-    ) -> Sequence[float]:
+    async def rewards(self, partials: Partials, ask: Asker) -> Sequence[float]:
         """Ask about all partial answers at once."""
-        del writers
-        return await ask.reward(self.by, query, [partial.text for partial in partials])
+        texts = [each.text for each in partials.answers]
+        return await ask.reward(self.by, partials.query, texts)

@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from composer.methods.rewards.base import PartialAnswer, StepReward
-from composer.values import Asker, Model, Query, Score, ScoreTexts
+from composer.methods.rewards.base import Partials, StepReward
+from composer.values import Asker, Score, ScoreTexts
 from composer.values.capability import Capability
 
 __all__ = ["StepPerplexity", "step_scores"]
@@ -24,18 +24,12 @@ class StepPerplexity(StepReward):
 
     scale: Literal["inverse", "minus"] = "inverse"
 
-    async def rewards(
-        self,
-        query: Query,
-        partials: Sequence[PartialAnswer],
-        writers: Sequence[Model],
-        ask: Asker,
-    ) -> Sequence[float]:
+    async def rewards(self, partials: Partials, ask: Asker) -> Sequence[float]:
         """Let every writer score every last step, all at once."""
-        rows = await step_scores(query, partials, writers, ask)
+        rows = await step_scores(partials, ask)
         return [
             self._reward([score.mean for score in row]) if partial.text else math.nan
-            for partial, row in zip(partials, rows, strict=True)
+            for partial, row in zip(partials.answers, rows, strict=True)
         ]
 
     def _reward(self, means: Sequence[float]) -> float:
@@ -45,16 +39,14 @@ class StepPerplexity(StepReward):
         return math.fsum(each) / len(each)
 
 
-async def step_scores(
-    query: Query, partials: Sequence[PartialAnswer], writers: Sequence[Model], ask: Asker
-) -> list[list[Score]]:
+async def step_scores(partials: Partials, ask: Asker) -> list[list[Score]]:
     """Return the scores of the last step with text of each partial answer, one a writer."""
-    last = [[step for step in each.steps if step][-1:] for each in partials]
+    last = [next(filter(None, reversed(each.steps)), "") for each in partials.answers]
     requests = [
-        ScoreTexts(writer, query, ("".join(step),), prefix=each.text.removesuffix("".join(step)))
-        for each, step in zip(partials, last, strict=True)
-        for writer in writers
+        ScoreTexts(writer, partials.query, (step,), prefix=each.text.removesuffix(step))
+        for each, step in zip(partials.answers, last, strict=True)
+        for writer in partials.writers
     ]
     scores = [score for (score,) in await ask.many(requests)]
-    count = len(writers)
+    count = len(partials.writers)
     return [scores[start : start + count] for start in range(0, len(scores), count)]

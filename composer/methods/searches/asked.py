@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from composer.engine.sessions.span_parts import Boundary, SpanText
-from composer.methods.rewards.base import PartialAnswer
+from composer.methods.rewards.base import PartialAnswer, Partials
 from composer.methods.searches.base import SearchTree
 from composer.values import Generate, MissingAnswer
 from composer.values.errors import ModelError
@@ -103,9 +103,8 @@ class AskedTree(SearchTree):
         drafts = list({d.node.partial.text + d.text: d for d in reversed(drafts)}.values())[::-1]
         partials = [self._partial(draft) for draft in drafts]
         wholes = await self._wholes(drafts, partials) if simulate else partials
-        rewards = await self.reward.rewards(
-            self.query, wholes, list(self.writers.values()), self.ask
-        )
+        judged = Partials(self.query, wholes, list(self.writers.values()))
+        rewards = await self.reward.rewards(judged, self.ask)
         rows = zip(drafts, partials, wholes, rewards, strict=True)
         for draft, partial, whole, reward in rows:
             self.add(draft.node, partial, reward, whole if whole.over else None)
