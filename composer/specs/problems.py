@@ -66,6 +66,8 @@ def _weights_fault(weights: tuple[float, ...], *, signed: bool, normalized: bool
         return "all of them are zero"
     if min(weights) < 0 and not signed:
         return "a weight is negative, which only `combine = logs` allows"
+    if normalized and not math.isfinite(sum(weights)):
+        return "their sum is too large a number; write smaller ones"
     if normalized and sum(weights) <= 0:
         return (
             "they are divided by their sum, and the sum is not above zero; write `normalize = "

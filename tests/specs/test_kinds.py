@@ -85,6 +85,7 @@ def test_weights_are_as_many_as_members_and_can_be_used():
     assert problems(lambda: fuse(A, B, weights=(1.0,))) == [("E403", "weights", None)]
     assert problems(lambda: fuse(A, B, weights=(0.0, 0.0))) == [("E402", "weights", None)]
     assert problems(lambda: fuse(A, B, weights=(2.0, -1.0))) == [("E402", "weights", None)]
+    assert problems(lambda: fuse(A, B, weights=(1e308, 1e308))) == [("E402", "weights", None)]
     assert fuse(A, B, combine=Logs(), weights=(2.0, -1.0)).normalized_weights() == (2.0, -1.0)
 
 
