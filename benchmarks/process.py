@@ -2,9 +2,8 @@
 
     python benchmarks/process.py [--limit N] [--only TEXT] [--reward R]
 
-Two sets of questions: the chains of the zoo's test items, and chains of six operations, twice as
-long as the zoo's models have learned. For each set of writers the table has each writer's greedy
-answer, searches, and a vote over samples of the writers with about as many tokens as the search
+The questions are the chains of the zoo's test items. For each set of writers the table has each
+writer's greedy answer, searches, and a vote over samples of the writers with about as many tokens as the search
 before it. Gains are over the best writer, chosen on the same questions (which favours it), with a
 95% paired bootstrap interval. Tokens are those that the writers wrote, a question.
 
@@ -19,7 +18,6 @@ from __future__ import annotations
 import argparse
 import re
 from dataclasses import dataclass, replace
-from random import Random
 from statistics import mean
 from typing import TYPE_CHECKING, ClassVar
 
@@ -28,7 +26,6 @@ import torch
 import composer
 from composer import zoo
 from composer.evaluate import EvaluationRow, evaluate, read_rows
-from composer.fit.zoo.maths import _move
 from composer.methods.rewards.base import Partials, StepReward
 from composer.methods.table import parts
 from composer.metrics import difference_interval
@@ -93,18 +90,6 @@ def _share(steps: Sequence[str]) -> float:
 
 def _last(text: str) -> str:
     return str((re.findall(r"\d+", text) or [""])[-1])
-
-
-def long_chains(count: int, operations: int = 6) -> Iterator[EvaluationRow]:
-    """Yield chains of more operations than in the zoo's items."""
-    rng = Random(17)
-    for at in range(count):
-        value, text = rng.randint(2, 20), []
-        text.append(f"Start with {value}")
-        for _ in range(operations):
-            verb, _sign, n, value = _move(rng, value)
-            text.append(f"{verb} {n}")
-        yield EvaluationRow(f"chain-{at}", ", ".join(text) + ".", (str(value),))
 
 
 @dataclass(frozen=True)
@@ -180,17 +165,16 @@ def main() -> None:
     parts()["stepreward"] |= {"sums": Sums, "result": Result}
     rewards = ("rewarded(P)", "sums()", "result()") if options.reward is None else (options.reward,)
     items = [row for row in read_rows(zoo.items("test")) if "steps" in row.tags]
-    sets = {"zoo": items[: options.limit], "six operations": list(long_chains(options.limit))}
-    for title, rows in sets.items():
-        KNOWN.update({row.query: row.references[0] for row in rows})
-        plain = [replace(row, tags=()) for row in rows]
-        for names in WRITERS:
-            label = f"{title}: {', '.join(names)}"
-            if options.only in label:
-                print(f"\n{label}, {len(rows)} questions\n")
-                print("| how | right, % | gain over the best writer | tokens |\n|---|--:|--:|--:|")
-                for line in compare(names, plain, rewards):
-                    print(line, flush=True)
+    rows = items[: options.limit]
+    KNOWN.update({row.query: row.references[0] for row in rows})
+    plain = [replace(row, tags=()) for row in rows]
+    for names in WRITERS:
+        label = f"zoo: {', '.join(names)}"
+        if options.only in label:
+            print(f"\n{label}, {len(rows)} questions\n")
+            print("| how | right, % | gain over the best writer | tokens |\n|---|--:|--:|--:|")
+            for line in compare(names, plain, rewards):
+                print(line, flush=True)
 
 
 if __name__ == "__main__":
