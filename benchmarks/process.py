@@ -3,9 +3,9 @@
     python benchmarks/process.py [--limit N] [--only TEXT] [--reward R]
 
 The questions are the chains of the zoo's test items. For each set of writers the table has each
-writer's greedy answer, searches, and a vote over samples of the writers with about as many tokens as the search
-before it. Gains are over the best writer, chosen on the same questions (which favours it), with a
-95% paired bootstrap interval. Tokens are those that the writers wrote, a question.
+writer's greedy answer, searches, and a vote over samples of the writers with about as many tokens
+as the search before it. Gains are over the best writer, chosen on the same questions (which favours
+it), with a 95% paired bootstrap interval. Tokens are those that the writers wrote, a question.
 
 `--reward` is a step reward as in a recipe, where `P` is the zoo's process-reward model. Without it
 there are three: `rewarded(P)`; `sums`, which checks whether each line is right arithmetic that goes
