@@ -154,7 +154,7 @@ class _School:
     ) -> TrainingResult:
         """Search for a head on some rows, and measure it on the others."""
         features = self.part.fit_features([row.query for row in rows])
-        width = self.part.seen(features, rows[0].query).shape[-1] + extras(len(self.models))
+        width = self.part.vector(features, rows[0].query).shape[-1] + extras(len(self.models))
         shape = len(self.models) + len(ROLES), width
         rng = random.Random(self.seed)
 

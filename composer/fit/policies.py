@@ -12,7 +12,7 @@ from composer.fit.settings import TrainingResult, not_trainable
 from composer.fit.validation import triple
 from composer.heavy import np, torch
 from composer.methods.estimators.features import embed_all
-from composer.methods.spans.policy import HEARD
+from composer.methods.spans.policy import OBSERVATIONS
 from composer.metrics import difference_interval, mean_interval
 from composer.values import Fitted, Generate, Sampling, State
 
@@ -96,7 +96,7 @@ def _sampling(node: Node, settings: FitSettings) -> Sampling:
     answer = settings.recipe.compiled.answer
     assert answer is not None
     for each in topological(answer):
-        if each.op == "generate" and node in each.direct_inputs:
+        if each.asks is node:
             given = each.values()
             names = ("temperature", "top_p", "top_k", "min_p", "max_tokens", "stop")
             return Sampling().changed({name: given[name] for name in names if name in given})
@@ -161,7 +161,7 @@ def _trained(
     features, vectors = embed_all(part.features, texts)
     names = [n for n, w in zip(trial.fuse.names, trial.fuse.normalized_weights(), strict=True) if w]
     state = State.join(features=features)
-    table = torch.zeros(len(names), vectors.shape[1] + HEARD, dtype=torch.float64)
+    table = torch.zeros(len(names), vectors.shape[1] + OBSERVATIONS, dtype=torch.float64)
     optimizer = torch.optim.Adam([table], _RATE)
 
     def begin(weights: Mapping[str, float], query: Query) -> Acting:

@@ -112,7 +112,7 @@ class _Talk:
         said = reply.text if isinstance(reply, Text) else str(reply)
         role = {"role": move.role} if move.role else {}
         self.turns.append({"asked": name, **role, "what": move.query.text, "said": said})
-        self.conversation.hear(Turn(name, move.role, reply))
+        self.conversation.receive(Turn(name, move.role, reply))
 
 
 @coordinate.enough

@@ -98,7 +98,7 @@ async def debate(
                 requests.append((floor.names[at], ask.generate(models[at], prompt, sampling)))
             with limit.counting():
                 for at, answer in zip(group, await attempts(requests, 0), strict=True):
-                    floor.hear(at, answer, number)
+                    floor.receive(at, answer, number)
         require_quorum(min, len(models), list(floor.missing.values()))
         voices = await _voices((*before, *floor.texts), read, ask)
         comparison = await by.compare(voices, query, ask)
@@ -135,7 +135,7 @@ class Floor:
             return prompt
         return replace(prompt, messages=(("system", system), *prompt.messages))
 
-    def hear(self, at: int, answer: Text | MissingAnswer, number: int) -> None:
+    def receive(self, at: int, answer: Text | MissingAnswer, number: int) -> None:
         """Take an answer; one that failed leaves what its model has said before."""
         if isinstance(answer, Text):
             self.texts[at] = replace(answer, query=self.query)

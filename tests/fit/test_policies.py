@@ -45,7 +45,7 @@ def test_without_coefficients_the_weights_are_the_given_ones():
     assert acting(np.zeros((2, 7))).weights("any") == pytest.approx([0.25, 0.75])
 
 
-def test_actions_are_linear_in_the_text_and_in_what_was_heard():
+def test_actions_are_linear_in_the_text_and_in_what_was_observed():
     policy = acting([[0.5, 1.0, 0, 0, 0, 0, 0], [0, 0, 2.0, 3.0, 4.0, 5.0, 6.0]])
     actions = [math.log(0.25) + 0.5 * 3 + 1.0, math.log(0.75) + 6.0]
     assert policy.weights("abc") == pytest.approx(softmax(actions))

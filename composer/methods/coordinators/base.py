@@ -47,7 +47,7 @@ class Conversation(ABC):
         """Return whom to ask now, with so many turns left, this one counted; None ends it."""
 
     @abstractmethod
-    def hear(self, turn: Turn) -> None:
+    def receive(self, turn: Turn) -> None:
         """Take the reply to the last move, or its failure."""
 
     @abstractmethod

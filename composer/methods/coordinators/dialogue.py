@@ -99,7 +99,7 @@ class _Dialogue(Conversation):
             return Move(None, why=why)
         return Move(place, query=self.query.root.asking(question.strip(), self.query))
 
-    def hear(self, turn: Turn) -> None:
+    def receive(self, turn: Turn) -> None:
         """Insert the reply as information; a member that failed is said to be silent."""
         if isinstance(turn.reply, MissingAnswer):
             self._tell(f"{turn.member} cannot answer now.")

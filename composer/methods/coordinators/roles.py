@@ -70,8 +70,8 @@ class Roles(Coordinator, FittedPart):
         fitted = len(state.facts["names"])
         head = shaped(state.part("head"), "weights", fitted + len(ROLES), None)
         rows = [*order, *range(fitted, fitted + len(ROLES))]
-        seen = self.seen(state.part("features"), query.text)
-        if seen.shape[-1] + extras(fitted) != head.shape[1]:
+        vector = self.vector(state.part("features"), query.text)
+        if vector.shape[-1] + extras(fitted) != head.shape[1]:
             raise ModelError("E507", f"`{self.name}` was fitted on other features", "fit it again")
         return _Team(self, query, names, head[rows], state.part("features"), order, fitted)
 
@@ -83,16 +83,16 @@ class Roles(Coordinator, FittedPart):
         scale = State({"mean": dense.mean(0), "spread": np.where(spread > 0, spread, 1)})
         return State.join(terms=terms, scale=scale)
 
-    def seen(self, state: State, text: str) -> Floats:
+    def vector(self, state: State, text: str) -> Floats:
         """Return the vector of a conversation that is written out, standardised."""
         terms, scale = state.part("terms"), state.part("scale").arrays
 
-        def vector(text: str) -> Floats:
+        def computed(text: str) -> Floats:
             row: Floats = all_vectors(self.features, terms, [(text, ())]).toarray()[0]
             return np.asarray((row - scale["mean"]) / scale["spread"], np.float32)
 
         recent: Callable[[str], Floats] = state.live.get(
-            "recent", lambda: lru_cache(maxsize=_RECENT)(vector)
+            "recent", lambda: lru_cache(maxsize=_RECENT)(computed)
         )
         return recent(text)
 
@@ -123,7 +123,7 @@ class _Team(Conversation):
     features: State
     order: Sequence[int]
     fitted: int
-    said: dict[str, Text] = field(default_factory=dict)
+    replies: dict[str, Text] = field(default_factory=dict)
     turns: list[Turn] = field(default_factory=list)
     accepted: bool = False
 
@@ -138,19 +138,19 @@ class _Team(Conversation):
         template: Template = getattr(self.how, role)
         return Move(member, role, template.query(self._shown()))
 
-    def hear(self, turn: Turn) -> None:
+    def receive(self, turn: Turn) -> None:
         """Keep what a role said last; a verifier may accept."""
         self.turns.append(turn)
         if isinstance(turn.reply, MissingAnswer):
             return
-        work = self.said.get(WORKER)
+        work = self.replies.get(WORKER)
         if turn.role == VERIFIER and work is not None:
             self.accepted = self.how.accepts(turn.reply, work)
-        self.said[turn.role] = turn.reply
+        self.replies[turn.role] = turn.reply
 
     def latest(self) -> Text | None:
         """The last worker's reply, else the last plan."""
-        text = self.said.get(WORKER) or self.said.get(THINKER)
+        text = self.replies.get(WORKER) or self.replies.get(THINKER)
         return None if text is None else replace(text, query=self.query)
 
     async def close(self, ask: Asker) -> Text | None:
@@ -164,7 +164,7 @@ class _Team(Conversation):
     def _role(self, scores: Floats, left: int) -> str:
         """The role with the greatest score among those that may come now."""
         allowed = ROLES
-        if WORKER not in self.said:
+        if WORKER not in self.replies:
             allowed = (WORKER,) if left <= 1 else (THINKER, WORKER)
         return max(allowed, key=lambda role: float(scores[ROLES.index(role)]))
 
@@ -176,14 +176,15 @@ class _Team(Conversation):
         if self.turns:
             last[self.order[self.names.index(self.turns[-1].member)]] = 1
             last[self.fitted + ROLES.index(self.turns[-1].role)] = 1
-        last[-2:] = float(WORKER in self.said), 1.0
-        return np.concatenate([self.how.seen(self.features, "\n".join(lines)), last])
+        last[-2:] = float(WORKER in self.replies), 1.0
+        return np.concatenate([self.how.vector(self.features, "\n".join(lines)), last])
 
     def _shown(self) -> Query:
         """What a role's template reads."""
         spoken = {"plan": THINKER, "work": WORKER, "critique": VERIFIER}
         state = {
-            name: self.said[role].text if role in self.said else "" for name, role in spoken.items()
+            name: self.replies[role].text if role in self.replies else ""
+            for name, role in spoken.items()
         }
         fields = MappingProxyType({**self.query.fields, **state})
         return replace(self.query, fields=fields)

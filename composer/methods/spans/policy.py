@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from composer.methods.estimators.values import Floats
     from composer.values import Query, State
 
-__all__ = ["HEARD", "Acting", "Policy"]
+__all__ = ["OBSERVATIONS", "Acting", "Policy"]
 
-HEARD = 5
+OBSERVATIONS = 5
 """How many numbers the state has of a member beside the text: see `Policy`."""
 
 _LOWEST = -10.0
@@ -31,10 +31,10 @@ class Policy(SpanWeigh, TrainablePart):
     """A policy that is fitted by reinforcement: from the text so far to the members' weights.
 
     The weights are the softmax of log w_i + a_i, w being the given weights. The action a_i is
-    linear in the `features` of question and answer so far, and in what was heard of the member: the
-    mean log-probability that it gave the last span, whether its proposal was kept, its win rate,
-    its share of kept proposals, and 1. `compose fit` draws actions around the policy's with the
-    standard deviation `spread`, `draws` answers to each question, and `passes` times over all
+    linear in the `features` of question and answer so far, and in what was observed of the member:
+    the mean log-probability that it gave the last span, whether its proposal was kept, its win
+    rate, its share of kept proposals, and 1. `compose fit` draws actions around the policy's with
+    the standard deviation `spread`, `draws` answers to each question, and `passes` times over all
     questions; actions become likelier whose answers are better than the question's others.
     """
 
@@ -83,14 +83,14 @@ class Acting:
     ) -> None:
         self._coefficients, self._given = coefficients, given
         self._vector, self.noise = vector, noise
-        self._heard, self._rounds = np.zeros((len(given), HEARD)), 0
-        self._heard[:, -1] = 1.0
+        self._observed, self._rounds = np.zeros((len(given), OBSERVATIONS)), 0
+        self._observed[:, -1] = 1.0
         self.steps: list[tuple[Floats, Floats]] = []
 
     def weights(self, text: str) -> Sequence[float]:
         """Return the softmax of the actions."""
         words = np.tile(self._vector(text), (len(self._given), 1))
-        state = np.concatenate([words, self._heard], 1)
+        state = np.concatenate([words, self._observed], 1)
         actions = self._given + (state * self._coefficients).sum(1)
         if self.noise is not None:
             noise = self.noise(len(actions))
@@ -101,13 +101,13 @@ class Acting:
         return shares
 
     def learn(self, round_: ScoredRound) -> None:
-        """Note what was heard of the members that took part."""
+        """Note what the round shows of the members that took part."""
         self._rounds += 1
         rates, kept = win_rates(round_), round_.proposers[round_.best]
         for place, readings in zip(round_.members, round_.readings, strict=True):
-            read, heard = readings[round_.best], self._heard[place]
+            read, own = readings[round_.best], self._observed[place]
             if read is not None:
-                heard[0] = max(_LOWEST, read.mean)
-            heard[1], heard[2] = float(place in kept), rates.get(place, 0.5)
-        shares = self._heard[:, 3]
+                own[0] = max(_LOWEST, read.mean)
+            own[1], own[2] = float(place in kept), rates.get(place, 0.5)
+        shares = self._observed[:, 3]
         shares += (np.isin(np.arange(len(shares)), kept) - shares) / self._rounds
