@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, cast
 from unittest.mock import patch
 
+from composer import load
 from composer.backends.hf import HF
+from composer.compiler.graph.node import model_of
 from composer.engine.engine import Engine
 from composer.engine.rows.runner import Runner
+from composer.fit.fitting import fit
+from composer.fit.settings import FitSettings
 from composer.specs import Declared, SpanFuse
 from composer.values import Generate, Query, Sampling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from torch import Tensor
 
     from composer.engine.rows.row import Feed
+    from composer.methods.spans.learned import LearnedBoundary
     from composer.values import Completion
     from composer.values.typed import Typed
 
@@ -41,6 +47,29 @@ def prompts(data: Path, count: int) -> dict[str, list[str]]:
         "maths": [json.loads(line)["question"][:LETTERS] for line in lines],
         "shakespeare": [plays[at : at + LETTERS] for at in list(places)[:count]],
     }
+
+
+def learned(data: Path, count: int = 60) -> Typed:
+    """Fit a learned boundary on texts of both kinds, none of which `prompts` gives."""
+    lines = (data / "evaldata" / "gsm8k" / "train.jsonl").read_text().splitlines()[:count]
+    texts = [json.loads(line)["question"] for line in lines]
+    plays = (data / "corpora" / "tinyshakespeare.txt").read_text()
+    texts += [plays[at : at + 2 * LETTERS] for at in range(0, 2 * LETTERS * count, 2 * LETTERS)]
+    rows = [{"query": text[:LETTERS], "reference": text[LETTERS:]} for text in texts]
+    models = [f'model {n} = hf("{data / "models" / folder}")' for n, folder in FOLDERS.items()]
+    fuse = f"span_fuse({', '.join(FOLDERS)}, span = learned_boundary())"
+    with TemporaryDirectory() as folder:
+        recipe, references = Path(folder, "learned.ens"), Path(folder, "rows.jsonl")
+        recipe.write_text("\n".join([*models, fuse, ""]), encoding="utf-8")
+        references.write_text("".join(json.dumps(row) + "\n" for row in rows if row["reference"]))
+        fit(FitSettings(load(recipe), references))
+        asked = load(recipe).optimized.root.asks
+        assert asked is not None
+        model = model_of(asked)
+        assert isinstance(model, SpanFuse)
+        boundary = cast("LearnedBoundary", model.span)
+        boundary.state()  # read before the folder is gone
+        return boundary
 
 
 def written(

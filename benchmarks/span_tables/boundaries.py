@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from table_text import gain, markdown, percent
 
 from composer.methods import MeanLogprob, parts
-from span_tables._experts import prompts, shares, written
+from span_tables._experts import learned, prompts, shares, written
 from span_tables._zoo import items, measured, scores
 
 if TYPE_CHECKING:
@@ -58,9 +58,10 @@ def _experts(data: Path) -> str:
         name: {"span": kinds[word](**options), "score": MeanLogprob()}
         for name, (word, options) in CUTS.items()
     }
-    won: dict[str, list[float]] = {name: [] for name in CUTS}
-    spans: dict[str, list[int]] = {name: [] for name in CUTS}
-    tokens: dict[str, list[float]] = {name: [] for name in CUTS}
+    fuses["learned_boundary()"] = {"span": learned(data), "score": MeanLogprob()}
+    won: dict[str, list[float]] = {name: [] for name in fuses}
+    spans: dict[str, list[int]] = {name: [] for name in fuses}
+    tokens: dict[str, list[float]] = {name: [] for name in fuses}
     for expert, asked in prompts(data, COUNT).items():
         for name, own in fuses.items():
             answers, read = written(data, asked, own)
