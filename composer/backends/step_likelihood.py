@@ -22,8 +22,8 @@ FEATURES = 3
 itself, and the sum of all; log-probabilities in nats."""
 
 LEAST, LEAST_SUM = -12.0, -20.0
-FAR = 1e3
-"""More than any log-probability: what parts the running minima of two steps."""
+FAR = 16.0
+"""More than what a minimum can be below 0: it parts the running minima of two steps."""
 
 
 class Likelihoods:
@@ -82,9 +82,9 @@ def step_likelihood(config: PreTrainedConfig) -> Any:  # noqa: ANN401 - a class 
 def _features(own: Tensor, gaps: Tensor, ends: Tensor) -> Tensor:
     """Return the features [row, token, 3] of each step as far as each token, itself included."""
     step = torch.nn.functional.pad(ends.float().cumsum(1)[:, :-1], (1, 0))  # [row, token]
-    least = [(each - step * FAR).cummin(1).values + step * FAR for each in (gaps, own)]
+    clamped = [each.clamp(min=LEAST) for each in (gaps, own)]
+    least = [(each - step * FAR).cummin(1).values + step * FAR for each in clamped]
     total = own.cumsum(1)
     before = torch.where(ends, total, torch.zeros_like(total)).cummin(1).values
     total = total - torch.nn.functional.pad(before[:, :-1], (1, 0))
-    clamped = [each.clamp(min=LEAST) for each in least]
-    return torch.stack([*clamped, total.clamp(min=LEAST_SUM)], -1)
+    return torch.stack([*least, total.clamp(min=LEAST_SUM)], -1)

@@ -4,6 +4,7 @@ from itertools import islice
 from random import Random
 
 import pytest
+import torch
 
 from composer import zoo
 from composer.backends.reward_network import RewardNetwork
@@ -65,6 +66,23 @@ def test_right_steps_are_rewarded_above_wrong_ones(network):
     right, *wrong = (each.reward for each in network.judged([(query, text) for text in texts]))
     assert right > 0.8
     assert max(wrong) < 0.5
+
+
+def test_each_step_is_judged_by_its_own_tokens(network):
+    model = network.module
+    ids = torch.tensor([[5, 6, model.config.step_end_id, 7, 8]])
+    own = torch.tensor([[-1.0, -3.0, -0.5, -2.0, -0.1]])
+    best = torch.tensor([[-0.5, -0.5, -0.5, -1.0, -0.1]])
+    by_hand = torch.tensor(
+        [
+            [-0.5, -1.0, -1.0],
+            [-2.5, -3.0, -4.0],
+            [-2.5, -3.0, -4.5],
+            [-1.0, -2.0, -2.0],
+            [-1.0, -2.0, -2.1],
+        ]
+    )
+    assert torch.allclose(model.judged(ids, own, best)[0], model.score(by_hand), atol=1e-5)
 
 
 def test_steps_of_questions_that_were_held_out_are_told_apart(network):
