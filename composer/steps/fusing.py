@@ -267,6 +267,21 @@ def its_members_tell_how_sure_they_are(site: Site) -> Iterator[Complaint]:
 
 
 @span_fuse.check
+def its_filter_can_leave_something_out(site: Site) -> Iterator[Complaint]:
+    """A score is far from the others only where there are enough others."""
+    part = site.get("filter")
+    if part is not None and len(site.models) < part.least_members:
+        yield Complaint(
+            "W304",
+            f"`{part.name}` needs {part.least_members} members to leave out a score, and there are "
+            f"{len(site.models)}, so all scores count",
+            "leaves out nothing",
+            "add a member, or leave `filter` out",
+            "filter",
+        )
+
+
+@span_fuse.check
 def its_members_tokenizers_are_known(site: Site) -> Iterator[Complaint]:
     """A boundary that all members share needs their tokenizers, which a server does not send."""
     span = site.get("span")

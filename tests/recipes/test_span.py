@@ -268,3 +268,10 @@ def test_rlae_weighs_by_the_words_of_the_question():
     }
     assert spans[0].text == spans[0].candidates[max(totals, key=totals.__getitem__)]
     assert result.answer.strip() == "fig, lemon, pear"
+
+
+def test_a_filter_with_too_few_members_is_told():
+    fuse = 'use "zoo.ens" (A, B, C)\nspan_fuse({}, filter = outliers())'
+    (warning,) = composer.load(fuse.format("A, B")).check()
+    assert (warning.code, "there are 2" in warning.message) == ("W304", True)
+    assert not composer.load(fuse.format("A, B, C")).check()

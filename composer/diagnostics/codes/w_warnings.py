@@ -40,8 +40,9 @@ CODES = {
     "W304": Code(
         "step that changes nothing",
         "A vote over one answer, a fuse of one member and `several` with as many or more than all "
-        "branches give what would be there without them, and so does a draft that a cascade "
-        "carries to models behind servers. Often a branch is missing.",
+        "branches give what would be there without them. So do a draft that a cascade carries to "
+        "models behind servers, and a filter of a span fuse with too few members. Often a branch "
+        "is missing.",
         "route -> [A, B] -> vote()",
         "route(policy = several(k = 2)) -> [A, B, D] -> vote()",
     ),

@@ -185,7 +185,9 @@ class Measure(Typed):
 
 
 class Filter(Typed):
-    """Which scores of a round do not count."""
+    """Which scores of a round do not count; with fewer than `least_members` members all do."""
+
+    least_members: ClassVar[int] = 1
 
     @abstractmethod
     def kept(self, scores: Sequence[Sequence[float | None]]) -> list[list[bool]]:

@@ -30,6 +30,7 @@ class Outliers(Filter):
 
     name: ClassVar[str] = "outliers"
     paper: ClassVar[str] = "arXiv:2409.18583"
+    least_members: ClassVar[int] = 3
 
     deviations: float = Field(default=2.0, ge=1)
 
