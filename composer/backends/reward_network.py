@@ -13,8 +13,8 @@ from composer.checkpoints.prompts import PromptTokens, stated_facts
 from composer.checkpoints.reward_heads import LABELS, layered
 from composer.diagnostics.amounts import counted
 from composer.engine.rows.forward_arguments import cache_name
+from composer.engine.weights.fetching import fetched
 from composer.engine.weights.loading import module_of, refused, tokenizer_of
-from composer.engine.weights.merging import fetched
 from composer.heavy import torch, transformers
 from composer.quiet import quiet
 from composer.values.beginnings import common_length

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from composer.methods.code.verifying import Examples, Verifier
     from composer.methods.combine import Logs, Mean
     from composer.methods.coordinators.base import Coordinator
+    from composer.methods.edits.average import Average
     from composer.methods.estimators.asked import Asked, Judging
     from composer.methods.estimators.base import Estimator
     from composer.methods.estimators.features import Features, Tfidf
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from composer.methods.estimators.values import Choice, Estimates
     from composer.methods.graders.base import AskJudge, Grade, Grader, Submission
     from composer.methods.handover import Doubt
-    from composer.methods.merging import Average, Edit
     from composer.methods.mistakes import PartError, TemplateError
     from composer.methods.policies.base import Policy
     from composer.methods.policies.budgets import Budget, Paced, Spend
@@ -85,7 +85,7 @@ if TYPE_CHECKING:
     from composer.methods.template import Template, check
     from composer.methods.templates import TEMPLATES
     from composer.methods.ties import First, Seeded, Surest, Ties
-    from composer.specs.parts import kind_of
+    from composer.specs.parts import Coefficients, Edit, kind_of
     from composer.values import Typed
 
     PARTS: dict[str, dict[str, type[Typed]]]
@@ -114,6 +114,7 @@ __all__ = [
     "Chance",
     "Cheapest",
     "Choice",
+    "Coefficients",
     "Combine",
     "Confidence",
     "Confident",
@@ -232,7 +233,8 @@ WHERE = {
     "graders.base": ("AskJudge", "Grade", "Grader", "Submission"),
     "handover": ("Doubt", "Handover"),
     "scorers.judging": ("Judge",),
-    "merging": ("Average", "Edit"),
+    "edits": ("Coefficients", "Edit"),
+    "edits.average": ("Average",),
     "mistakes": ("PartError", "TemplateError"),
     "readers.options": ("Option",),
     "agreements.overlap": ("Bleu", "Edits", "F1", "Rouge"),

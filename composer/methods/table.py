@@ -253,7 +253,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "filter": {"outliers": "spans.filters.Outliers"},
     "spanweigh": {"hedge": "spans.hedge.Hedge", "policy": "spans.policy.Policy"},
     "exit": {"low_share": "spans.exits.LowShare"},
-    "edit": {"average": "merging.Average"},
+    "edit": {"average": "edits.average.Average"},
+    "coefficients": {},
     "signal": {
         "confidence": "signals.measured.Confidence",
         "agreement": "signals.measured.Agreed",

@@ -229,7 +229,7 @@ def _tokenizer_of(model: Checkpoint) -> PromptWriter | None:
 def _folder_of(model: Checkpoint) -> Path | None:
     """Return where the tokenizer of a model lies; that of a hub's model is there once it runs."""
     if model.folder is None and model.is_local:
-        from composer.engine.weights.merging import fetched
+        from composer.engine.weights.fetching import fetched
 
         return fetched(model.weights)
     return model.folder

@@ -1,9 +1,10 @@
 """What a model is: a frozen value that checks itself, says what it can do, and opens nothing.
 
 There are eight kinds. One set of weights, or one server, is a Checkpoint: Declared by a recipe with
-a backend and its options (`models.py`, `declaration.py`), or Derived from the weights of others
-(`derived.py`). A Prompted model reads a prompt of its own. A Fuse has members that write one answer
-together: TokenFuse (`fuses.py`), SpanFuse, ByteFuse, StringFuse and Handoff (`text_fuses.py`).
+a backend and its options (`models.py`, `declaration.py`), or Derived from the files of others
+(`derived.py`; `merges.py` says how). A Prompted model reads a prompt of its own. A Fuse has members
+that write one answer together: TokenFuse (`fuses.py`), SpanFuse, ByteFuse, StringFuse and Handoff
+(`text_fuses.py`).
 
 The parts of a fuse, such as an alignment, are described in `parts.py`. What a model's files say is
 read by `headers.py`, `json_files.py` and `content.py`, without loading it. The engine and the
@@ -13,6 +14,7 @@ backends open a model when it is first asked.
 from composer.specs.declaration import Chat, Declaration, Local, Remote, TokenAccess, Weights
 from composer.specs.derived import Derived
 from composer.specs.fuses import Fuse, TokenFuse, WeightedFuse
+from composer.specs.merges import Merge
 from composer.specs.models import (
     Checkpoint,
     Declared,
@@ -47,6 +49,7 @@ __all__ = [
     "Fuse",
     "Handoff",
     "Local",
+    "Merge",
     "OptionModel",
     "Prompted",
     "Remote",

@@ -1,8 +1,9 @@
-"""Derived models: merges, whose weights are a formula over the tensors of other models."""
+"""Derived models: their weights are made of the files of other models."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from abc import abstractmethod
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import and_
 from typing import TYPE_CHECKING, ClassVar
@@ -10,19 +11,19 @@ from typing import TYPE_CHECKING, ClassVar
 from composer.specs.declaration import Weights
 from composer.specs.headers import TensorHeader
 from composer.specs.models import Checkpoint, Prompted
-from composer.specs.problems import SpecError, SpecProblem, normalized_weights, weight_problems
+from composer.specs.problems import SpecError, SpecProblem
 from composer.values.capability import Capability
+from composer.values.fitted import Trainable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from composer.specs.parts import Edit
     from composer.values.card import Card
     from composer.values.flow import Model
     from composer.values.thinking import Thinking
 
-__all__ = ["Derived", "merge_problems", "recast"]
+__all__ = ["SIZES", "Derived", "recast", "unlike"]
 
 SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 """The types of numbers that are merged, and the bytes of one; other tensors are copied."""
@@ -32,37 +33,53 @@ NAMES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 
 @dataclass(frozen=True)
 class Derived(Checkpoint):
-    """A model made of its donors' weights, tensor by tensor; it is built when it is opened.
+    """A model made of the files of its donors; it is built when it is first opened.
 
-    Factors are divided by their sum when `normalize`, and all alike if there are none; those of a
-    formula are its coefficients, and not normalized. With a `dtype` of `auto` each tensor is
-    stored as the first donor's is, from which everything else comes as well.
+    A subclass says how, and a function of `composer.engine.weights` does it. With a `dtype` of
+    `auto` each tensor is stored as it is in the donor that it comes from. Everything but the
+    weights comes from the first donor.
     """
 
-    word: ClassVar[str] = "merge"
+    word: ClassVar[str] = ""
 
     donors: tuple[Model, ...]
     labels: tuple[str, ...]
-    factors: tuple[float, ...] | None
-    edit: Edit
-    normalize: bool = True
-    dtype: str = "auto"
-    device: str = "auto"
+    dtype: str = field(default="auto", kw_only=True)
+    device: str = field(default="auto", kw_only=True)
 
     def __post_init__(self) -> None:
         problems = list(self.problems())
         if problems:
             raise SpecError(problems)
 
+    @property
+    @abstractmethod
+    def making(self) -> tuple[object, ...]:
+        """What the weights depend on besides the donors and `dtype`: values, and parts."""
+
+    @abstractmethod
+    def formula(self, names: Sequence[str]) -> str:
+        """Say in a plan how the weights are made, with names for the donors."""
+
     def problems(self) -> Iterator[SpecProblem]:
-        """Yield all that is wrong: weights, then donors without any, then unlike ones."""
+        """Yield all that is wrong: options, then donors without weights, then unlike ones."""
         if not self.donors:
-            yield SpecProblem("E206", "a merge needs at least one member")
+            yield SpecProblem("E206", f"a {self.word} needs at least one member")
             return
-        count = len(self.donors)
-        wrong = [*weight_problems(self.factors, count, signed=True, normalized=self.normalize)]
-        wrong += (problem for place in range(count) for problem in self._weightless(place))
-        yield from wrong or self._unlike()
+        wrong = [*self.option_problems()]
+        places = range(len(self.donors))
+        wrong += (problem for place in places for problem in self._weightless(place))
+        yield from wrong or self.donor_problems()
+
+    def option_problems(self) -> Iterator[SpecProblem]:
+        """Yield what is wrong with the options: by default nothing."""
+        return iter(())
+
+    def donor_problems(self) -> Iterator[SpecProblem]:
+        """Yield which donors do not go together: those unlike the first."""
+        vocabularies = [source.card.vocabulary for source in self.sources]
+        tensors = [source.tensors for source in self.sources]
+        yield from unlike(self.labels, tensors, vocabularies)
 
     def _weightless(self, place: int) -> Iterator[SpecProblem]:
         donor, needed = self.donors[place], Capability.WEIGHTS
@@ -84,11 +101,6 @@ class Derived(Checkpoint):
                 member=place,
             )
 
-    def _unlike(self) -> Iterator[SpecProblem]:
-        vocabularies = [source.card.vocabulary for source in self.sources]
-        tensors = [source.tensors for source in self.sources]
-        yield from merge_problems(self.labels, tensors, vocabularies)
-
     @property
     def sources(self) -> tuple[Checkpoint, ...]:
         """The donors, all of which have weights of their own."""
@@ -96,27 +108,13 @@ class Derived(Checkpoint):
 
     @property
     def name(self) -> str:
-        """The merge as it is written, by the names of its donors."""
+        """The model as it is written, by the names of its donors."""
         return f"{self.word}({', '.join(self.labels)})"
-
-    @property
-    def coefficients(self) -> tuple[float, ...]:
-        """What the donors' tensors are multiplied by."""
-        count = len(self.donors)
-        return normalized_weights(
-            self.factors or (1.0,) * count, count, normalize=self.normalize, signed=True
-        )
-
-    def formula(self, names: Sequence[str]) -> str:
-        """Write the sum that the weights are, with names for the donors."""
-        pairs = zip(self.coefficients, names, strict=True)
-        signed = [f"{'-' if by < 0 else '+'} {abs(by):g} * {name}" for by, name in pairs]
-        return " ".join(signed).removeprefix("+ ")
 
     @property
     def card(self) -> Card:
         """The card of the first donor, without what another donor cannot do."""
-        cards = [tensor.card for tensor in self.sources]
+        cards = [source.card for source in self.sources]
         capabilities = reduce(and_, (card.capabilities for card in cards))
         reasons = {flag: why for card in reversed(cards) for flag, why in card.why.items()}
         size = sum(tensor.bytes for tensor in self.tensors.values())
@@ -131,15 +129,16 @@ class Derived(Checkpoint):
 
     @property
     def identity(self) -> str:
-        """The formula over the donors by path and revision, and how the weights are used."""
+        """How it is made of its donors, by path and revision, and how the weights are used."""
         first = self.sources[0].weights
-        return f"{self._key}|{self.dtype}|{self.device}|{first.chat.content()}"
+        return f"{self.key}|{self.dtype}|{self.device}|{first.chat.content()}"
 
     @property
-    def _key(self) -> str:
-        keys = (f"{source.weights.key}@{source.weights.revision}" for source in self.sources)
-        pairs = zip(self.coefficients, keys, strict=True)
-        return f"merge:{self.edit!r}:" + "+".join(f"{by!r}*{key}" for by, key in pairs)
+    def key(self) -> str:
+        """How it is made, and of which donors, by path and revision."""
+        keys = [f"{source.weights.key}@{source.weights.revision}" for source in self.sources]
+        made = [_stated(value) for value in self.making]
+        return f"{self.word}:{','.join(made)}:{'+'.join(keys)}"
 
     @property
     def is_local(self) -> bool:
@@ -148,11 +147,11 @@ class Derived(Checkpoint):
 
     @property
     def weights(self) -> Weights:
-        """The weights to be built; until then the formula is their location."""
+        """The weights to be built; until then their key is their location."""
         first = self.sources[0].weights
         return Weights(
-            self._key,
-            self._key,
+            self.key,
+            self.key,
             dtype=self.dtype,
             device=self.device,
             chat=first.chat,
@@ -171,17 +170,22 @@ class Derived(Checkpoint):
 
     @property
     def tensors(self) -> Mapping[str, TensorHeader]:
-        """The tensors to be built, from the headers of the first donor's files."""
+        """The tensors to be built, from the headers of the donors' files."""
         return recast(self.sources[0].tensors, self.dtype)
 
     @property
     def memory(self) -> int:
-        """The bytes that building needs: the largest tensor of each donor, and their sum.
+        """The bytes that building needs: the largest tensor of each donor, and what they make.
 
         The arithmetic is in float32.
         """
         largest = max((tensor.count for tensor in self.tensors.values()), default=0)
         return (len(self.donors) + 1) * largest * SIZES["F32"]
+
+
+def _stated(value: object) -> str:
+    fitted = value.fitted if isinstance(value, Trainable) else None
+    return repr(value) if fitted is None else f"{value!r}@{fitted.digest}"
 
 
 def recast(tensors: Mapping[str, TensorHeader], dtype: str) -> dict[str, TensorHeader]:
@@ -195,7 +199,7 @@ def recast(tensors: Mapping[str, TensorHeader], dtype: str) -> dict[str, TensorH
     }
 
 
-def merge_problems(
+def unlike(
     names: tuple[str, ...],
     tensors: list[Mapping[str, TensorHeader]],
     vocabularies: list[str | None],

@@ -71,9 +71,8 @@ def _held(model: Declared | Derived, content: Content) -> JSON:
     """Write a model by what its weights are, or by what they are made of."""
     if isinstance(model, Declared):
         return ["declared", content(model.declaration)]
-    pairs = zip(model.coefficients, model.donors, strict=True)
-    terms: list[JSON] = [[by, canonical(donor, content)] for by, donor in pairs]
-    return ["derived", canonical(model.edit, content), terms, model.dtype]
+    donors: list[JSON] = [canonical(donor, content) for donor in model.donors]
+    return [model.word, canonical(model.making, content), donors, model.dtype]
 
 
 def _part(part: Typed, content: Content) -> JSON:

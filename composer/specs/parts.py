@@ -8,7 +8,9 @@ described here.
 from __future__ import annotations
 
 import os
+import re
 from abc import abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol, Self
 
 from pydantic import model_validator
@@ -18,7 +20,7 @@ from composer.specs.declaration import Chat
 from composer.values.typed import FilePath, Typed, Variables
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from torch import Tensor
 
@@ -27,15 +29,18 @@ if TYPE_CHECKING:
 __all__ = [
     "AlignSpec",
     "ChatFile",
+    "Coefficients",
     "CombineSpec",
     "DraftSpec",
     "Edit",
     "HandoverSpec",
     "Key",
     "Renders",
+    "TensorPlace",
     "WeighSpec",
     "chosen_chat",
     "kind_of",
+    "tensor_places",
 ]
 
 
@@ -133,9 +138,62 @@ class HandoverSpec(Protocol):
         """How many experts it tells apart."""
 
 
+@dataclass(frozen=True, slots=True)
+class TensorPlace:
+    """Which tensor of a model is made: its name, and its layer, of so many; None beside them."""
+
+    name: str
+    layer: int | None
+    layers: int
+
+    @property
+    def depth(self) -> float | None:
+        """How far up its layer is, from 0 to 1; None for a tensor beside the layers."""
+        if self.layer is None:
+            return None
+        return self.layer / (self.layers - 1) if self.layers > 1 else 0.0
+
+
+def tensor_places(names: Iterable[str]) -> dict[str, TensorPlace]:
+    """Return the place of each tensor of a model, read out of its name."""
+    layers = {name: _layer(name) for name in names}
+    count = max((layer + 1 for layer in layers.values() if layer is not None), default=0)
+    return {name: TensorPlace(name, layer, count) for name, layer in layers.items()}
+
+
+_LAYER = re.compile(r"(?:^|\.)(?:layers|layer|h|blocks|block)\.(\d+)\.")
+
+
+def _layer(name: str) -> int | None:
+    found = _LAYER.search(name)
+    return None if found is None else int(found[1])
+
+
 class Edit(Typed):
-    """How tensors of one name become one, where models are merged."""
+    """How tensors of one name become one, where models are merged.
+
+    Where `differences` is set, the first member is the base, and what is edited are the other
+    members' differences from it; that needs a formula. `members` is how many there must be, None
+    for any number.
+    """
+
+    differences: ClassVar[bool] = False
+    members: ClassVar[int | None] = None
 
     @abstractmethod
-    def merged(self, tensors: Sequence[Tensor], coefficients: Sequence[float]) -> Tensor:
+    def merged(
+        self, tensors: Sequence[Tensor], coefficients: Sequence[float], place: TensorPlace
+    ) -> Tensor:
         """Return the tensor that several make, in float32 or float64; the first one is the base."""
+
+
+class Coefficients(Typed):
+    """The members' coefficients in each tensor, where one number for each member is not enough."""
+
+    @abstractmethod
+    def at(self, place: TensorPlace, given: Sequence[float]) -> Sequence[float]:
+        """Return the coefficient of each member in a tensor; `given` are those of the formula."""
+
+    def edit(self, given: Edit) -> Edit:
+        """Return the edit, whose options may have been searched too."""
+        return given

@@ -13,6 +13,7 @@ from composer.methods import (
     Average,
     Boundary,
     Branching,
+    Coefficients,
     Combine,
     Doubt,
     Draft,
@@ -33,8 +34,8 @@ from composer.methods import (
 )
 from composer.specs import (
     ByteFuse,
-    Derived,
     Handoff,
+    Merge,
     SpanFuse,
     StringFuse,
     TokenFuse,
@@ -396,22 +397,31 @@ def merge(
     *members: Model,
     weights: tuple[float, ...] | None = None,
     edit: Edit = Average(),
+    coefficients: Coefficients | None = None,
     normalize: bool = True,
     dtype: Dtype = "auto",
     device: str = "auto",
     names: tuple[str, ...] = (),
-) -> Derived:
+) -> Merge:
     """Merge the weights of several models that were tuned from one base into one model.
 
     The result is the mean of the members, weighted with `weights` (a model soup). A formula such as
     `base + 0.6 * (maths - base)` is task arithmetic (arXiv:2212.04089), and is not divided by the
-    sum of its coefficients unless `normalize = true`. The members need the same shapes and the same
-    tokenizer; everything but the weights comes from the first member. The merge is built when it is
-    first used, and kept in the cache folder. `dtype` is its number type, by default that of the
-    first member.
+    sum of its coefficients unless `normalize = true`. `edit` says how tensors become one;
+    `coefficients` gives the members other coefficients from layer to layer, or searches them. The
+    members need the same shapes and the same tokenizer; everything but the weights comes from the
+    first member. The merge is built when it is first used, and kept in the cache folder. `dtype` is
+    its number type, by default that of the first member.
     """
-    return Derived(
-        members, names or _names(members), weights, edit, normalize, long_name(dtype), device
+    return Merge(
+        members,
+        names or _names(members),
+        weights,
+        edit,
+        normalize,
+        coefficients,
+        dtype=long_name(dtype),
+        device=device,
     )
 
 

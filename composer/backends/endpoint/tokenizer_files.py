@@ -38,8 +38,8 @@ def tokenizer_folder(path: str) -> Path | None:
 
 def fetched_tokenizer(hub_id: str, name: str) -> Path:
     """Download the files of a tokenizer from the hub; raises ModelError (E505)."""
+    from composer.engine.weights.fetching import fetched
     from composer.engine.weights.loading import refused
-    from composer.engine.weights.merging import fetched
 
     weights = Weights(hub_id, hub_id)
     try:

@@ -28,6 +28,7 @@ KIND_WORDS = {
     "handover": "a rule for handing over",
     "stepreward": "a step reward",
     "edit": "a way to merge tensors",
+    "coefficients": "a way to choose coefficients",
     "chatfile": "a file of a chat template",
     "key": 'a variable of the environment, `env("NAME")`',
 }

@@ -12,8 +12,9 @@ from composer.checkpoints.config_files import Configuration, state
 from composer.checkpoints.faults import sound
 from composer.checkpoints.positions import context_of, switch_of
 from composer.checkpoints.prompts import TokenFacts, stated_facts
+from composer.engine.weights.building import opened
+from composer.engine.weights.fetching import fetched
 from composer.engine.weights.loading import module_of, refused, tokenizer_of
-from composer.engine.weights.merging import fetched, opened
 from composer.engine.weights.tokens import TokenModel
 from composer.quiet import quiet
 from composer.values.errors import ModelError

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from composer.checkpoints.folder import tokenizer_files_of
 from composer.checkpoints.prompts import stated_facts
+from composer.engine.weights.fetching import fetched
 from composer.engine.weights.loading import refused, tokenizer_of
-from composer.engine.weights.merging import fetched
 from composer.engine.weights.tokens import TokenModel
 from composer.quiet import quiet
 from composer.specs.content import OF_TOKENIZER

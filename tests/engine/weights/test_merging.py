@@ -16,10 +16,10 @@ from safetensors.torch import load_file, save_file
 from composer import zoo
 from composer.backends.zoo import Zoo
 from composer.engine.engine import Engine
-from composer.engine.weights import merging
-from composer.engine.weights.merging import built
-from composer.methods.merging import Average
-from composer.specs import Declared, Derived, SpecError, leaves
+from composer.engine.weights import building
+from composer.engine.weights.building import built
+from composer.methods.edits.average import Average
+from composer.specs import Declared, Derived, Merge, SpecError, leaves
 from composer.specs.digest import digest
 from composer.values import Capability, ModelError, Sampling
 
@@ -39,7 +39,7 @@ def of_zoo(name, **options):
 
 def merge(*names, by=None, **options):
     donors = tuple(each if isinstance(each, Derived) else of_zoo(each) for each in names)
-    return Derived(donors, tuple(each.name for each in donors), by, Average(), **options)
+    return Merge(donors, tuple(each.name for each in donors), by, Average(), **options)
 
 
 def tensors(folder):
@@ -120,15 +120,15 @@ def test_weights_in_several_files_are_merged_alike(tmp_path):
         save_file({name: each}, split / place[name])
     (split / "model.safetensors.index.json").write_text(json.dumps({"weight_map": place}))
     donors = (checkpoint("split", split), of_zoo("text"))
-    made = tensors(built(Derived(donors, ("split", "text"), None, Average())))
+    made = tensors(built(Merge(donors, ("split", "text"), None, Average())))
     wanted = tensors(built(merge("maths", "text")))
     assert all(torch.equal(made[name], each) for name, each in wanted.items())
 
 
 def test_it_is_built_once_however_many_open_it(monkeypatch):
     count = []
-    build = merging._build
-    monkeypatch.setattr(merging, "_build", lambda *args: (count.append(1), build(*args)))
+    build = building._build
+    monkeypatch.setattr(building, "_build", lambda *args: (count.append(1), build(*args)))
     with ThreadPoolExecutor(4) as threads:
         folders = list(threads.map(built, [merge("maths", "text")] * 4))
     assert len(set(folders)) == len(count) == 1
@@ -151,7 +151,7 @@ def test_two_processes_build_it_once(tmp_path):
 
 def test_it_is_built_into_a_place_by_content(cache, tmp_path):
     shutil.copytree(zoo.folder("maths"), tmp_path / "copy")
-    moved = Derived(
+    moved = Merge(
         (checkpoint("other", tmp_path / "copy"), of_zoo("text")), ("a", "b"), None, Average()
     )
     assert built(moved) == built(merge("maths", "text"))
@@ -182,7 +182,7 @@ def test_a_failed_build_leaves_nothing(cache, monkeypatch):
     def broken(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(merging, "_write", broken)
+    monkeypatch.setattr(building, "write", broken)
     with pytest.raises(ModelError, match=r"cannot be built .* No space left"):
         built(merge("maths", "text"))
     assert [each for each in cache.iterdir() if each.is_dir()] == []
@@ -203,7 +203,7 @@ def test_quantized_weights_are_refused(tmp_path):
     )
     donors = (of_zoo("maths"), checkpoint("q", tmp_path / "q"))
     with pytest.raises(ModelError, match="q is quantized"):
-        built(Derived(donors, ("maths", "q"), None, Average()))
+        built(Merge(donors, ("maths", "q"), None, Average()))
 
 
 def test_whole_numbers_are_kept_where_all_have_the_same(tmp_path):
@@ -212,10 +212,10 @@ def test_whole_numbers_are_kept_where_all_have_the_same(tmp_path):
         held = tensors(tmp_path / name) | {"steps": torch.tensor([count])}
         save_file(held, tmp_path / name / "model.safetensors")
     a, b, c = (checkpoint(name, tmp_path / name) for name in "abc")
-    made = built(Derived((a, b), ("a", "b"), None, Average(), dtype="float32"))
+    made = built(Merge((a, b), ("a", "b"), None, Average(), dtype="float32"))
     assert tensors(made)["steps"].tolist() == [3]
     with pytest.raises(ModelError, match=r"`steps` is torch\.int64"):
-        built(Derived((a, c), ("a", "c"), None, Average()))
+        built(Merge((a, c), ("a", "c"), None, Average()))
 
 
 def test_a_donor_on_a_hub_is_downloaded(tmp_path, monkeypatch):
@@ -229,7 +229,7 @@ def test_a_donor_on_a_hub_is_downloaded(tmp_path, monkeypatch):
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     remote = checkpoint("far", "nobody/far-away", revision="abc")
-    model = Derived((remote, of_zoo("text")), ("far", "text"), None, Average())
+    model = Merge((remote, of_zoo("text")), ("far", "text"), None, Average())
     assert built(model) == built(merge("maths", "text"))
     assert asked == [("nobody/far-away", "abc", True)]
 
@@ -254,14 +254,14 @@ def test_unlike_tokenizers_are_refused(tmp_path):
     content["normalizer"] = {"type": "Lowercase"}
     (tmp_path / "m" / "tokenizer.json").write_text(json.dumps(content))
     with pytest.raises(SpecError, match="vocabularies are different") as raised:
-        Derived((of_zoo("maths"), checkpoint("m", tmp_path / "m")), ("a", "b"), None, Average())
+        Merge((of_zoo("maths"), checkpoint("m", tmp_path / "m")), ("a", "b"), None, Average())
     assert raised.value.problems[0].member == 1
 
 
 def test_what_has_no_weights_of_its_own_is_refused():
     fuse = TokenFuse((of_zoo("maths"), of_zoo("text")), ("maths", "text"))
     with pytest.raises(SpecError, match="weights on this machine") as raised:
-        Derived((of_zoo("maths"), fuse), ("a", "b"), None, Average())
+        Merge((of_zoo("maths"), fuse), ("a", "b"), None, Average())
     assert (raised.value.code, raised.value.problems[0].member) == ("E302", 1)
 
 
@@ -277,7 +277,7 @@ def test_weights_that_make_no_sum_are_refused(by, normalize, code):
 
 def test_it_is_one_model_by_its_formula_and_not_by_its_names():
     one, other = merge("maths", "text"), merge("maths", "text", by=(2.0, 1.0))
-    named = Derived(one.donors, ("a", "b"), None, Average())
+    named = Merge(one.donors, ("a", "b"), None, Average())
     assert one.weights == named.weights != other.weights
     assert digest(one) == digest(named) != digest(other)
     assert digest(one) != digest(merge("maths", "text", dtype="bfloat16"))

@@ -1,4 +1,4 @@
-"""How the weights of several models become those of one."""
+"""The weighted sum of tensors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["Average", "Edit"]
+    from composer.specs.parts import TensorPlace
+
+__all__ = ["Average"]
 
 
 class Average(Edit):
@@ -20,8 +22,11 @@ class Average(Edit):
     name: ClassVar[str] = "average"
     paper: ClassVar[str] = "arXiv:2203.05482"
 
-    def merged(self, tensors: Sequence[Tensor], coefficients: Sequence[float]) -> Tensor:
+    def merged(
+        self, tensors: Sequence[Tensor], coefficients: Sequence[float], place: TensorPlace
+    ) -> Tensor:
         """Return sum c_i t_i."""
+        del place
         total = tensors[0] * coefficients[0]
         for tensor, by in zip(tensors[1:], coefficients[1:], strict=True):
             total.add_(tensor, alpha=by)
