@@ -43,8 +43,6 @@ class CallRecords:
         call.text, call.tokens = completion.text, len(completion.tokens) or counted_tokens
         call.spans, call.cached = completion.spans, completion.cached
         call.finish = completion.finish
-        if completion.cached:
-            return
         if completion.left:
             self.event.notes["left"] = dict(completion.left)
         if completion.weights:

@@ -55,3 +55,13 @@ def test_a_member_that_only_writes_texts_is_refused_with_advice():
     with pytest.raises(Mistakes, match="E302") as found:
         composer.load(text)
     assert "vote()" in str(found.value)
+
+
+def test_a_kept_answer_tells_the_same_strings(tmp_path):
+    recipe = composer.load(f"{MODELS}string_fuse(A, B, f = mean(), particles = 2)")
+    notes = []
+    for _ in range(2):
+        with recipe.ready(cache=tmp_path / "kept.sqlite") as ensemble:
+            events = ensemble(QUESTION).trace.events
+        notes += [event.notes["strings"] for event in events if "strings" in event.notes]
+    assert notes[0] == notes[1]
