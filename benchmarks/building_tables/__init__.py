@@ -1,0 +1,1 @@
+"""The tables of `benchmarks/building.py`, a module a table."""
