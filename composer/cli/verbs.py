@@ -33,6 +33,7 @@ VERBS = {
     "fmt": "Format recipes, or convert them to the other notation.",
     "ls": "List steps, parts, models or recipes.",
     "fit": "Fit the trainable parts of a recipe on a data file.",
+    "build": "Write the models that a recipe derives from others, such as merges.",
     "eval": "Evaluate recipes on a data file.",
     "tune": "Search the values that `--set` takes, and judge them on rows left out.",
     "trace": "Show what happened for each traced query.",
@@ -45,7 +46,7 @@ VERBS = {
 COLLECT_SELDOM = (20_000, 20, 20)
 """How many new objects there are between searches for garbage; a row makes hundreds, none kept."""
 
-LONG_RUNNING = ("run", "chat", "serve", "fit", "eval", "tune", "lsp")
+LONG_RUNNING = ("run", "chat", "serve", "fit", "build", "eval", "tune", "lsp")
 """The verbs that may run for long, and so must not keep their garbage."""
 
 

@@ -73,6 +73,12 @@ CODES = {
         "names there is none of these. An unknown cost does not count as 0: write "
         "`price = [0, 0]` for a model that is free.",
     ),
+    "E512": Code(
+        "the folder for a checkpoint is not empty",
+        "`compose build RECIPE --out DIR` writes into a folder that is new or empty, and changes "
+        "nothing that is there. If the folder holds this very checkpoint, from this recipe and "
+        "these members, the command says so and succeeds. Give another folder, or remove this one.",
+    ),
     "E601": Code(
         "the models need too much memory",
         "Together the models of the plan need more memory than the devices have. Use a smaller "

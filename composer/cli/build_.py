@@ -1,0 +1,103 @@
+"""`compose build`: the models that a recipe derives from others, as checkpoints."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from composer.cli.common import RecipeReader, json_option, recipe_argument, recipe_options
+from composer.cli.common import as_json as to_json
+from composer.cli.derived import DerivedModel, chosen, derived_models
+from composer.cli.terminal import out
+from composer.compiler.plan.describe import size_text
+from composer.diagnostics.amounts import counted
+
+if TYPE_CHECKING:
+    from composer.engine.weights.building import Build
+    from composer.recipe import Recipe
+
+
+@click.command()
+@recipe_argument
+@click.option(
+    "--out",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write one model as a checkpoint into this folder, which must be new or empty.",
+)
+@click.option(
+    "--model",
+    metavar="NAME",
+    help="Which model: the name of a `let`, or an expression such as `merge(A, B)`. Default: the "
+    "one that answers.",
+)
+@recipe_options
+@json_option
+def command(
+    recipe: Path, reading: RecipeReader, folder: Path | None, model: str | None, *, as_json: bool
+) -> None:
+    """Build the models that a recipe derives from others, such as merges.
+
+    Without --out all of them are built in the cache folder, where a run finds them. With --out
+    one is written as a checkpoint that transformers loads.
+    """
+    loaded = _read(reading, recipe, model)
+    models = derived_models(loaded)
+    if folder is None:
+        told = [_in_cache(each) for each in models]
+    else:
+        told = [_written(chosen(models, loaded), loaded, folder)]
+    lines = [_line(each) for each in told]
+    out(to_json({"version": 1, "built": told}) if as_json else "\n".join(lines), as_json=as_json)
+
+
+def _read(reading: RecipeReader, path: Path, model: str | None) -> Recipe:
+    """Read a recipe, or its model of this name as if that were its answer, with the fit beside."""
+    if model is None:
+        return reading.read(path)
+    whole, lone = reading.read(path), reading.load(path, answer=model)
+    return replace(lone, path=whole.path)
+
+
+def _in_cache(each: DerivedModel) -> dict[str, object]:
+    """Build a model in the cache folder."""
+    from composer.engine.weights.building import cached
+
+    return _told(each, cached(each.model))
+
+
+def _written(each: DerivedModel, recipe: Recipe, folder: Path) -> dict[str, object]:
+    """Write a model into a folder."""
+    from composer.engine.weights.building import export
+    from composer.engine.weights.readme import readme
+
+    name = Path(recipe.name).name
+    return _told(each, export(each.model, folder, lambda told: readme(each.model, name, told)))
+
+
+def _told(each: DerivedModel, build: Build) -> dict[str, object]:
+    from composer.specs.headers import shards, size_of
+
+    parameters, size = size_of(build.folder)
+    return {
+        "model": each.text,
+        "formula": each.formula,
+        "folder": str(build.folder),
+        "parameters": parameters,
+        "bytes": size,
+        "files": [file.name for file in shards(build.folder)],
+        "new": build.new,
+    }
+
+
+def _line(told: dict[str, object]) -> str:
+    files = told["files"]
+    assert isinstance(files, list)
+    assert isinstance(told["bytes"], int)
+    size = f"{size_text(told['bytes'])} in {counted(len(files), 'file')}"
+    how = "" if told["new"] else "already there: "
+    return f"{how}{told['model']} in {told['folder']}, {size}"
