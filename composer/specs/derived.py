@@ -179,8 +179,12 @@ class Derived(Checkpoint):
 
         The arithmetic is in float32.
         """
-        largest = max((tensor.count for tensor in self.tensors.values()), default=0)
-        return (len(self.donors) + 1) * largest * SIZES["F32"]
+        return (len(self.donors) + 1) * self.at_once * SIZES["F32"]
+
+    @property
+    def at_once(self) -> int:
+        """How many numbers of a tensor are in memory at a time: by default all of the largest."""
+        return max((tensor.count for tensor in self.tensors.values()), default=0)
 
 
 def _stated(value: object) -> str:

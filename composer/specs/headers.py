@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -36,11 +36,16 @@ SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 
 @dataclass(frozen=True, slots=True)
 class TensorHeader:
-    """A tensor as a file of weights holds it: its type of numbers as safetensors names it."""
+    """A tensor as a file of weights holds it: its type of numbers as safetensors names it.
+
+    Its bytes are in `file` from `begin` on; one that is not written yet has no file.
+    """
 
     dtype: str
     shape: tuple[int, ...]
     bytes: int
+    file: Path | None = field(default=None, compare=False, repr=False)
+    begin: int = field(default=0, compare=False, repr=False)
 
     @property
     def count(self) -> int:
@@ -169,20 +174,23 @@ def _header(file: Path) -> dict[str, TensorHeader]:
         isinstance(value, str) for value in metadata.values()
     ):
         raise damaged_file(file, "has a `__metadata__` with values that are not texts")
-    tensors = dict(_tensors(file, header))
+    tensors = dict(_tensors(file, header, LENGTH + length))
     _require_contiguous(file, header, room)
     return tensors
 
 
-def _tensors(file: Path, header: Mapping[str, Any]) -> Iterator[tuple[str, TensorHeader]]:
+def _tensors(
+    file: Path, header: Mapping[str, Any], data: int
+) -> Iterator[tuple[str, TensorHeader]]:
+    """Yield the tensors of a file whose data begin at this byte."""
     for name, entry in header.items():
-        stored = _tensor_header(entry)
+        stored = _tensor_header(entry, file, data)
         if stored is None:
             raise damaged_file(file, f"describes its tensor {name!r:.80} wrongly in its header")
         yield name, stored
 
 
-def _tensor_header(entry: object) -> TensorHeader | None:
+def _tensor_header(entry: object, file: Path, data: int) -> TensorHeader | None:
     """Read an entry of a header; None where its type, its shape and its place do not agree."""
     if not isinstance(entry, dict):
         return None
@@ -196,7 +204,8 @@ def _tensor_header(entry: object) -> TensorHeader | None:
         return None
     match place:
         case [begin, end] if begin <= end:
-            stored, bits = TensorHeader(dtype, tuple(shape), end - begin), BITS[dtype]
+            stored = TensorHeader(dtype, tuple(shape), end - begin, file, data + begin)
+            bits = BITS[dtype]
             return stored if bits is None or stored.count * bits == stored.bytes * 8 else None
         case _:
             return None

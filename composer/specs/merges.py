@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
     from composer.specs.parts import Coefficients, Edit, TensorPlace
 
-__all__ = ["Merge"]
+__all__ = ["BLOCK", "Merge"]
+
+
+BLOCK = 1 << 20
+"""The numbers of a tensor that are merged at a time, where an edit allows it: they fit a cache."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,11 @@ class Merge(Derived):
     def searched_edit(self) -> Edit:
         """The edit, with the options that were searched."""
         return self.edit if self.by_tensor is None else self.by_tensor.edit(self.edit)
+
+    @property
+    def at_once(self) -> int:
+        """How many numbers of a tensor are merged at a time."""
+        return min(super().at_once, BLOCK) if self.edit.elementwise else super().at_once
 
     def formula(self, names: Sequence[str]) -> str:
         """Write the sum that the weights are."""

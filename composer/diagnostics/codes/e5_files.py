@@ -79,6 +79,13 @@ CODES = {
         "nothing that is there. If the folder holds this very checkpoint, from this recipe and "
         "these members, the command says so and succeeds. Give another folder, or remove this one.",
     ),
+    "E514": Code(
+        "weights that are not finite numbers",
+        "A tensor of a model contains NaN or infinity, or would contain it after a merge. In a "
+        "model's own file that is damage: use a sound copy. In a merge the usual cause are "
+        "coefficients that are too large, or float16, whose largest number is 65,504: use smaller "
+        "coefficients, or write `dtype = float32`.",
+    ),
     "E601": Code(
         "the models need too much memory",
         "Together the models of the plan need more memory than the devices have. Use a smaller "

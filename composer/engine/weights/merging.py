@@ -9,16 +9,18 @@ import torch
 from composer.engine.weights.tensors import FLOATS
 from composer.engine.weights.writing import Construction
 from composer.specs.derived import recast
+from composer.specs.merges import BLOCK
 from composer.specs.parts import tensor_places
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from torch import Tensor
 
     from composer.engine.weights.tensors import Tensors
     from composer.specs import Merge
+    from composer.specs.headers import TensorHeader
     from composer.specs.parts import Edit, TensorPlace
 
 __all__ = ["merging"]
@@ -29,11 +31,22 @@ def merging(model: Merge, donors: Sequence[Tensors]) -> Construction:
     headers = recast(donors[0].headers, model.dtype)
     places, edit = tensor_places(headers), model.searched_edit
 
-    def make(name: str) -> Tensor:
-        tensors = [donor.read(name) for donor in donors]
-        return _merged(model, edit, places[name], tensors)
+    def make(name: str) -> Iterator[Tensor]:
+        for start, stop in _blocks(headers[name], whole=not edit.elementwise):
+            tensors = [donor.read(name, start, stop) for donor in donors]
+            yield _merged(model, edit, places[name], tensors)
 
     return Construction(donors[0].folder, headers, make)
+
+
+def _blocks(header: TensorHeader, *, whole: bool) -> Iterator[tuple[int, int | None]]:
+    """Yield the rows from where up to where a tensor is merged at once."""
+    rows = header.shape[0] if header.shape else 1
+    step = rows if whole else max(1, BLOCK * rows // max(header.count, 1))
+    if step >= rows:
+        yield 0, None
+        return
+    yield from ((start, start + step) for start in range(0, rows, step))
 
 
 def _merged(model: Merge, edit: Edit, place: TensorPlace, tensors: list[Tensor]) -> Tensor:

@@ -21,6 +21,7 @@ class Average(Edit):
 
     name: ClassVar[str] = "average"
     paper: ClassVar[str] = "arXiv:2203.05482"
+    elementwise: ClassVar[bool] = True
 
     def merged(
         self, tensors: Sequence[Tensor], coefficients: Sequence[float], place: TensorPlace
