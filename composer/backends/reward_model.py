@@ -68,6 +68,10 @@ class Rewarding(Remote):
             """How many texts are run together."""
 
         @property
+        def heads(self) -> int:
+            """How many rewards it gives in one pass."""
+
+        @property
         def price(self) -> Price:
             """Dollars for a million tokens."""
 
@@ -100,7 +104,7 @@ class Rewarding(Remote):
     def head(self) -> RewardHead:
         """What gives the reward; raises ModelError for a model that gives none."""
         assert self.folder is not None
-        return reward_head(self.folder, words=self.reading.good is not None)
+        return reward_head(self.folder, words=self.reading.good is not None, heads=self.heads)
 
     def card(self) -> Card:
         """Read config.json, tokenizer.json and the headers of the weights."""
@@ -136,7 +140,8 @@ class Rewarding(Remote):
 
     @property
     def _use(self) -> tuple[str, ...]:
-        return long_name(self.dtype), self.steps, repr(self.reading)
+        heads = () if self.heads == 1 else (f"heads={self.heads}",)
+        return long_name(self.dtype), self.steps, repr(self.reading), *heads
 
     def _losses(self, folder: Path) -> frozenset[str]:
         template = chat_of(folder, self.chat, f"`{folder.name}`")
@@ -146,6 +151,9 @@ class Rewarding(Remote):
     def _demand_options(self, head: RewardHead) -> None:
         """Raise ModelError where an option is of steps, and the model rewards whole answers."""
         named = [name for name in OF_STEPS if name in self.model_fields_set]
+        if head != "answer" and self.heads > 1:
+            text = "`heads` is for a classifier of whole answers, and this one rewards steps"
+            raise ModelError("E402", text, "leave out `heads`")
         if head == "answer" and named:
             raise ModelError(
                 "E402",
@@ -159,12 +167,14 @@ class RewardModel(Stored, Rewarding):
     """A reward model in a folder or on a hub, run here by transformers.
 
     Its class says what it rewards. A sequence classifier with one label gives a number at the end
-    of the answer. A token classifier with two labels gives the probability of the second one at the
-    end of each step. A language model gives p(`good`) / (p(`good`) + p(`bad`)) there, of two tokens
-    that the recipe names. A step ends with `boundary`; it is read without it, then comes `step_end`
-    (by default the boundary), at whose last token the reward is read, then `between`. `steps` says
-    how the rewards of several steps become one. Up to `batch` texts are run together; a beginning
-    that they share is read once. `dtype`, `device` and `template` are those of `hf`.
+    of the answer. One with several `heads`, a label for each, gives several in one pass: the reward
+    is their mean, unless `rewards(R, across = ...)` says otherwise. A token classifier with two
+    labels gives the probability of the second one at the end of each step. A language model gives
+    p(`good`) / (p(`good`) + p(`bad`)) there, of two tokens that the recipe names. A step ends with
+    `boundary`; it is read without it, then comes `step_end` (by default the boundary), at whose
+    last token the reward is read, then `between`. `steps` says how the rewards of several steps
+    become one. Up to `batch` texts are run together; a beginning that they share is read once.
+    `dtype`, `device` and `template` are those of `hf`.
     """
 
     name: ClassVar[str] = "reward_model"
@@ -183,6 +193,7 @@ class RewardModel(Stored, Rewarding):
     between: str = ""
     good: Words | None = None
     bad: Words | None = None
+    heads: int = Field(default=1, ge=1)
     batch: int = Field(default=16, ge=1)
     price: Price = None
 
@@ -240,7 +251,8 @@ class RewardClient(Client):
         judged = await asyncio.gather(*(self._waiting.outcome(job) for job in jobs))
         read = sum(each.tokens for each in judged)
         usage = Usage.at(self.declared.price, 1, read, 0)
-        return Rewarded(tuple(each.reward for each in judged), {self.name: usage})
+        heads = tuple(each.heads for each in judged) if self.declared.heads > 1 else ()
+        return Rewarded(tuple(each.reward for each in judged), {self.name: usage}, heads)
 
     async def close(self) -> None:
         """Let go of the weights."""

@@ -63,11 +63,15 @@ class Declared(Protocol):
 
 
 class Judged(NamedTuple):
-    """The reward of a text, those of its steps, and how many tokens were read."""
+    """The reward of a text, those of its steps, and how many tokens were read.
+
+    `heads` are the rewards of several heads, of which the reward is the mean; empty for one head.
+    """
 
     reward: float
     steps: tuple[float, ...]
     tokens: int
+    heads: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -132,9 +136,14 @@ class RewardNetwork:
         judged: dict[int, Judged] = {}
         with quiet():
             for at, each in zip(order, self._run([readings[at] for at in order]), strict=True):
-                reward = OVER[self.declared.steps](each)
-                judged[at] = Judged(reward, tuple(each), len(readings[at].ids))
+                judged[at] = self._one(each, len(readings[at].ids))
         return [judged[at] for at in range(len(jobs))]
+
+    def _one(self, values: list[list[float]], tokens: int) -> Judged:
+        """Return what the values [place, head] of a text come to."""
+        places = [math.fsum(heads) / len(heads) for heads in values]
+        heads = tuple(values[-1]) if len(values[-1]) > 1 else ()
+        return Judged(OVER[self.declared.steps](places), tuple(places), tokens, heads)
 
     def _reading(self, query: Query, text: str) -> Reading:
         """Write a question with its answer; raises ModelError (E703) where that is too long."""
@@ -201,13 +210,13 @@ class RewardNetwork:
         return ids[0]
 
     @torch.inference_mode()
-    def _run(self, readings: Sequence[Reading]) -> Iterator[list[float]]:
-        """Return the rewards at the places of each, in batches."""
+    def _run(self, readings: Sequence[Reading]) -> Iterator[list[list[float]]]:
+        """Return the rewards [place, head] of each, in batches."""
         size = self.declared.batch
         for start in range(0, len(readings), size):
             yield from self._rewards(readings[start : start + size])
 
-    def _rewards(self, batch: Sequence[Reading]) -> Iterator[list[float]]:
+    def _rewards(self, batch: Sequence[Reading]) -> Iterator[list[list[float]]]:
         """Run one batch; a beginning that all have in common is read once."""
         first = min(place for each in batch for place in each.places)
         count = common_length([each.ids[:first] for each in batch]) if self.shares else 0
@@ -243,13 +252,13 @@ class RewardNetwork:
         outputs: Tensor = out.last_hidden_state if self.head == "answer" else out.logits
         return outputs
 
-    def _values(self, outputs: Tensor) -> list[float]:
-        """Return the rewards of some places from their outputs [place, n]."""
+    def _values(self, outputs: Tensor) -> list[list[float]]:
+        """Return the rewards [place, head] of some places from their outputs [place, n]."""
         if self.head == "answer":
-            rewards = self.module.get_submodule("score")(outputs)[:, 0].float()
+            rewards = self.module.get_submodule("score")(outputs).float()
         else:
-            rewards = outputs.float().softmax(-1)[:, GOOD]
-        values: list[float] = rewards.tolist()
+            rewards = outputs.float().softmax(-1)[:, GOOD, None]
+        values: list[list[float]] = rewards.tolist()
         return values
 
 

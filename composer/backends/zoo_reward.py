@@ -35,6 +35,7 @@ class ZooReward(Rewarding):
     dtype: Dtype = "fp32"
     device: DeviceName = "auto"
     steps: Over = "min"
+    heads: int = Field(default=1, ge=1)
     batch: int = Field(default=16, ge=1)
     price: Price = None
 

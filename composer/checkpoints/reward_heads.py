@@ -48,14 +48,16 @@ class StepReading:
         return self.boundary if self.step_end is None else self.step_end
 
 
-def reward_head(folder: Path, *, words: bool) -> RewardHead:
+def reward_head(folder: Path, *, words: bool, heads: int = 1) -> RewardHead:
     """Return the kind of a reward model; `words` says that a recipe names two words.
+
+    A classifier of answers must have as many labels as `heads`.
 
     Raises ModelError (E505) for a model that gives no reward, or labels other than expected.
     """
     config = read_json(folder / "config.json")
-    heads = config.get("architectures") or ["a model of an unknown class"]
-    head = str(heads[0])
+    classes = config.get("architectures") or ["a model of an unknown class"]
+    head = str(classes[0])
     if any(head.endswith(each) for each in GENERATIVE):
         if not words:
             raise _speaks(folder, head)
@@ -73,7 +75,7 @@ def reward_head(folder: Path, *, words: bool) -> RewardHead:
     else:
         text = f"the model in `{folder}` is no reward model: it is {head}"
         raise ModelError("E505", text, _ADVICE)
-    _demand_labels(folder, kind, config)
+    _demand_labels(folder, kind, config, heads)
     return kind
 
 
@@ -97,17 +99,20 @@ def layered(folder: Path) -> bool:
     return "score.2.weight" in tensors_of(folder)
 
 
-def _demand_labels(folder: Path, kind: RewardHead, config: dict[str, object]) -> None:
+def _demand_labels(folder: Path, kind: RewardHead, config: dict[str, object], heads: int) -> None:
     """Raise ModelError where a classifier has other labels than a reward needs."""
     named = config.get("id2label")
     labels = len(named) if isinstance(named, dict) else int(str(config.get("num_labels", UNSAID)))
-    if labels != LABELS[kind]:
-        what = "an answer" if kind == "answer" else "each step"
+    needed = heads if kind == "answer" else LABELS[kind]
+    if labels != needed:
+        what = "each step" if kind == "steps" else "an answer"
+        each = what if heads == 1 else f"each of {heads} heads"
         text = (
-            f"the classifier in `{folder}` has {counted(labels, 'label')}, and a reward for {what} "
-            f"needs {counted(LABELS[kind], 'label')}"
+            f"the classifier in `{folder}` has {counted(labels, 'label')}, and a reward for {each} "
+            f"needs {counted(needed, 'label')}"
         )
-        raise ModelError("E505", text, _ADVICE)
+        several = f"if each label is a reward of its own: `heads = {labels}`; else {_ADVICE}"
+        raise ModelError("E505", text, several if kind == "answer" else _ADVICE)
 
 
 def _speaks(folder: Path, head: str) -> ModelError:

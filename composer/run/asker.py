@@ -23,7 +23,7 @@ from composer.values import (
     ScoreTexts,
     Text,
 )
-from composer.values.gather import side_by_side
+from composer.values.gather import failure_notes, side_by_side
 from composer.values.gathering import Gathering
 from composer.values.thinking import ThoughtFilter
 
@@ -182,6 +182,7 @@ class RunAsker:
     async def reward(self, model: Model, query: Query, texts: Sequence[str]) -> tuple[float, ...]:
         """Let a reward model say how good each text is as an answer."""
         rewarded = await self._metered.reward(Reward(model, query, tuple(texts)))
+        self.event.notes.update(failure_notes(rewarded.failed))
         return rewarded.values
 
     @cached_property

@@ -9,9 +9,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from composer.run.attempts import SharedLedger
+from composer.run.reward_client import RewardEnsembleClient
 from composer.run.span_client import SpanClient
 from composer.run.timeouts import limit_of, within
-from composer.specs import Declared, Remote, SpanFuse, TokenFuse, bare, leaves, member_names
+from composer.specs import (
+    Declared,
+    Remote,
+    RewardEnsemble,
+    SpanFuse,
+    TokenFuse,
+    bare,
+    leaves,
+    member_names,
+)
 from composer.values import Client, Generated, ModelError, Usage
 from composer.values.bounds import most_tokens
 from composer.values.gather import side_by_side
@@ -65,11 +75,14 @@ class ModelClients:
         self._prices, self._clock = prices, clock
         self._local = EngineClient(engine, self, prices)
         self._remote: dict[Declared, asyncio.Task[Client]] = {}
+        self._rewarding: dict[RewardEnsemble, RewardEnsembleClient] = {}
 
     async def of(self, model: Model) -> Client:
         """Return the client of a model; raises ModelError if there can be none."""
         if isinstance(model, Declared):
             return self._local if model.is_local else await self._open_once(model)
+        if isinstance(model, RewardEnsemble):
+            return self._rewarding.setdefault(model, RewardEnsembleClient(model, self))
         remote = [leaf for leaf in leaves(model) if not leaf.is_local]
         if not remote or (isinstance(bare(model), TokenFuse) and all(map(_tells, remote))):
             return self._local

@@ -24,6 +24,7 @@ WHERE = {
     "cascading": ("cascade", "every_stage"),
     "classifying": ("classify",),
     "fusing": ("token_fuse", "byte_fuse", "span_fuse", "string_fuse", "handoff", "weigh", "merge"),
+    "rewarding": ("rewards",),
     "panels": ("shuffle", "analyse"),
     "searching": ("process_fuse",),
     "ranking": ("rank", "top", "best", "select", "regenerate"),

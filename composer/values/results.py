@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from composer.values.card import Price
     from composer.values.details import LikelyToken, TokenChoice
+    from composer.values.gather import MissingAnswer
 
 
 Finish = Literal["stop", "length", "context"]
@@ -185,10 +186,16 @@ class Embedded:
 
 @dataclass(frozen=True, slots=True)
 class Rewarded:
-    """How good each text is, greater is better, and what that took."""
+    """How good each text is, greater is better, and what that took.
+
+    A model that gives several rewards in one pass has them in `heads`, for each text. `failed` are
+    the members that gave none.
+    """
 
     values: tuple[float, ...]
     usage: Mapping[str, Usage] = field(default_factory=dict)
+    heads: tuple[tuple[float, ...], ...] = ()
+    failed: tuple[MissingAnswer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -292,3 +292,34 @@ def test_other_labels_than_a_reward_has_are_refused(tmp_path):
     folder = made(tmp_path / "three", "LlamaForSequenceClassification", 3)
     with pytest.raises(ModelError, match="has 3 labels, and a reward for an answer needs 1 label"):
         reward_head(folder, words=False)
+
+
+def test_several_heads_give_several_rewards_in_one_pass(tmp_path, tokens):
+    folder = made(tmp_path / "four", "LlamaForSequenceClassification", 4)
+    model = transformers.LlamaForSequenceClassification.from_pretrained(folder)
+    ids = tokens(f"{ASKED} {TEXTS[0]}<eos>\n", return_tensors="pt").input_ids
+    theirs = model(input_ids=ids).logits[0].tolist()
+    (judged,) = network(folder, heads=4).judged([(QUERY, TEXTS[0])])
+    assert judged.heads == pytest.approx(theirs, abs=1e-4)
+    assert judged.reward == pytest.approx(sum(theirs) / 4, abs=1e-4)
+    text = f"""
+    model R = reward_model("{folder.as_posix()}", heads = 4)
+    model A = fake(says = "{TEXTS[0]!r}")
+    [A, A] -> rank(by = reward(rewards(R, across = minimum))) -> best()
+    """
+    with Recipe.load(text).ready() as ensemble:
+        result = ensemble("Start with 7, add 5, times 2.")
+    assert result.members["R"].calls == 1
+
+
+@pytest.mark.parametrize("heads", [1, 2, 4])
+def test_heads_are_as_many_as_the_recipe_says(tmp_path, heads):
+    folder = made(tmp_path / "three", "LlamaForSequenceClassification", 3)
+    with pytest.raises(ModelError, match="has 3 labels") as error:
+        RewardModel(path=str(folder), heads=heads).card()
+    assert "`heads = 3`" in error.value.help
+
+
+def test_heads_are_of_whole_answers(folders):
+    with pytest.raises(ModelError, match="`heads` is for a classifier of whole answers"):
+        RewardModel(path=str(folders["steps"]), heads=2).card()

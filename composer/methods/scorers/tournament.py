@@ -17,7 +17,18 @@ from composer.values.gather import side_by_side
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-__all__ = ["TIE", "Across", "Match", "Pairs", "Results", "across", "all_pairs", "bubble", "windows"]
+__all__ = [
+    "TIE",
+    "Across",
+    "Match",
+    "Pairs",
+    "Results",
+    "across",
+    "all_pairs",
+    "bubble",
+    "one_score",
+    "windows",
+]
 
 TIE = 0.5
 
@@ -115,10 +126,11 @@ def across(judges: Sequence[Results], how: Across, c: float) -> tuple[float, ...
     or the mean - c variance. A judge without a result for a candidate does not count for it.
     """
     columns = ([fmean(each) for each in column if each] for column in zip(*judges, strict=True))
-    return tuple(_one(column, how, c) if column else math.nan for column in columns)
+    return tuple(one_score(column, how, c) if column else math.nan for column in columns)
 
 
-def _one(scores: Sequence[float], how: Across, c: float) -> float:
+def one_score(scores: Sequence[float], how: Across, c: float) -> float:
+    """Return what scores come to: their mean, the least, or the mean - c variance."""
     if how == "minimum":
         return min(scores)
     return fmean(scores) - (c * pvariance(scores) if how == "penalized" else 0.0)

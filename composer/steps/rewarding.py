@@ -1,0 +1,45 @@
+"""Reward models made of reward models."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from composer.methods.scorers.tournament import Across
+from composer.specs import RewardEnsemble
+from composer.steps.declare import step
+from composer.values import Model, Quorum
+from composer.values.capability import Capability
+from composer.values.flow import unique
+from composer.values.typed import MaybeFile
+
+NO_REWARD = "declare a reward model: `reward_model(...)`; a judge is `rank(J, by = judge())`"
+
+
+@step(paper="arXiv:2310.02743", needs=Capability.REWARD, instead=NO_REWARD, hidden=("names",))
+def rewards(
+    *members: Model,
+    across: Across = "mean",
+    c: Annotated[float, Field(ge=0)] = 0.5,
+    standardize: MaybeFile = None,
+    min: Quorum = "most",  # noqa: A002 - as everywhere
+    names: tuple[str, ...] = (),
+) -> RewardEnsemble:
+    """Let several reward models reward answers together: a reward model made of reward models.
+
+    `across` says how their rewards become one: the `mean`, the `minimum` (worst case), or
+    `penalized`, which is mean - `c` variance (uncertainty-weighted). A model with several heads
+    counts with each of them. Models of different scales need `standardize`, a data file of answers
+    (`query`, `chosen`, `rejected`): of each reward the mean over these answers is taken off, and
+    the rest is divided by the standard deviation over them. `min` says how many members must
+    answer. An answer to which a member gives no finite number has no reward.
+    """
+    return RewardEnsemble(
+        members,
+        names or unique(member.name for member in members),
+        across=across,
+        c=c,
+        standardize=standardize,
+        min=min,
+    )
