@@ -253,7 +253,13 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "filter": {"outliers": "spans.filters.Outliers"},
     "spanweigh": {"hedge": "spans.hedge.Hedge", "policy": "spans.policy.Policy"},
     "exit": {"low_share": "spans.exits.LowShare"},
-    "edit": {"average": "edits.average.Average"},
+    "edit": {
+        "average": "edits.average.Average",
+        "ties": "edits.ties.Ties",
+        "dare": "edits.dare.Dare",
+        "dare_ties": "edits.dare.DareTies",
+        "slerp": "edits.slerp.Slerp",
+    },
     "coefficients": {},
     "signal": {
         "confidence": "signals.measured.Confidence",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isclose
 from typing import TYPE_CHECKING, ClassVar
 
 from composer.diagnostics.amounts import counted
@@ -40,8 +41,9 @@ class Merge(Derived):
     def option_problems(self) -> Iterator[SpecProblem]:
         """Yield why the weights or the edit cannot be used."""
         count = len(self.donors)
-        yield from weight_problems(self.factors, count, signed=True, normalized=self.normalize)
-        if self.edit.differences and (self.factors is None or self.normalize):
+        wrong = [*weight_problems(self.factors, count, signed=True, normalized=self.normalize)]
+        yield from wrong
+        if self.edit.differences and (self.factors is None or self.normalize or count == 1):
             text = f"`{self.edit.name}` edits differences from a base, so it needs a formula"
             help_ = "write what is added to which base: `merge(base + 0.5 * (A - base), ...)`"
             yield SpecProblem("E403", text, help_, "needs a formula", field="edit")
@@ -52,6 +54,13 @@ class Merge(Derived):
             )
             help_ = f"nest it: `merge(merge(A, B, edit = {self.edit.name}()), C, ...)`"
             yield SpecProblem("E403", text, help_, "another number", field="edit")
+        elif self.edit.affine and not wrong and not isclose(sum(self.coefficients), 1):
+            text = (
+                f"`{self.edit.name}` needs coefficients with the sum 1, and the sum is "
+                f"{sum(self.coefficients):g}"
+            )
+            help_ = "write what is added to the first member: `merge(A + 0.5 * (B - A), ...)`"
+            yield SpecProblem("E403", text, help_, "needs the sum 1", field="edit")
 
     @property
     def making(self) -> tuple[object, ...]:

@@ -173,12 +173,14 @@ class Edit(Typed):
     """How tensors of one name become one, where models are merged.
 
     Where `differences` is set, the first member is the base, and what is edited are the other
-    members' differences from it; that needs a formula. An `elementwise` edit makes each number of
-    the numbers at its place alone, so a large tensor is merged in blocks of rows. `members` is how
-    many there must be, None for any number.
+    members' differences from it; that needs a formula. Where `affine` is set, the coefficients must
+    have the sum 1. An `elementwise` edit makes each number of the numbers at its place alone, so a
+    large tensor is merged in blocks of rows. `members` is how many members there must be, None for
+    any number.
     """
 
     differences: ClassVar[bool] = False
+    affine: ClassVar[bool] = False
     elementwise: ClassVar[bool] = False
     members: ClassVar[int | None] = None
 

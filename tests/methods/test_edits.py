@@ -1,16 +1,127 @@
 """Ways to merge tensors, each against arithmetic by hand."""
 
+import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from composer.methods.edits.average import Average
+from composer.methods.edits.dare import Dare, DareTies
+from composer.methods.edits.slerp import Slerp
+from composer.methods.edits.ties import Ties
 from composer.specs.parts import TensorPlace, tensor_places
 
 PLACE = TensorPlace("model.layers.1.mlp.up_proj.weight", 1, 3)
+OTHER = TensorPlace("model.layers.2.mlp.up_proj.weight", 2, 3)
+NUMBERS = st.lists(st.floats(-4, 4, width=32), min_size=1, max_size=9)
+
+
+def merged(edit, *tensors, by, place=PLACE):
+    return edit.merged([torch.tensor(each) for each in tensors], by, place).tolist()
+
+
+def random(*shape, count=2):
+    draws = torch.Generator().manual_seed(7)
+    return [torch.randn(*shape, generator=draws) for _ in range(count)]
 
 
 def test_an_average_is_the_weighted_sum():
-    tensors = [torch.tensor([1.0, 2.0]), torch.tensor([3.0, -2.0])]
-    assert Average().merged(tensors, (0.25, 0.5), PLACE).tolist() == [1.75, -0.5]
+    assert merged(Average(), [1.0, 2.0], [3.0, -2.0], by=(0.25, 0.5)) == [1.75, -0.5]
+
+
+def test_ties_trims_elects_and_averages():
+    """Four numbers: kept of both, one sign elected, kept of one, trimmed in both."""
+    base = [1.0, 1.0, 1.0, 1.0]
+    first = [5.0, 4.0, 1.5, 1.25]  # differences 4, 3, 0.5, 0.25: the largest two are kept
+    second = [3.0, 0.0, 2.0, 1.25]  # differences 2, -1, 1, 0.25: of -1 and 1 both are
+    made = merged(Ties(density=0.5), base, first, second, by=(-1.0, 1.0, 1.0))
+    assert made == [1 + (4 + 2) / 2, 1 + 3, 1 + 1, 1]
+
+
+def test_ties_with_a_sum_does_not_divide():
+    by = (0.0, 0.5, 0.5)
+    made = merged(Ties(density=1, combine="sum"), [0.0, 0.0], [4.0, 2.0], [2.0, -1.0], by=by)
+    assert made == [0.5 * 4 + 0.5 * 2, 0.5 * 2]
+
+
+def test_coefficients_weigh_the_vote_for_a_sign():
+    assert merged(Ties(density=1), [0.0], [2.0], [-1.0], by=(0, 1.0, 3.0)) == [-3.0]
+    assert merged(Ties(density=1), [0.0], [2.0], [-2.0], by=(0, 1.0, 1.0)) == [2.0]
+
+
+def test_ties_is_what_peft_makes_of_the_differences():
+    from peft.utils.merge_utils import ties
+
+    base, *others = random(20, 30, count=4)
+    differences = [other - base for other in others]
+    wanted = base + ties(differences, torch.tensor([0.7, 0.7, 0.7]), 0.3)
+    made = Ties(density=0.3).merged([base, *others], (-1.1, 0.7, 0.7, 0.7), PLACE)
+    assert torch.allclose(made, wanted, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("edit", [Ties(density=1), Dare(density=1), DareTies(density=1)])
+def test_where_all_is_kept_one_difference_is_added_whole(edit):
+    assert merged(edit, [1.0, 2.0], [3.0, 1.0], by=(0.5, 0.5)) == [2.0, 1.5]
+
+
+@given(NUMBERS)
+def test_a_small_density_keeps_the_largest_change(changes):
+    kept = merged(Ties(density=0.01), [0.0] * len(changes), changes, by=(0.0, 1.0))
+    most = max(map(abs, changes))
+    assert kept == [change if abs(change) == most else 0.0 for change in changes]
+
+
+def test_dare_keeps_about_its_density_and_the_rest_is_divided_by_it():
+    base, tuned = torch.zeros(100, 100), torch.ones(100, 100)
+    made = Dare(density=0.3).merged([base, tuned], (0.0, 1.0), PLACE)
+    assert made.unique().tolist() == pytest.approx([0, 1 / 0.3])
+    assert (made > 0).float().mean().item() == pytest.approx(0.3, abs=0.02)
+
+
+def test_norm_rescales_to_the_same_sum_of_magnitudes():
+    base, tuned = random(50, 50)
+    made = Dare(density=0.2, rescale="norm").merged([base, tuned], (0.0, 1.0), PLACE) - base
+    assert made.abs().sum().item() == pytest.approx((tuned - base).abs().sum().item(), rel=1e-5)
+
+
+def test_without_rescaling_what_is_kept_stays():
+    base, tuned = torch.zeros(40), torch.full((40,), 3.0)
+    made = Dare(density=0.5, rescale="none").merged([base, tuned], (0.0, 1.0), PLACE)
+    assert made.unique().tolist() == [0, 3]
+
+
+def test_draws_follow_from_seed_tensor_and_member_alone():
+    base, first, second = torch.zeros(64), torch.ones(64), torch.full((64,), 2.0)
+    by = (0.0, 1.0, 1.0)
+    dare = Dare(density=0.5)
+    once = dare.merged([base, first, second], by, PLACE)
+    assert torch.equal(once, dare.merged([base, first, second], by, PLACE))
+    assert not torch.equal(once, dare.merged([base, first, second], by, OTHER))
+    assert not torch.equal(once, Dare(density=0.5, seed=1).merged([base, first, second], by, PLACE))
+    assert set(once.tolist()) == {0.0, 2.0, 4.0, 6.0}  # each member has draws of its own
+
+
+def test_dare_ties_elects_among_what_was_not_dropped():
+    base, up, down = torch.zeros(200), torch.full((200,), 2.0), torch.full((200,), -1.0)
+    made = DareTies(density=0.5, rescale="none").merged([base, up, down], (0.0, 1.0, 1.0), PLACE)
+    assert set(made.tolist()) == {-1.0, 0.0, 2.0}
+
+
+@pytest.mark.parametrize(("share", "wanted"), [(0.0, [1, 0]), (1.0, [0, 1]), (0.5, [0.5**0.5] * 2)])
+def test_slerp_goes_along_the_arc(share, wanted):
+    made = merged(Slerp(), [1.0, 0.0], [0.0, 1.0], by=(1 - share, share))
+    assert made == pytest.approx(wanted)
+
+
+def test_slerp_keeps_a_third_of_the_angle():
+    made = merged(Slerp(), [1.0, 0.0], [0.0, 1.0], by=(2 / 3, 1 / 3))
+    assert made == pytest.approx([3**0.5 / 2, 0.5])
+
+
+@pytest.mark.parametrize("second", [[2.0, 2.0], [-1.0, -1.0], [0.0, 0.0], [2.0, 2.001]])
+def test_slerp_is_linear_where_there_is_no_arc(second):
+    made = merged(Slerp(), [1.0, 1.0], second, by=(0.75, 0.25))
+    assert made == pytest.approx([0.75 + 0.25 * each for each in second])
 
 
 def test_a_place_says_how_far_up_a_layer_is():

@@ -19,10 +19,13 @@ from composer.engine.engine import Engine
 from composer.engine.weights import building
 from composer.engine.weights.building import built
 from composer.methods.edits.average import Average
+from composer.methods.edits.slerp import Slerp
+from composer.methods.edits.ties import Ties
 from composer.specs import Declared, Derived, Merge, SpecError, leaves
 from composer.specs.digest import digest
 from composer.values import Capability, ModelError, Sampling
 
+AVERAGE = Average()
 QUESTION = [(("user", "Add 17 and 25."),)]
 
 
@@ -37,9 +40,9 @@ def of_zoo(name, **options):
     return Declared(name, Zoo(model=name, **options))
 
 
-def merge(*names, by=None, **options):
+def merge(*names, by=None, edit=AVERAGE, **options):
     donors = tuple(each if isinstance(each, Derived) else of_zoo(each) for each in names)
-    return Merge(donors, tuple(each.name for each in donors), by, Average(), **options)
+    return Merge(donors, tuple(each.name for each in donors), by, edit, **options)
 
 
 def tensors(folder):
@@ -273,6 +276,30 @@ def test_weights_that_make_no_sum_are_refused(by, normalize, code):
     with pytest.raises(SpecError) as raised:
         merge("maths", "text", by=by, normalize=normalize)
     assert (raised.value.code, raised.value.problems[0].field) == (code, "weights")
+
+
+@pytest.mark.parametrize(
+    ("edit", "by", "told"),
+    [
+        (Ties(), None, "needs a formula"),
+        (Ties(), (0.7, 0.9), "needs coefficients with the sum 1, and the sum is 1.6"),
+        (Slerp(), (0.7, 0.9), "needs coefficients with the sum 1"),
+    ],
+)
+def test_an_edit_that_does_not_fit_its_coefficients_is_refused(edit, by, told):
+    with pytest.raises(SpecError, match=told) as raised:
+        merge("maths", "text", by=by, edit=edit, normalize=by is None)
+    assert (raised.value.code, raised.value.problems[0].field) == ("E403", "edit")
+
+
+def test_slerp_is_for_two_models():
+    with pytest.raises(SpecError, match="`slerp` merges 2 models, and here are 3"):
+        merge("maths", "text", "general-1", edit=Slerp())
+
+
+def test_a_difference_of_nothing_needs_a_formula():
+    with pytest.raises(SpecError, match="needs a formula"):
+        merge("maths", by=(1.0,), edit=Ties(), normalize=False)
 
 
 def test_it_is_one_model_by_its_formula_and_not_by_its_names():
