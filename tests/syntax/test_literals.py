@@ -1,7 +1,10 @@
+import re
+
 import pytest
 
 from composer.diagnostics import Mistakes
 from composer.syntax import parse_expression
+from composer.syntax.grammar import grammar
 
 
 def value(text):
@@ -58,3 +61,8 @@ def test_a_number_that_no_machine_holds_is_refused():
     for text in ("1e999", "9" * 5000):
         with pytest.raises(Mistakes, match="too large"):
             parse_expression(text)
+
+
+def test_the_grammar_has_no_quantifier_that_old_pythons_match_wrongly():
+    # python/cpython#106052, mended in 3.11.5: `(?:...)*+` ends too late
+    assert re.findall(r"[)\]][*+?]\+", grammar()) == []
