@@ -22,6 +22,7 @@ from composer.checkpoints.config_files import (
 from composer.checkpoints.fingerprint import fingerprint_of
 from composer.checkpoints.positions import context_of
 from composer.specs.content import Stamps, plain_files, stamps
+from composer.specs.experts import active_parameters
 from composer.specs.headers import INDEX, SINGLE, tensors_of
 from composer.specs.json_files import damaged_file, read_json
 from composer.values.capability import Capability
@@ -77,6 +78,7 @@ class ModelFiles:
     begin: str | None
     begins: bool | None
     parameters: int
+    active: int | None
     bytes: int
     capabilities: Capability
     why: Mapping[Capability, str] = field(compare=False)
@@ -90,6 +92,7 @@ class ModelFiles:
             why=self.why,
             architecture=self.kind,
             parameters=self.parameters,
+            active=self.active,
             bytes=self.bytes,
             context=self.context,
             vocabulary=self.vocabulary,
@@ -150,6 +153,7 @@ def _read(folder: Path, _stamps: Stamps, *, weighs: bool) -> ModelFiles:
         next((each.begin for each in marked if each.begin), None),
         marked[0].add_bos_token,
         sum(each.count for each in tensors.values()),
+        active_parameters(raw | (config.text_config or {}), tensors),
         sum(each.bytes for each in tensors.values()),
         able,
         why,

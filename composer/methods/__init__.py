@@ -85,7 +85,7 @@ if TYPE_CHECKING:
     from composer.methods.template import Template, check
     from composer.methods.templates import TEMPLATES
     from composer.methods.ties import First, Seeded, Surest, Ties
-    from composer.specs.parts import Coefficients, Edit, kind_of
+    from composer.specs.parts import Coefficients, Edit, Router, kind_of
     from composer.values import Typed
 
     PARTS: dict[str, dict[str, type[Typed]]]
@@ -173,6 +173,7 @@ __all__ = [
     "Reader",
     "Reduction",
     "Rouge",
+    "Router",
     "Rule",
     "Scorer",
     "Search",
@@ -245,6 +246,7 @@ WHERE = {
     "policies.exploring": ("Explore", "Optimistic", "Thompson"),
     "reductions.base": ("Ballot", "Count", "Medoid", "Reduction", "Shares"),
     "rewards.base": ("PartialAnswer", "StepReward"),
+    "routers": ("Router",),
     "rule": ("Constant", "Operation", "Rule", "Verdict"),
     "scorers.basic": ("Confident", "Consensus", "Likelihood", "Longest", "Scorer", "Shortest"),
     "searches.asked": ("AskedTree", "Steps"),

@@ -261,6 +261,12 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "slerp": "edits.slerp.Slerp",
     },
     "coefficients": {},
+    "router": {
+        "hidden": "routers.prompted.Hidden",
+        "embeddings": "routers.prompted.Embeddings",
+        "random": "routers.plain.Random",
+        "uniform": "routers.plain.Uniform",
+    },
     "signal": {
         "confidence": "signals.measured.Confidence",
         "agreement": "signals.measured.Agreed",

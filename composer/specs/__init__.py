@@ -1,10 +1,11 @@
 """What a model is: a frozen value that checks itself, says what it can do, and opens nothing.
 
-There are nine kinds. One set of weights, or one server, is a Checkpoint: Declared by a recipe with
+There are ten kinds. One set of weights, or one server, is a Checkpoint: Declared by a recipe with
 a backend and its options (`models.py`, `declaration.py`), or Derived from the files of others
-(`derived.py`; `merges.py` says how). A Prompted model reads a prompt of its own. A Fuse has members
-that write one answer together: TokenFuse (`fuses.py`), SpanFuse, ByteFuse, StringFuse and Handoff
-(`text_fuses.py`). A RewardEnsemble (`rewards.py`) has members that reward answers together.
+(`derived.py`): a Merge (`merges.py`), a Mixture of experts (`mixtures.py`). A Prompted model reads
+a prompt of its own. A Fuse has members that write one answer together: TokenFuse (`fuses.py`),
+SpanFuse, ByteFuse, StringFuse and Handoff (`text_fuses.py`). A RewardEnsemble (`rewards.py`) has
+members that reward answers together.
 
 The parts of a fuse, such as an alignment, are described in `parts.py`. What a model's files say is
 read by `headers.py`, `json_files.py` and `content.py`, without loading it. The engine and the
@@ -15,6 +16,7 @@ from composer.specs.declaration import Chat, Declaration, Local, Remote, TokenAc
 from composer.specs.derived import Derived
 from composer.specs.fuses import Fuse, TokenFuse, WeightedFuse
 from composer.specs.merges import Merge
+from composer.specs.mixtures import Mixture
 from composer.specs.models import (
     Checkpoint,
     Declared,
@@ -51,6 +53,7 @@ __all__ = [
     "Handoff",
     "Local",
     "Merge",
+    "Mixture",
     "OptionModel",
     "Prompted",
     "Remote",

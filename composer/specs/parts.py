@@ -20,10 +20,11 @@ from composer.specs.declaration import Chat
 from composer.values.typed import FilePath, Typed, Variables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from torch import Tensor
 
+    from composer.specs.problems import SpecProblem
     from composer.values.flow import Query
 
 __all__ = [
@@ -36,6 +37,8 @@ __all__ = [
     "HandoverSpec",
     "Key",
     "Renders",
+    "Router",
+    "RouterBase",
     "TensorPlace",
     "WeighSpec",
     "chosen_chat",
@@ -201,3 +204,42 @@ class Coefficients(Typed):
     def edit(self, given: Edit) -> Edit:
         """Return the edit, whose options may have been searched too."""
         return given
+
+
+class RouterBase(Protocol):
+    """What the gates of a mixture of experts are made of: the base model, and its sizes.
+
+    `layers` is how many layers it has, `size` the width of its hidden states.
+    """
+
+    layers: int
+    size: int
+
+    def hidden(self, prompts: Sequence[str]) -> Tensor:
+        """Return the mean input of the MLP of each layer over all tokens of prompts [layer, size].
+
+        This runs the model.
+        """
+
+    def embedded(self, prompts: Sequence[str]) -> Tensor:
+        """Return the mean embedding of all tokens of prompts [size]."""
+
+
+class Router(Typed):
+    """What the gates of a mixture of experts are: which experts a token uses, and how much.
+
+    A gate has a row for each expert. The experts with the largest products of their row and a
+    token's hidden state are used, weighted with the softmax of these products. `runs_base` says
+    that the base model is run to make them.
+    """
+
+    runs_base: ClassVar[bool] = False
+
+    @abstractmethod
+    def rows(self, base: RouterBase, experts: int) -> Tensor:
+        """Return the rows of the gates [layer, expert, size], in float32."""
+
+    def problems(self, experts: Sequence[str], top: int) -> Iterator[SpecProblem]:
+        """Yield why these gates cannot choose `top` of some experts: by default nothing."""
+        del experts, top
+        return iter(())

@@ -24,7 +24,8 @@ Price = tuple[Dollars, Dollars] | None
 class Card:
     """What a model can do and how large it is, read from small files without loading it.
 
-    `bytes` is the size of the weights at the declared dtype, `vocabulary` the fingerprint of the
+    `active` is how many of its parameters a token uses, None if that is all of them. `bytes` is the
+    size of the weights at the declared dtype, `vocabulary` the fingerprint of the
     tokenizer. `losses` is what the chat template leaves out of a conversation: `system`, the
     system's text, or `turns`, earlier ones. `deferred` lists what only a download or a probe can
     tell, and `why` gives the reason for an ability that the model lacks. `unheeded` names
@@ -34,6 +35,7 @@ class Card:
     capabilities: Capability
     architecture: str = ""
     parameters: int | None = None
+    active: int | None = None
     bytes: int | None = None
     context: int | None = None
     vocabulary: str | None = None

@@ -162,7 +162,7 @@ def _step(step: PlannedStep, *, origins: bool = False) -> Iterator[str]:
 def _model(model: PlannedModel) -> list[str]:
     facts = []
     if model.parameters is not None:
-        facts.append(f"{counted(model.parameters, 'parameter')}")
+        facts.append(parameters_text(model.parameters, model.active))
     if model.bytes is not None:
         facts.append(size_text(model.bytes))
     if model.price is not None:
@@ -176,8 +176,16 @@ def _model(model: PlannedModel) -> list[str]:
 def _build(build: PlannedBuild) -> list[str]:
     sizes = {"on disk": build.bytes, "of memory to build": build.memory}
     facts = [f"{size_text(size)} {where}" for where, size in sizes.items() if size is not None]
+    if build.parameters is not None and build.active is not None:
+        facts.insert(0, parameters_text(build.parameters, build.active))
     device = f"on {build.device}" if build.device else ""
     return [build.id, build.formula, ", ".join(facts), device]
+
+
+def parameters_text(count: int, active: int | None) -> str:
+    """Write how many parameters a model has, and how many of them a token uses."""
+    text = counted(count, "parameter")
+    return text if active is None else f"{text}, {active:,} of them active"
 
 
 def size_text(count: int) -> str:

@@ -26,6 +26,7 @@ class PlannedModel(_PlanRecord):
     """A model that the answer can reach, and where it goes.
 
     `processing` is what is done to its logits wherever it writes, by its declaration or its files.
+    `active` is how many parameters a token uses, where the model has experts.
     """
 
     name: str
@@ -39,14 +40,17 @@ class PlannedModel(_PlanRecord):
     price: tuple[float, float] | None
     place: str
     processing: tuple[tuple[str, str], ...] = ()
+    active: int | None = None
 
     @model_serializer(mode="wrap")
     def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
-        """Write what is done to the logits only where something is."""
+        """Write what is done to the logits, and what is active, only where something is."""
         record: dict[str, object] = write(self)
         record["processing"] = dict(self.processing)
         if not self.processing:
             del record["processing"]
+        if self.active is None:
+            del record["active"]
         return record
 
 
@@ -93,7 +97,7 @@ class PlannedCalls(_PlanRecord):
 class PlannedBuild(_PlanRecord):
     """A model that is built of others before it is loaded: what it takes, and where it goes.
 
-    `bytes` is what it takes on disk, `memory` what building it takes.
+    `bytes` is what it takes on disk, `memory` what building it takes. `active` is as in a model.
     """
 
     id: str
@@ -104,6 +108,15 @@ class PlannedBuild(_PlanRecord):
     bytes: int | None
     memory: int | None
     place: str
+    active: int | None = None
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Write what is active only where the model has experts."""
+        record: dict[str, object] = write(self)
+        if self.active is None:
+            del record["active"]
+        return record
 
 
 class PlannedOption(_PlanRecord):

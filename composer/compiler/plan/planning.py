@@ -181,6 +181,7 @@ def _builds(
                 bytes=model.card.bytes,
                 memory=model.memory if model.tensors else None,
                 place=_where(compiled, node),
+                active=model.card.active,
             )
 
 
@@ -264,6 +265,7 @@ def _models(
             price=card.price,
             place=_where(compiled, node),
             processing=tuple(_processing(declaration)),
+            active=card.active,
         )
 
 

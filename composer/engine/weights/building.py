@@ -20,10 +20,11 @@ from composer.checkpoints.fingerprint import fingerprint
 from composer.diagnostics.caches import MERGED, NAMES, cache_folder
 from composer.engine.weights.fetching import fetched
 from composer.engine.weights.merging import merging
+from composer.engine.weights.mixing import mixing
 from composer.engine.weights.room import make_room, used
 from composer.engine.weights.tensors import Tensors
 from composer.engine.weights.writing import Construction, write
-from composer.specs import Derived, Merge, SpecError
+from composer.specs import Derived, Merge, Mixture, SpecError
 from composer.specs.content import folder_digest, json_digest
 from composer.specs.derived import unlike
 from composer.specs.digest import digest
@@ -43,7 +44,10 @@ WHOLE = ".built"
 DIGITS = 16
 """How much of a digest is in the name of a folder that is not whole yet."""
 
-BUILDERS: dict[type[Derived], Callable[[Any, Sequence[Tensors]], Construction]] = {Merge: merging}
+BUILDERS: dict[type[Derived], Callable[[Any, Sequence[Tensors]], Construction]] = {
+    Merge: merging,
+    Mixture: mixing,
+}
 """What makes a checkpoint of each kind of derived models, from its open donors."""
 
 
