@@ -65,8 +65,9 @@ class Mixture(Derived):
 
     @property
     def making(self) -> tuple[object, ...]:
-        """The gates, and which parts come from whom."""
-        return self.gate, self.top, self.base_expert, self.shared
+        """The gates, how their prompts are written, and which parts come from whom."""
+        chat = self.sources[0].weights.chat.content()
+        return self.gate, self.top, self.base_expert, self.shared, chat
 
     def option_problems(self) -> Iterator[SpecProblem]:
         """Yield why so many experts cannot be chosen, or not by this gate."""

@@ -1,7 +1,7 @@
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
-from typing import get_origin
+from typing import get_args, get_origin
 
 import pytest
 
@@ -104,7 +104,8 @@ def _value(name, annotation):
     if annotation is Signal:
         return Confidence()
     if get_origin(annotation) is tuple:
-        return ("x",)
+        inner = get_args(annotation)[0]
+        return (_value(name, inner),) if get_origin(inner) is tuple else ("x",)
     if annotation is Model:
         return OptionModel("M", 0)
     if annotation is Template:
