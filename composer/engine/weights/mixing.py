@@ -59,7 +59,7 @@ def _made(piece: Piece, gates: Tensor, donors: Sequence[Tensors]) -> Tensor:
     first, *others = (donors[place].read(piece.name) for place in piece.donors)
     if not others:
         return first
-    total = first.float()
+    total = first.to(torch.promote_types(first.dtype, torch.float32))
     for each in others:
         total += each
     return total / len(piece.donors)
