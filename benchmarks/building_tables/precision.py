@@ -18,6 +18,9 @@ from building_tables._random_checkpoints import SHAPES, TYPES, base, numbers, tu
 from composer.backends.hf import HF
 from composer.engine.weights.building import build
 from composer.methods.edits.average import Average
+from composer.methods.edits.dare import Dare, DareTies
+from composer.methods.edits.slerp import Slerp
+from composer.methods.edits.ties import Ties
 from composer.specs import Declared, Merge
 
 if TYPE_CHECKING:
@@ -31,12 +34,19 @@ class Case(NamedTuple):
 
     edit: Edit
     by: tuple[float, ...]
-    formula: Callable[[Sequence[np.ndarray], Sequence[float]], np.ndarray]
+    formula: Callable[[Sequence[np.ndarray], Sequence[float]], list[np.ndarray]]
 
+
+ADDED = -0.3, 0.6, 0.7
+"""The coefficients of base + 0.6 (A - base) + 0.7 (B - base)."""
 
 CASES = {
     "mean (soup)": Case(Average(), (1 / 3, 1 / 3, 1 / 3), formulas.average),
-    "task arithmetic": Case(Average(), (-0.3, 0.6, 0.7), formulas.average),
+    "task arithmetic": Case(Average(), ADDED, formulas.average),
+    "SLERP": Case(Slerp(), (0.4, 0.6), formulas.slerp),
+    "TIES": Case(Ties(density=0.3), ADDED, formulas.ties),
+    "DARE": Case(Dare(density=0.4), ADDED, formulas.dare),
+    "DARE and TIES": Case(DareTies(density=0.4), ADDED, formulas.dare_ties),
 }
 
 
@@ -84,5 +94,7 @@ def error(case: Case, donors: Sequence[Path], folder: Path) -> float:
     return float(np.max(errors))  # not a number, if one of them is
 
 
-def _distance(made: np.ndarray, wanted: np.ndarray) -> float:
-    return float(np.abs(made - wanted).max() / np.abs(wanted).max())
+def _distance(made: np.ndarray, possible: list[np.ndarray]) -> float:
+    """Return how far a tensor is from those it may be, each number from the nearest."""
+    least = np.min([np.abs(made - wanted) for wanted in possible], axis=0)
+    return float(least.max() / np.abs(made).max())

@@ -2,8 +2,10 @@
 
 import shutil
 
+import numpy as np
 import pytest
 import torch
+from building_tables._random_checkpoints import numbers
 from building_tables.precision import CASES, LAYOUTS, SHAPES, error, members
 from safetensors.torch import load_file
 
@@ -12,6 +14,7 @@ from composer.engine.weights.building import build, built
 from composer.engine.weights.local import load
 from composer.heavy import transformers
 from composer.methods.edits.average import Average
+from composer.methods.edits.dare import Dare
 from composer.specs import Declared, Merge
 
 CLOSE = 1e-6
@@ -78,3 +81,30 @@ def averaged(folders):
     for weights in zip(*(module.parameters() for module in modules), strict=True):
         weights[0].copy_(torch.stack(weights).mean(0))
     return modules[0]
+
+
+def differences(folder, edit):
+    """What a merge adds to its base by an edit of one member's whole difference from it."""
+    base, tuned = folder[:2]
+    models = tuple(Declared(each.name, HF(path=str(each))) for each in (base, tuned))
+    merge = Merge(models, ("a", "b"), (0.0, 1.0), edit, normalize=False, dtype="float32")
+    made = folder[0].parent / f"made-{edit!r}"
+    made.mkdir()
+    build(merge, [base, tuned], made)
+    of_base, of_tuned, of_made = (numbers(each) for each in (base, tuned, made))
+    names = [name for name, each in of_base.items() if each.ndim > 1]
+    return {n: (of_tuned[n] - of_base[n], of_made[n] - of_base[n]) for n in names}
+
+
+@pytest.mark.parametrize("density", [0.1, 0.5])
+def test_dare_keeps_as_many_as_its_density_says(donors, density):
+    pairs = differences(donors("llama", "one file"), Dare(density=density))
+    kept = np.concatenate([(added != 0).ravel() for _, added in pairs.values()])
+    assert abs(kept.mean() - density) < 4 * np.sqrt(density * (1 - density) / kept.size)
+
+
+def test_dare_by_norm_keeps_the_sum_of_magnitudes(donors):
+    for whole, added in differences(
+        donors("llama", "one file"), Dare(density=0.3, rescale="norm")
+    ).values():
+        assert np.abs(added).sum() == pytest.approx(np.abs(whole).sum(), rel=1e-5)
