@@ -134,6 +134,10 @@ class Rewarding(Remote):
         digest = self.key if folder is None else folder_digest(folder)
         return "|".join((f"reward:{digest}", self.chat.content(), *self._use))
 
+    @abstractmethod
+    def at(self, folder: Path) -> Remote:
+        """Return the same reward model with the weights of another folder."""
+
     async def open(self, name: str) -> Client:
         """Open a client; the weights are loaded with its first request."""
         return RewardClient(self, name)
@@ -213,6 +217,10 @@ class RewardModel(Stored, Rewarding):
         """As the options say."""
         chat = chosen_chat(self.template, self.template_args)
         return replace(chat, fold_system=self.fold_system)
+
+    def at(self, folder: Path) -> RewardModel:
+        """As the options say, in another folder."""
+        return self.model_copy(update={"path": str(folder), "revision": None})
 
     @property
     def weights(self) -> Weights:

@@ -13,7 +13,7 @@ from composer.checkpoints.dtypes import Dtype, long_name
 from composer.checkpoints.folder import card_of
 from composer.checkpoints.location import Stored
 from composer.specs.content import folder_digest
-from composer.specs.declaration import Remote
+from composer.specs.declaration import Remote, Weights
 from composer.specs.headers import read_json
 from composer.values.capability import Capability
 from composer.values.card import Card, Price, lacking
@@ -25,6 +25,7 @@ from composer.values.typed import ModelPath
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from composer.backends.encoder_decoder import EncoderDecoder
     from composer.values.flow import Model, Query
@@ -58,6 +59,16 @@ class Seq2Seq(Stored, Remote):
     candidate_tokens: int = Field(default=128, ge=1)
     batch: int = Field(default=16, ge=1)
     price: Price = None
+
+    @property
+    def weights(self) -> Weights:
+        """The checkpoint, of which a model can be merged."""
+        where = str(self.folder or self.path)
+        return Weights(self.key, where, self.revision, long_name(self.dtype), self.device)
+
+    def at(self, folder: Path) -> Seq2Seq:
+        """As the options say, in another folder."""
+        return self.model_copy(update={"path": str(folder), "revision": None})
 
     def card(self) -> Card:
         """Read config.json, tokenizer.json and the headers of the weights."""

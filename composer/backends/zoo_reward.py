@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from composer import zoo
-from composer.backends.reward_model import Over, Rewarding
+from composer.backends.reward_model import Over, Rewarding, RewardModel
 from composer.checkpoints.devices import DeviceName
 from composer.checkpoints.dtypes import Dtype, long_name
 from composer.diagnostics import did_you_mean
@@ -56,6 +56,11 @@ class ZooReward(Rewarding):
     def key(self) -> str:
         """The model's name."""
         return self.model
+
+    def at(self, folder: Path) -> RewardModel:
+        """A reward model of a folder, with the options that are given."""
+        given = self.model_dump(exclude={"model"}, exclude_unset=True)
+        return RewardModel(path=str(folder), **given)
 
     @property
     def weights(self) -> Weights:

@@ -14,6 +14,7 @@ from composer.run.span_client import SpanClient
 from composer.run.timeouts import limit_of, within
 from composer.specs import (
     Declared,
+    Derived,
     Remote,
     RewardEnsemble,
     SpanFuse,
@@ -81,6 +82,8 @@ class ModelClients:
         """Return the client of a model; raises ModelError if there can be none."""
         if isinstance(model, Declared):
             return self._local if model.is_local else await self._open_once(model)
+        if isinstance(model, Derived) and not model.is_local:
+            return await self._open_once(await asyncio.to_thread(_built, model))
         if isinstance(model, RewardEnsemble):
             return self._rewarding.setdefault(model, RewardEnsembleClient(model, self))
         remote = [leaf for leaf in leaves(model) if not leaf.is_local]
@@ -228,3 +231,16 @@ class EngineClient(Client):
 def _tells(model: Checkpoint) -> bool:
     """Whether the next tokens of a model behind a server can be read."""
     return model.token_access is not None
+
+
+def _built(model: Derived) -> Declared:
+    """Return a derived model as its first donor is declared, with the weights that are built."""
+    from composer.engine.weights.building import built
+
+    first: Model = model
+    while isinstance(first, Derived):
+        first = first.sources[0]
+    assert isinstance(first, Declared)
+    assert isinstance(first.declaration, Remote)
+    declaration = first.declaration.at(built(model))
+    return Declared(model.name, declaration, first.timeout)

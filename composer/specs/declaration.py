@@ -233,6 +233,15 @@ class Remote(Declaration):
     """A model that is asked through a client: a server, a recording, a fake."""
 
     @property
+    def weights(self) -> Weights | None:
+        """Which weights its client reads, where these are on this machine and can be merged."""
+        return None
+
+    def at(self, folder: Path) -> Remote:
+        """Return the same model with the weights of another folder, which its client reads."""
+        raise NotImplementedError(folder)
+
+    @property
     def token_access(self) -> TokenAccess | None:
         """How its next tokens can be read, if its client answers NextTokens."""
         return None

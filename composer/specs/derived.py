@@ -87,9 +87,7 @@ class Derived(Checkpoint):
             text = f"`{donor.name}` has a prompt, and a model with a prompt cannot be merged"
             help_ = "put the prompt before the merge: `prompt(...) -> merge(...)`"
             yield SpecProblem("E302", text, help_, "has a prompt", "merged here", member=place)
-        elif not (
-            isinstance(donor, Checkpoint) and donor.is_local and needed in donor.capabilities
-        ):
+        elif not (isinstance(donor, Checkpoint) and needed in donor.capabilities):
             reasons = donor.card.why if isinstance(donor, Checkpoint) else {}
             yield SpecProblem(
                 "E302",
@@ -142,8 +140,8 @@ class Derived(Checkpoint):
 
     @property
     def is_local(self) -> bool:
-        """Whether the engine reads its weights: always."""
-        return True
+        """Whether the engine reads its weights, as those of the first donor."""
+        return not self.sources or self.sources[0].is_local
 
     @property
     def weights(self) -> Weights:

@@ -129,16 +129,22 @@ class Declared(Checkpoint):
 
     @property
     def weights(self) -> Weights:
-        """Which weights the engine reads; raises ModelError for a model behind a client.
+        """Which weights are read on this machine; raises ModelError for a model without any.
 
         Of one whose next tokens can be read, the engine reads the tokenizer only.
         """
-        if isinstance(self.declaration, Local):
-            return self.declaration.weights
+        weights = self._own_weights
+        if weights is not None:
+            return weights
         access = self.token_access
         if access is not None:
             return access.tokenizer
         raise ModelError("E302", f"the weights of `{self.name}` cannot be read on this machine")
+
+    @property
+    def _own_weights(self) -> Weights | None:
+        declaration = self.declaration
+        return declaration.weights if isinstance(declaration, Local | Remote) else None
 
     @property
     def token_access(self) -> TokenAccess | None:
@@ -148,7 +154,7 @@ class Declared(Checkpoint):
     @property
     def folder(self) -> Path | None:
         """Where its tokenizer and its configuration lie, if they are on this machine."""
-        weights = self.weights if self.is_local or self.token_access else None
+        weights = self.weights if self._own_weights or self.token_access else None
         return Path(weights.location) if weights is not None and weights.local else None
 
     @property
@@ -164,10 +170,10 @@ class Declared(Checkpoint):
     @property
     def tensors(self) -> Mapping[str, TensorHeader]:
         """What the headers of its files say."""
-        if not self.is_local:
+        weights = self._own_weights
+        if weights is None or not weights.local:
             return {}
-        weights = self.weights
-        return tensors_of(Path(weights.location)) if weights.local else {}
+        return tensors_of(Path(weights.location))
 
 
 @dataclass(frozen=True)

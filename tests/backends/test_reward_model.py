@@ -323,3 +323,41 @@ def test_heads_are_as_many_as_the_recipe_says(tmp_path, heads):
 def test_heads_are_of_whole_answers(folders):
     with pytest.raises(ModelError, match="`heads` is for a classifier of whole answers"):
         RewardModel(path=str(folders["steps"]), heads=2).card()
+
+
+def moved(folder, path, seed):
+    """Copy a model; its weights move a little."""
+    shutil.copytree(folder, path)
+    weights = load_file(path / "model.safetensors")
+    torch.manual_seed(seed)
+    moved = {name: each + 0.1 * torch.randn_like(each) for name, each in weights.items()}
+    save_file(moved, path / "model.safetensors", {"format": "pt"})
+    return path
+
+
+WARM = """
+model R1 = reward_model("{}")
+model R2 = reward_model("{}")
+model A = fake(says = "{}")
+[A, A] -> rank(by = reward(merge(R1, R2))) -> best()
+"""
+
+
+def test_a_merge_of_reward_models_is_one_head_and_all(folders, tmp_path, tokens):
+    pair = [moved(folders["answer"], tmp_path / f"{at}", at) for at in (1, 2)]
+    one, other = (load_file(each / "model.safetensors") for each in pair)
+    model = transformers.LlamaForSequenceClassification.from_pretrained(pair[0])
+    model.load_state_dict({name: (one[name] + other[name]) / 2 for name in one})
+    ids = tokens(f"{ASKED} 17<eos>\n", return_tensors="pt").input_ids
+    with Recipe.load(WARM.format(*(each.as_posix() for each in pair), "17")).ready() as ensemble:
+        result = ensemble(QUERY.text)
+    call = next(call for event in result.trace.events for call in event.asked if "R1" in call.model)
+    assert float(call.text.split(",")[0]) == pytest.approx(model(ids).logits.item(), abs=1e-3)
+
+
+def test_reward_models_with_unlike_heads_are_not_merged(folders, tmp_path):
+    four = made(tmp_path / "four", "LlamaForSequenceClassification", 4)
+    text = WARM.format(folders["answer"].as_posix(), four.as_posix(), "17")
+    text = text.replace(f'"{four.as_posix()}"', f'"{four.as_posix()}", heads = 4')
+    with pytest.raises(Mistakes, match=r"`score\.weight` is 1 x 32 in one and 4 x 32 in the other"):
+        Recipe.load(text).plan()

@@ -177,3 +177,13 @@ def test_what_it_cannot_do_is_said(recipe):
         recipe("span_fuse(F, A)").check()
     with pytest.raises(Mistakes, match="no encoder-decoder model"):
         Recipe.load(f'model M = seq2seq("{zoo.folder("maths").as_posix()}")\nM').check()
+
+
+def test_a_merge_of_two_answers_as_their_mean(folder):
+    alone = f'model S = seq2seq("{folder.as_posix()}")\nS'
+    merged = f'model S = seq2seq("{folder.as_posix()}")\nmerge(S, S)'
+    answers = []
+    for text in (alone, merged):
+        with Recipe.load(f"default generate(max_tokens = 8)\n{text}").ready() as ensemble:
+            answers.append(ensemble("What is 2 plus 3?").answer)
+    assert answers[0] == answers[1]
