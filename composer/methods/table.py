@@ -260,7 +260,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "dare_ties": "edits.dare.DareTies",
         "slerp": "edits.slerp.Slerp",
     },
-    "coefficients": {},
+    "coefficients": {"gradient": "edits.gradient.Gradient"},
     "router": {
         "hidden": "routers.prompted.Hidden",
         "embeddings": "routers.prompted.Embeddings",

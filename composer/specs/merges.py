@@ -92,7 +92,19 @@ class Merge(Derived):
         return min(super().at_once, BLOCK) if self.edit.elementwise else super().at_once
 
     def formula(self, names: Sequence[str]) -> str:
-        """Write the sum that the weights are."""
-        pairs = zip(self.coefficients, names, strict=True)
-        signed = [f"{'-' if by < 0 else '+'} {abs(by):g} * {name}" for by, name in pairs]
-        return " ".join(signed).removeprefix("+ ")
+        """Write the sum that the weights are, by which edit and which coefficients."""
+        pairs = list(zip(self.coefficients, names, strict=True))
+        if self.edit.differences:
+            base = names[0]
+            terms = [base, *(_signed(by, f"({name} - {base})") for by, name in pairs[1:])]
+        else:
+            terms = [_signed(by, name) for by, name in pairs]
+        total = " ".join(terms).removeprefix("+ ")
+        if self.edit.name != "average":
+            total = f"{self.edit.name}({total})"
+        by = "" if self.by_tensor is None else f", coefficients by {self.by_tensor.name}"
+        return total + by
+
+
+def _signed(by: float, term: str) -> str:
+    return f"{'-' if by < 0 else '+'} {abs(by):g} * {term}"

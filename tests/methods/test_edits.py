@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from composer.methods.edits.average import Average
 from composer.methods.edits.dare import Dare, DareTies
+from composer.methods.edits.gradient import Gradient
 from composer.methods.edits.slerp import Slerp
 from composer.methods.edits.ties import Ties
 from composer.specs.parts import TensorPlace, tensor_places
@@ -134,3 +135,42 @@ def test_a_place_says_how_far_up_a_layer_is():
 
 def test_the_only_layer_is_the_lowest():
     assert tensor_places(["layers.0.w"])["layers.0.w"].depth == 0.0
+
+
+def at(gradient, name, given=(0.0, 1.0)):
+    names = [f"model.layers.{n}.mlp.w" for n in range(5)] + [name]
+    return list(gradient.at(tensor_places(names)[name], given))
+
+
+@pytest.mark.parametrize(("layer", "factor"), [(0, 0.0), (1, 0.25), (2, 0.5), (3, 1.25), (4, 2.0)])
+def test_a_gradient_goes_in_straight_lines_over_the_depth(layer, factor):
+    made = at(Gradient(layers=(0.0, 0.5, 2.0)), f"model.layers.{layer}.mlp.w")
+    assert made == [1 - factor, factor]
+
+
+@pytest.mark.parametrize(
+    ("name", "factor"),
+    [
+        ("model.layers.0.self_attn.q_proj.weight", 3.0),
+        ("model.layers.4.self_attn.q_proj.weight", 5.0),
+        ("model.layers.4.mlp.up_proj.weight", 0.5),
+        ("model.layers.4.post_attention_layernorm.weight", 7.0),
+        ("model.embed_tokens.weight", 0.0),
+        ("model.norm.weight", 7.0),
+        ("lm_head.weight", 2.0),
+    ],
+)
+def test_kinds_of_tensors_have_factors_of_their_own(name, factor):
+    gradient = Gradient(layers=(0.0, 2.0), attention=(3.0, 5.0), mlp=0.5, norms=7.0)
+    assert at(gradient, name) == [1 - factor, factor]
+
+
+@given(st.lists(st.floats(-2, 2), min_size=1, max_size=5), st.integers(0, 4))
+def test_a_gradient_keeps_the_sum_of_the_coefficients(factors, layer):
+    given = (0.3, 0.2, 0.5)
+    made = at(Gradient(layers=tuple(factors)), f"model.layers.{layer}.mlp.w", given)
+    assert sum(made) == pytest.approx(sum(given))
+
+
+def test_the_mean_keeps_what_a_factor_takes_from_the_others():
+    assert at(Gradient(layers=0.5), "model.layers.0.mlp.w", (0.5, 0.5)) == [0.75, 0.25]
