@@ -10,6 +10,7 @@ from composer.diagnostics import did_you_mean
 
 MODELS = Path(__file__).parent / "models"
 REWARDS = Path(__file__).parent / "rewards"
+ADAPTERS = Path(__file__).parent / "adapters"
 ITEMS = Path(__file__).parent / "items"
 
 
@@ -17,7 +18,7 @@ class UnknownModelError(LookupError):
     """No model of the zoo has this name."""
 
     def __init__(self, name: str) -> None:
-        near = did_you_mean(name, [*names(), *rewards()])
+        near = did_you_mean(name, [*names(), *rewards(), *adapters()])
         super().__init__(f"no model named {name!r} in the zoo: {near}")
 
 
@@ -31,12 +32,19 @@ def rewards() -> list[str]:
     return sorted(path.parent.name for path in REWARDS.glob("*/config.json"))
 
 
+def adapters() -> list[str]:
+    """Names of the adapters that ship, in alphabetical order."""
+    return sorted(path.parent.name for path in ADAPTERS.glob("*/adapter_config.json"))
+
+
 def folder(name: str) -> Path:
-    """The folder of a model, as `from_pretrained` takes it."""
+    """The folder of a model or an adapter, as `from_pretrained` takes it."""
     if name in names():
         return MODELS / name
     if name in rewards():
         return REWARDS / name
+    if name in adapters():
+        return ADAPTERS / name
     raise UnknownModelError(name)
 
 

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from composer import zoo
-from composer.fit.zoo import cards, items, rewards
-from composer.fit.zoo.models import RECIPES, REWARDS, SHIPPED
+from composer.fit.zoo import adapters, cards, items, rewards
+from composer.fit.zoo.models import ADAPTERS, RECIPES, REWARDS, SHIPPED
 from composer.fit.zoo.train import train
 
 
@@ -16,7 +16,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m composer.fit.zoo", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     training = verbs.add_parser("train", help="train models, each on one thread")
-    training.add_argument("names", nargs="+", choices=[*RECIPES, *REWARDS], metavar="NAME")
+    training.add_argument(
+        "names", nargs="+", choices=[*RECIPES, *REWARDS, *ADAPTERS], metavar="NAME"
+    )
     writing = verbs.add_parser("items", help="write the items, without recorded answers")
     judging = verbs.add_parser("cards", help="answer the items; write cards and records")
     judging.add_argument("names", nargs="*", default=list(SHIPPED), metavar="NAME")
@@ -24,6 +26,7 @@ def main() -> None:
         verb.add_argument("--models", type=Path, default=zoo.MODELS, help="folder of models")
     for verb in (training, judging):
         verb.add_argument("--rewards", type=Path, default=zoo.REWARDS, help="of reward models")
+        verb.add_argument("--adapters", type=Path, default=zoo.ADAPTERS, help="of adapters")
     for verb in (writing, judging):
         verb.add_argument("--items", type=Path, default=zoo.ITEMS, help="folder of items")
     _do(parser.parse_args())
@@ -34,6 +37,8 @@ def _do(arguments: argparse.Namespace) -> None:
         for name in arguments.names:
             if name in REWARDS:
                 rewards.train(name, arguments.models, arguments.rewards)
+            elif name in ADAPTERS:
+                adapters.train(name, arguments.models, arguments.adapters)
             else:
                 train(name, arguments.models)
     elif arguments.verb == "items":
@@ -41,6 +46,8 @@ def _do(arguments: argparse.Namespace) -> None:
             items.write(items.make(split), arguments.items / f"{split}.jsonl")
     elif set(arguments.names) <= set(REWARDS):
         rewards.evaluate(arguments.rewards, arguments.names)
+    elif set(arguments.names) <= set(ADAPTERS):
+        adapters.evaluate(arguments.models, arguments.adapters, arguments.items, arguments.names)
     else:
         cards.evaluate(arguments.models, arguments.items, arguments.names)
         print(cards.table(arguments.models, arguments.names))  # noqa: T201 - the command's output

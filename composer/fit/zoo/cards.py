@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from transformers import PreTrainedModel
+
 
 def evaluate(models: Path, items: Path, names: Sequence[str]) -> None:
     """Answer every item with some models; write their cards and the validation file's records."""
@@ -38,6 +40,11 @@ def record(folder: Path, rows: Sequence[Item]) -> list[Recorded]:
     """A model's answers, each with whether it is right."""
     torch.set_num_threads(1)
     model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    return answered(model, folder, rows)
+
+
+def answered(model: PreTrainedModel, folder: Path, rows: Sequence[Item]) -> list[Recorded]:
+    """The answers of a model in memory, by the tokenizer of a folder."""
     tokens = transformers.AutoTokenizer.from_pretrained(folder)
     decoded = answers([model], tokens, [row["query"] for row in rows])
     return [judged(one, row) for one, row in zip(decoded, rows, strict=True)]
@@ -70,9 +77,14 @@ def _percent(right: Sequence[bool]) -> float:
 
 def write_card(folder: Path, changes: dict[str, object]) -> None:
     """Update a model's card with what is known of it now."""
+    update(folder, described(folder) | changes)
+
+
+def update(folder: Path, changes: dict[str, object]) -> None:
+    """Update a card with some entries."""
     path = folder / "card.json"
     card_before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    card = card_before | described(folder) | changes
+    card = card_before | changes
     path.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
 
 

@@ -64,6 +64,24 @@ REWARDS: dict[str, RewardRecipe] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class AdapterRecipe:
+    """How an adapter is made: of which base, for which skills, of which rank."""
+
+    seed: int
+    base: str
+    skills: tuple[str, ...]
+    steps: int
+    rank: int = 8
+    tokens: str = "digits-384"
+
+
+ADAPTERS: dict[str, AdapterRecipe] = {
+    "maths-lora": AdapterRecipe(10, "general-1", HALVES["maths"], 1200),
+    "text-lora": AdapterRecipe(11, "general-1", HALVES["text"], 1200),
+}
+
+
 def build(shape: Shape, tokens: PreTrainedTokenizerFast) -> PreTrainedModel:
     """A fresh model of a shape, its vocabulary as wide as its tokenizer."""
     config = _neox(tokens) if shape == "neox" else _llama(shape, tokens)

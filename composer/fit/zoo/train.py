@@ -49,7 +49,7 @@ def _phase(recipe: TrainingRecipe, into: Path, name: str, rate: float = 1.0) -> 
     tokens, model = _start(recipe, into)
     tuned = recipe.ancestor is not None and recipe.ancestor != name
     optimizers = _fine(model) if tuned else _fresh(model, rate)
-    _fit(model, recipe.steps, optimizers, Batches(tokens, recipe.skills, recipe.seed))
+    fit(model, recipe.steps, optimizers, Batches(tokens, recipe.skills, recipe.seed))
     save(model, tokens, into / name)
 
 
@@ -64,7 +64,7 @@ def _start(recipe: TrainingRecipe, into: Path) -> tuple[PreTrainedTokenizerFast,
 _MATRIX = 2  # dimensions
 
 
-def _fit(model: PreTrainedModel, steps: int, optimizers: list[Optimizer], batches: Batches) -> None:
+def fit(model: PreTrainedModel, steps: int, optimizers: list[Optimizer], batches: Batches) -> None:
     """Train for so many steps, the rates falling linearly to nothing."""
     rates = [[group["lr"] for group in one.param_groups] for one in optimizers]
     model.train()
