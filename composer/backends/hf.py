@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
+from composer.checkpoints.adapted import Adapted
 from composer.checkpoints.chatfiles import chat_of
 from composer.checkpoints.devices import DeviceName
 from composer.checkpoints.dtypes import Dtype, long_name
 from composer.checkpoints.faults import faults_of
 from composer.checkpoints.folder import LOCAL, card_of
 from composer.checkpoints.generation_options import checked, processing_of, settings_of, unheeded
-from composer.checkpoints.location import Stored
+from composer.checkpoints.location import Stored, names_of
 from composer.specs.content import folder_digest
 from composer.specs.declaration import Chat, Local, Weights
 from composer.specs.parts import ChatFile, chosen_chat
 from composer.values.card import Card, Price
 from composer.values.processing import LogitBias, MinTokens, RepetitionPenalty, TokenPenalty
 from composer.values.thinking import Thinking
-from composer.values.typed import ModelPath, Variables
+from composer.values.typed import MaybeModel, ModelPath, Variables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["HF"]
 
 
-class HF(Stored, Local):
+class HF(Stored, Adapted, Local):
     """A language model in a folder or on a hub, run here by transformers.
 
     `dtype = auto` is the type of the stored weights, but float32 on a CPU; `device = auto` is the
@@ -45,7 +46,8 @@ class HF(Stored, Local):
     (`false`). With `generation_config = true` the settings of generation_config.json are used where
     the recipe sets nothing; `false` hides the warning about that file. `repetition_penalty`,
     `presence_penalty`, `frequency_penalty`, `logit_bias` and `min_tokens` are those of `generate`,
-    for all that this model writes.
+    for all that this model writes. `adapter` is a LoRA adapter as peft saves it: models that differ
+    in their adapters alone have their base in memory once, and share its forward passes.
     """
 
     name: ClassVar[str] = "hf"
@@ -65,13 +67,21 @@ class HF(Stored, Local):
     frequency_penalty: TokenPenalty | None = None
     logit_bias: LogitBias | None = None
     min_tokens: MinTokens | None = None
+    adapter: MaybeModel = None
+    adapter_revision: str | None = None
     price: Price = None
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The path of the model or its adapter, and its last part."""
+        return names_of(self.adapter or self.path)
 
     def card(self) -> Card:
         """Read config.json, tokenizer.json and the headers of the weights."""
         folder = self.folder
         if folder is not None:
-            card = card_of(folder, long_name(self.dtype))
+            dtype = long_name(self.dtype)
+            card = self.adapted(card_of(folder, dtype), dtype, self.path)
             card = replace(card, price=self.price, unheeded=unheeded(self, card))
             card = replace(card, losses=self._losses(folder))
             return checked(self, card, self.aliases[0])
@@ -80,13 +90,16 @@ class HF(Stored, Local):
 
     def faults(self) -> Sequence[ModelError]:
         """Say which weights are missing, too many or of another shape, from the headers."""
-        return () if self.folder is None else faults_of(self.folder)
+        folder = self.folder
+        if folder is None:
+            return ()
+        return faults_of(folder) or self.adapter_faults(folder)
 
     def identity(self) -> str:
         """The folder, or the hub id with its revision, and how the weights are used."""
         thinking = () if self.thinking == "auto" else (f"thinking:{self.thinking}",)
         use = (long_name(self.dtype), self.device, str(self.chat), *thinking)
-        return "|".join((f"hf:{self.key}", *use))
+        return "|".join((f"hf:{self.key}", *use, *self.adapter_use))
 
     def content(self) -> str:
         """The digest of the folder, or the hub id with its revision; dtype and template."""
@@ -96,6 +109,7 @@ class HF(Stored, Local):
         done = (f"processing:{sorted(said.items())}",) if said else ()
         if self.thinking != "auto":
             done = (*done, f"thinking:{self.thinking}")
+        done = (*done, *self.adapter_content)
         return "|".join((f"weights:{held}", long_name(self.dtype), self.chat.content(), *done))
 
     @property
@@ -114,6 +128,7 @@ class HF(Stored, Local):
             device=self.device,
             chat=self.chat,
             processing=processing_of(self),
+            adapter=self.adapter_weights,
         )
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+from composer.checkpoints.adapted import Adapted
 from composer.checkpoints.devices import DeviceName
 from composer.checkpoints.dtypes import Dtype, long_name
 from composer.checkpoints.folder import card_of
@@ -17,7 +18,7 @@ from composer.values.errors import ModelError
 from composer.values.processing import LogitBias, MinTokens, RepetitionPenalty, TokenPenalty
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from composer.values.card import Card
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
 __all__ = ["Zoo"]
 
 
-class Zoo(Local):
+class Zoo(Adapted, Local):
     """A tiny model of this package, for examples and tests: fast, and right only on small tasks.
 
-    `generation_config`, penalties, `logit_bias` and `min_tokens` are as in `hf`.
+    `adapter` is one of the package: `maths-lora` and `text-lora` are of `general-1`. All other
+    options are as in `hf`.
     """
 
     name: ClassVar[str] = "zoo"
@@ -42,12 +44,13 @@ class Zoo(Local):
     frequency_penalty: TokenPenalty | None = None
     logit_bias: LogitBias | None = None
     min_tokens: MinTokens | None = None
+    adapter: str | None = None
     price: Price = None
 
     @property
     def aliases(self) -> tuple[str, ...]:
-        """The model's name in the zoo."""
-        return (self.model,)
+        """The name of the model or its adapter in the zoo."""
+        return (self.adapter or self.model,)
 
     @property
     def folder(self) -> Path:
@@ -63,20 +66,44 @@ class Zoo(Local):
             help_ = did_you_mean(self.model, zoo.names())
             raise ModelError("E501", f"unknown zoo model `{self.model}`", help_) from None
 
+    @property
+    def adapter_folder(self) -> Path | None:
+        """Where the adapter's files lie, None for none."""
+        from composer import zoo
+
+        if self.adapter is None:
+            return None
+        if self.adapter not in zoo.adapters():
+            help_ = did_you_mean(self.adapter, zoo.adapters())
+            raise ModelError("E501", f"unknown adapter `{self.adapter}` of the zoo", help_)
+        return zoo.folder(self.adapter)
+
+    @property
+    def adapter_weights(self) -> Weights | None:
+        """Which adapter, None for none."""
+        return (self.adapter and Weights(f"zoo:{self.adapter}", str(self.adapter_folder))) or None
+
     def card(self) -> Card:
         """Read the card from the model's folder."""
-        card = replace(card_of(self.folder, long_name(self.dtype)), price=self.price)
-        return checked(self, card, self.model)
+        dtype = long_name(self.dtype)
+        card = self.adapted(card_of(self.folder, dtype), dtype, self.model)
+        return checked(self, replace(card, price=self.price), self.model)
+
+    def faults(self) -> Sequence[ModelError]:
+        """Say why the adapter does not fit the model."""
+        return self.adapter_faults(self.folder)
 
     def identity(self) -> str:
         """The model's name, and how its weights are used."""
-        return f"zoo:{self.model}|{long_name(self.dtype)}|{self.device}"
+        use = (long_name(self.dtype), self.device, *self.adapter_use)
+        return "|".join((f"zoo:{self.model}", *use))
 
     def content(self) -> str:
         """The digest of the model's files, and the dtype."""
         said = processing_of(self).set_options
-        done = f"|processing:{sorted(said.items())}" if said else ""
-        return f"weights:{folder_digest(self.folder)}|{long_name(self.dtype)}|auto{done}"
+        done = (f"processing:{sorted(said.items())}",) if said else ()
+        held = f"weights:{folder_digest(self.folder)}"
+        return "|".join((held, long_name(self.dtype), "auto", *done, *self.adapter_content))
 
     @property
     def settings(self) -> Mapping[str, object]:
@@ -92,4 +119,5 @@ class Zoo(Local):
             dtype=long_name(self.dtype),
             device=self.device,
             processing=processing_of(self),
+            adapter=self.adapter_weights,
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from composer.specs.headers import has_weights
 from composer.values.errors import ModelError
 
-__all__ = ["HUB_ID", "Stored"]
+__all__ = ["HUB_ID", "Stored", "key_of", "locate", "names_of"]
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 """The form of a model's id on a hub."""
@@ -26,8 +26,7 @@ class Stored:
     @property
     def aliases(self) -> tuple[str, ...]:
         """The path, and its last part."""
-        last = self.path.rstrip("/").rpartition("/")[2]
-        return tuple(dict.fromkeys((last, self.path)))
+        return names_of(self.path)
 
     @property
     def folder(self) -> Path | None:
@@ -37,11 +36,7 @@ class Stored:
     @property
     def key(self) -> str:
         """The folder itself, or for a model of a hub its id and the commit, where it is known."""
-        folder = self.folder
-        if folder is None:
-            return f"{self.path}@{self.revision or 'main'}"
-        hub = HUB_ID.fullmatch(self.path) and folder.parent.name == "snapshots"
-        return f"{self.path}@{folder.name}" if hub else str(folder.resolve())
+        return key_of(self.path, self.revision, self.folder)
 
     @property
     def absence(self) -> str:
@@ -52,29 +47,45 @@ class Stored:
         )
 
 
-def locate(path: str, revision: str | None = None) -> Path | None:
-    """Find the folder of a model, here or in the hub's cache; None when it must be downloaded."""
+def names_of(path: str) -> tuple[str, ...]:
+    """Return the last part of a path, and the path."""
+    return tuple(dict.fromkeys((path.rstrip("/").rpartition("/")[2], path)))
+
+
+def key_of(path: str, revision: str | None, folder: Path | None) -> str:
+    """Name what lies at a path: the folder, or the id and the commit, where it is known."""
+    if folder is None:
+        return f"{path}@{revision or 'main'}"
+    hub = HUB_ID.fullmatch(path) and folder.parent.name == "snapshots"
+    return f"{path}@{folder.name}" if hub else str(folder.resolve())
+
+
+def locate(path: str, revision: str | None = None, config: str = "config.json") -> Path | None:
+    """Find the folder of a model, here or in the hub's cache; None when it must be downloaded.
+
+    `config` is the file that it must have.
+    """
     folder = Path(os.path.expanduser(path))  # noqa: PTH111 - Path's own raises for an unknown user
     if os.path.isdir(folder):  # noqa: PTH112 - pathlib raises for a name that is too long
         return folder
     if os.path.isfile(folder):  # noqa: PTH113
-        raise ModelError("E505", f"`{path}` is a file", "give the folder that contains config.json")
+        raise ModelError("E505", f"`{path}` is a file", f"give the folder that contains {config}")
     if not HUB_ID.fullmatch(path):
         raise ModelError(
             "E501",
             f"there is no folder `{path}`",
             "give a path that starts at the folder of the recipe, or the id of a model on a hub",
         )
-    return _cached(path, revision)
+    return _cached(path, revision, config)
 
 
-def _cached(hub_id: str, revision: str | None) -> Path | None:
+def _cached(hub_id: str, revision: str | None, config: str) -> Path | None:
     """The snapshot of a hub model, if all of it is on this machine; asks no network."""
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
     try:
-        cached = try_to_load_from_cache(hub_id, "config.json", revision=revision)
+        cached = try_to_load_from_cache(hub_id, config, revision=revision)
     except HFValidationError as problem:
         raise ModelError(
             "E501", f"`{hub_id}` is neither a folder nor the id of a model on a hub"

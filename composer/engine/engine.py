@@ -26,7 +26,7 @@ from composer.engine.sessions.score import perplexity, score
 from composer.engine.sessions.teacher_forcing import teacher_force
 from composer.engine.step import engine_step, ready
 from composer.engine.task import Task
-from composer.engine.weights.local import load
+from composer.engine.weights.local import attach, load
 from composer.quiet import quiet
 from composer.specs import Fuse, Prompted, TokenFuse, bare, leaves
 from composer.values.errors import ModelError
@@ -59,10 +59,10 @@ class Engine:
 
     `devices` maps each device to the bytes that weights may take there (default: all devices and
     their free memory). `rows` is the largest number of sequences in one model's cache. `loader`
-    loads a model onto a device. One thread drives all devices: work on GPUs is queued, so that
-    members on several GPUs compute at the same time. `ask` gives what asks the server of a model
-    that is fused token by token. Methods may be called from any thread; their
-    futures raise ModelError for what goes wrong with the job.
+    loads a model onto a device, and `attach` an adapter beside its base. One thread drives all
+    devices: work on GPUs is queued, so that members on several GPUs compute at the same time. `ask`
+    gives what asks the server of a model that is fused token by token. Methods may be called from
+    any thread; their futures raise ModelError for what goes wrong with the job.
     """
 
     def __init__(
@@ -70,9 +70,10 @@ class Engine:
         devices: Mapping[str, int] | None = None,
         rows: int = 64,
         loader: Callable[[Checkpoint, str], LocalModel] = load,
+        attach: Callable[[Checkpoint, LocalModel], int] = attach,
         ask: Callable[[Checkpoint], NextTokenSource] | None = None,
     ) -> None:
-        self._pool = ModelPool(devices, loader, ask, self._wake)
+        self._pool = ModelPool(devices, loader, attach, ask, self._wake)
         self._flights = Flights()
         self._rows = rows
         self._groups: dict[Model, Group] = {}

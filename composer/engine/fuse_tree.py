@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from composer.engine.parts import Align, Combine, Gate, Member, Weigh
 from composer.engine.plausible import plausible
+from composer.engine.rows.runner import Runner
 from composer.engine.space import space_of
 from composer.heavy import torch
 from composer.specs import Checkpoint, Prompted, TokenFuse
@@ -37,7 +38,8 @@ class ModelSlot:
 
     The same weights may stand in several slots. Slots of one `pass_index` share a forward pass;
     others of the same weights are read in passes of their own. `processing` are the logits
-    processors of the model's own files, used where a request says nothing else.
+    processors of the model's own files, used where a request says nothing else. `adapter` is the
+    number of the adapter with which its rows are read, 0 for the base alone.
     """
 
     runner: AnyRunner
@@ -46,6 +48,7 @@ class ModelSlot:
     prompt: Renders | None
     pass_index: int
     processing: Processing
+    adapter: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,7 +209,8 @@ class FuseTree:
         number = len(self.slots)
         pass_index = 0 if together else sum(slot.runner is runner for slot in self.slots)
         chat, processing = model.weights.chat, model.weights.processing
-        slot = ModelSlot(runner, name or model.name, chat, prompt, pass_index, processing)
+        adapter = runner.number(model) if isinstance(runner, Runner) else 0
+        slot = ModelSlot(runner, name or model.name, chat, prompt, pass_index, processing, adapter)
         self.slots.append(slot)
         return ModelNode(self._spaces[runner], range(number, number + 1))
 

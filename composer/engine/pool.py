@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from composer.checkpoints.adapters import adapter_files
 from composer.engine.rows.remote import RemoteRunner
 from composer.engine.rows.runner import AnyRunner, Runner
-from composer.engine.weights.local import load
+from composer.engine.weights.local import attach, load
 from composer.engine.weights.tokenizers import load_tokens
 from composer.heavy import torch
 from composer.quiet import quiet
@@ -42,21 +44,22 @@ class ModelPool:
     """Keeps models in memory, one runner for each set of weights, within each device's room.
 
     `room` maps devices to bytes (default: `devices()`). The least recently used idle model is
-    unloaded first. `ask` gives what asks the server of a model, and `wake` is called when one has
-    replied.
+    unloaded first. `attach` loads an adapter beside its base. `ask` gives what asks the server of a
+    model, and `wake` is called when one has replied.
     """
 
     def __init__(
         self,
         room: Mapping[str, int] | None = None,
         loader: Callable[[Checkpoint, str], LocalModel] = load,
+        attach: Callable[[Checkpoint, LocalModel], int] = attach,
         ask: Callable[[Checkpoint], NextTokenSource] | None = None,
         wake: Callable[[], None] = lambda: None,
     ) -> None:
         if _FORKED:  # OpenMP's threads are not in this process: it would wait for them for ever
             torch.set_num_threads(1)
         self._room = dict(devices() if room is None else room)
-        self._loader = loader
+        self._loader, self._attach = loader, attach
         self._ask, self._wake = ask, wake
         self._loaded: dict[Shared, tuple[str, int, Runner]] = {}
         self._remote: dict[Checkpoint, RemoteRunner] = {}
@@ -89,11 +92,27 @@ class ModelPool:
         return self._remote[model]
 
     def _get(self, model: Checkpoint, pinned: set[Shared]) -> Runner:
-        entry = self._loaded.pop(model.weights.shared, None)
+        key = model.weights.shared
+        entry = self._loaded.pop(key, None)
         if entry is None:
             entry = self._load(model, pinned)
-        self._loaded[model.weights.shared] = entry  # the last in order is the last used
+        self._loaded[key] = entry  # the last in order is the last used
+        if model.weights.adapter is not None:
+            self._adopt(model, pinned)
         return entry[2]
+
+    def _adopt(self, model: Checkpoint, pinned: set[Shared]) -> None:
+        """Load a model's adapter beside its base, unless it is there."""
+        key = model.weights.shared
+        device, size, runner = self._loaded[key]
+        need = adapter_bytes(model, device)
+        if runner.has(model):
+            return
+        if need > self._free(device) and not self._make_room(device, need, pinned | {key}):
+            raise PoolFull
+        with quiet():
+            runner.adopt(model, self._attach)
+        self._loaded[key] = device, size + need, runner
 
     def _load(self, model: Checkpoint, pinned: set[Shared]) -> tuple[str, int, Runner]:
         options = self._devices(model)
@@ -165,13 +184,26 @@ def devices() -> dict[str, int]:
 
 def weight_bytes(model: Checkpoint, device: str) -> int:
     """Return the bytes of the weights in memory, by the headers of files; 0 without files here."""
+    tensors = model.tensors.values()
+    count, stored = sum(each.count for each in tensors), sum(each.bytes for each in tensors)
+    return _in_memory(model, device, count, stored)
+
+
+def adapter_bytes(model: Checkpoint, device: str) -> int:
+    """Return the bytes of a model's adapter in memory; 0 if it is not here."""
+    adapter = model.weights.adapter
+    if adapter is None or not adapter.local:
+        return 0
+    files = adapter_files(Path(adapter.location))
+    return _in_memory(model, device, files.parameters, files.bytes)
+
+
+def _in_memory(model: Checkpoint, device: str, count: int, stored: int) -> int:
+    """Return the bytes of so many numbers in the type in which a model is loaded."""
     dtype = model.weights.dtype
     if dtype == "auto":
         dtype = "float32" if device == "cpu" else "stored"
-    tensors = model.tensors.values()
-    if dtype in _BYTES:
-        return _BYTES[dtype] * sum(tensor.count for tensor in tensors)
-    return sum(tensor.bytes for tensor in tensors)
+    return _BYTES[dtype] * count if dtype in _BYTES else stored
 
 
 def _memory() -> int:

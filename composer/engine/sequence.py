@@ -358,6 +358,7 @@ def _most_tokens(slot: ModelSlot) -> int | None:
 
 def _opened(slot: ModelSlot, prompt: list[int]) -> MemberState:
     row, counts = slot.runner.rows.allocate(), TokenCount(prompt=len(prompt))
+    row.adapter = slot.adapter
     if not isinstance(slot.runner, RemoteRunner):
         slot.runner.prefixes.fill(row, prompt)
     return MemberState(slot, row, prompt, counts=counts, answer_start=len(prompt))

@@ -63,7 +63,7 @@ def _content(reading: Reading, feed: Feed) -> Hashable:
     """Return what two readings must share to have the same logits."""
     length = reading.state.row.length
     read = tuple(reading.state.ids[: length + len(feed.ids)])
-    return read, length, tuple(feed.keep), reading.hidden
+    return read, length, tuple(feed.keep), reading.hidden, feed.row.adapter
 
 
 def _copied(rows: RowCache, reading: Reading, items: Sequence[PassItem]) -> bool:
@@ -72,6 +72,8 @@ def _copied(rows: RowCache, reading: Reading, items: Sequence[PassItem]) -> bool
     if state.row.length or reading.hidden or any(p < prompt for p in reading.positions):
         return False
     for _, other, _ in items:
+        if other.state.row.adapter != state.row.adapter:
+            continue
         start = other.state.counts.prompt
         has_read = start == prompt and other.state.row.length >= prompt
         if has_read and other.state.ids[:prompt] == state.ids[:prompt]:

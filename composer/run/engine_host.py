@@ -6,7 +6,7 @@ import threading
 import time
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from composer.run.model_digests import ModelDigests
 from composer.run.result import closed
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
     from composer.engine.engine import Engine
     from composer.engine.rows.remote import NextTokenSource
-    from composer.engine.weights.local import LocalModel
     from composer.specs.models import Checkpoint
 
 __all__ = ["EngineHost", "LoadingTimer"]
+
+To = TypeVar("To")
+Loaded = TypeVar("Loaded")
 
 
 class LoadingTimer:
@@ -89,12 +91,16 @@ class EngineHost:
             if self._engine is None:
                 with self.timer.loading("torch"):
                     from composer.engine.engine import Engine
-                    from composer.engine.weights.local import load
+                    from composer.engine.weights.local import attach, load
 
                     with self._lock:
                         if not self._open:
                             raise closed()
-                        self._engine = Engine(loader=partial(self._load, load), ask=ask)
+                        self._engine = Engine(
+                            loader=partial(self._load, load),
+                            attach=partial(self._load, attach),
+                            ask=ask,
+                        )
             return self._engine
 
     def close(self) -> None:
@@ -105,8 +111,7 @@ class EngineHost:
         if engine is not None:
             engine.close()
 
-    def _load(
-        self, load: Callable[[Checkpoint, str], LocalModel], model: Checkpoint, device: str
-    ) -> LocalModel:
+    def _load(self, load: Callable[[Checkpoint, To], Loaded], model: Checkpoint, to: To) -> Loaded:
+        """Load a model onto a device, or its adapter beside a base."""
         with self.timer.loading(model.name), self.digests.loading(model, keep=self._keep):
-            return load(model, device)
+            return load(model, to)

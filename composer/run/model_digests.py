@@ -87,7 +87,11 @@ def _current_stamps(model: Declaration) -> Stamps | None:
         weights = model.weights
     except ModelError:  # said where it is declared
         return None
-    return stamps(Path(weights.location)) if weights.local else None
+    if not weights.local:
+        return None
+    adapter = weights.adapter
+    own = stamps(Path(weights.location))
+    return own if adapter is None or not adapter.local else own + stamps(Path(adapter.location))
 
 
 def _declarations(model: Checkpoint) -> Iterator[Declaration]:

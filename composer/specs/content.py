@@ -19,6 +19,9 @@ RELEVANT = (
 OF_TOKENIZER = ("*.json", "*.jinja", "additional_chat_templates/*.jinja")
 """The files among these that prompts depend on."""
 
+OF_ADAPTER = ("adapter_config.json", "adapter_model.safetensors", "tokenizer.json")
+"""The files of an adapter that are read."""
+
 _CANONICAL = json.JSONEncoder(sort_keys=True)
 
 Stamp: TypeAlias = tuple[int, int, int, int]

@@ -80,7 +80,8 @@ class Weights:
 
     `location` is a folder or the id of a model on a hub, `dtype` and `device` may be `auto`;
     `chat` writes its prompts. `processing` is applied to the logits, unless a request sets another
-    one.
+    one. `adapter` says where a LoRA adapter of these weights lies: models that differ in it alone
+    share them.
     """
 
     key: str
@@ -90,6 +91,13 @@ class Weights:
     device: str = "auto"
     chat: Chat = DEFAULT_CHAT
     processing: Processing = NO_PROCESSING
+    adapter: Weights | None = None
+
+    @property
+    def content_key(self) -> str:
+        """The weights and their adapter, each by key and revision."""
+        own = f"{self.key}@{self.revision}"
+        return own if self.adapter is None else f"{own}+{self.adapter.content_key}"
 
     @property
     def shared(self) -> tuple[str, str, str]:

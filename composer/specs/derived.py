@@ -134,7 +134,7 @@ class Derived(Checkpoint):
     @property
     def key(self) -> str:
         """How it is made, and of which donors, by path and revision."""
-        keys = [f"{source.weights.key}@{source.weights.revision}" for source in self.sources]
+        keys = [source.weights.content_key for source in self.sources]
         made = [_stated(value) for value in self.making]
         return f"{self.word}:{','.join(made)}:{'+'.join(keys)}"
 

@@ -13,7 +13,15 @@ from composer.values.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["TensorHeader", "has_weights", "read_json", "shards", "size_of", "tensors_of"]
+__all__ = [
+    "TensorHeader",
+    "has_weights",
+    "header_of",
+    "read_json",
+    "shards",
+    "size_of",
+    "tensors_of",
+]
 
 LENGTH = 8
 """A safetensors file begins with the length of its header, in so many bytes."""
@@ -63,7 +71,7 @@ def tensors_of(folder: Path) -> Mapping[str, TensorHeader]:
     """Return the tensors of a model folder by name, from the headers alone."""
     tensors: dict[str, TensorHeader] = {}
     for file in shards(folder):
-        header = _header(file)
+        header = header_of(file)
         repeated = next((name for name in header if name in tensors), None)
         if repeated is not None:
             text = (
@@ -156,7 +164,7 @@ def _no_weights(folder: Path) -> tuple[str, str]:
     )
 
 
-def _header(file: Path) -> dict[str, TensorHeader]:
+def header_of(file: Path) -> dict[str, TensorHeader]:
     """Return the tensors of a safetensors file."""
     size = file_size(file)
     try:

@@ -29,7 +29,8 @@ class Card:
     tokenizer. `losses` is what the chat template leaves out of a conversation: `system`, the
     system's text, or `turns`, earlier ones. `deferred` lists what only a download or a probe can
     tell, and `why` gives the reason for an ability that the model lacks. `unheeded` names
-    the settings in the model's files that are ignored.
+    the settings in the model's files that are ignored, and `other_base` the base that an adapter
+    names, where it is not the one that the recipe names.
     """
 
     capabilities: Capability
@@ -44,6 +45,7 @@ class Card:
     deferred: tuple[str, ...] = ()
     unheeded: str = ""
     losses: frozenset[str] = frozenset()
+    other_base: str = ""
     why: Mapping[Capability, str] = field(
         default_factory=lambda: MappingProxyType({}), compare=False
     )

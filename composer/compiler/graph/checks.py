@@ -87,6 +87,10 @@ def _readable(ctx: Context, node: Node) -> bool:
         help_ = "`generation_config = true` uses these settings; `false` hides this warning"
         text = f"`{node.title}`: {card.unheeded}, but this is not used"
         ctx.say("W402", text, ctx.declared[node], "settings not used", help=help_)
+    if card.other_base:
+        text = f"the adapter of `{node.title}` says that its base is `{card.other_base}`"
+        help_ = "if the recipe names a copy of that base, nothing is wrong"
+        ctx.say("W515", text, ctx.declared[node], "has another base", help=help_)
     for loss in sorted(card.losses):
         text = f"the chat template of `{node.title}` leaves out {LOSSES[loss]}"
         help_ = HELP[loss]

@@ -98,4 +98,11 @@ CODES = {
         'model A = hf("org/name", device = cuda)',
         'model A = hf("org/name", device = auto)',
     ),
+    "E515": Code(
+        "an adapter that cannot be used",
+        "An adapter is read as the library peft writes LoRA: products of two small matrices that "
+        "are added to layers of one base, and layers that are replaced. Other kinds of adapters, "
+        "and one whose layers or tokenizer are not those of the base, are refused. Merge such an "
+        "adapter into its base with peft, and name the whole model.",
+    ),
 }

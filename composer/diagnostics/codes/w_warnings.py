@@ -77,6 +77,12 @@ CODES = {
         "Rows contain more than a recipe reads: calls of tools in messages. No model is told of "
         "them.",
     ),
+    "W515": Code(
+        "adapter of another base",
+        "The files of the adapter name another base than the recipe. The shapes of both are the "
+        "same, so the answers may be right, or wrong without an error. If the recipe names a copy "
+        "of the same base, nothing is wrong.",
+    ),
     "W701": Code(
         "queries that are unlike the fitted data",
         "The queries of this run, taken together, are more unusual than rows that the fit left "

@@ -111,7 +111,8 @@ class BatchedAttention(KeyValueCache):
         flat = self._upload(values if every else [*values, *kept])
         ids, positions, rows = plan.bind(flat[: len(values)])[:, None]
         self.aim(rows, positions, max(group.reach for group in plan.groups), WHOLE)
-        with packed(self.model.config, plan):
+        lines = [feed.row.adapter for feed in plan.order for _ in feed.ids]
+        with self.model.adapters.use(lines), packed(self.model.config, plan):
             logits = self._call(ids, positions, None, None if every else flat[len(values) :])
         if plan.windows != self._windows:
             raise NotPacked(_missed(plan.windows))
@@ -140,9 +141,10 @@ class BatchedAttention(KeyValueCache):
         if self._limit is not None and longest + width > self._limit:
             positions = positions.clamp(max=self._limit - 1)
         masks = self._masks(positions, longest + width)
-        logits = self._call(
-            ids, positions, masks, keep.view(len(lines), most) if width > 1 else None
-        )
+        with self.model.adapters.use(_adapters(lines)):
+            logits = self._call(
+                ids, positions, masks, keep.view(len(lines), most) if width > 1 else None
+            )
         if all(len(feed.keep) == 1 for feed in lines):
             return logits[:, 0]
         at = [n * most + c for n, feed in enumerate(lines) for c in range(len(feed.keep))]
@@ -170,7 +172,9 @@ class BatchedAttention(KeyValueCache):
         `keep` [n] or [line, n] are the places after which logits are wanted; None for all.
         """
         assert self._name is not None
-        inside = keep is not None and self._takes_keep
+        # an adapter of the head needs all tokens of a packed line, to know whose each one is
+        whole = self.model.adapters.heads and keep is not None and keep.ndim == 1
+        inside = keep is not None and self._takes_keep and not whole
         with projecting(self._head):
             out = self.model.module(
                 input_ids=ids,
@@ -203,6 +207,12 @@ class BatchedAttention(KeyValueCache):
             return torch.tensor(values, dtype=torch.long, device=self.device)
         pinned = torch.tensor(values, dtype=torch.long, pin_memory=True)
         return pinned.to(self.device, non_blocking=True)
+
+
+def _adapters(lines: Sequence[Feed]) -> list[int]:
+    """The adapter of each line; an idle row has one of those that read, which costs nothing."""
+    some = next(feed.row.adapter for feed in lines if feed.ids)
+    return [feed.row.adapter if feed.ids else some for feed in lines]
 
 
 def _idle_rows(batch: Sequence[Feed]) -> int:

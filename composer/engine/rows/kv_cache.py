@@ -66,6 +66,7 @@ class KeyValueCache:
     def fork(self, row: CacheRow) -> CacheRow:
         """Open a row with a copy of another one's cells."""
         twin = self.allocate()
+        twin.adapter = row.adapter
         self.copy(row, twin, row.length)
         return twin
 

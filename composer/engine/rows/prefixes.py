@@ -28,8 +28,9 @@ _BYTES = 1 << 26  # may be kept in any case
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """The tokens that a row had read, and what it held then."""
+    """The tokens that a row had read, with which adapter, and what it held then."""
 
+    adapter: int
     ids: list[int]
     saved: Saved
 
@@ -60,7 +61,7 @@ class PrefixCache:
     def keep(self, row: CacheRow, ids: Sequence[int]) -> None:
         """Keep what a row holds, which is about to be freed; `ids` begin with what it has read."""
         read = list(ids[: row.length])
-        known = next((each for each in self._kept if _covers(each, read)), None)
+        known = next((each for each in self._of(row) if _covers(each, read)), None)
         if known is not None:
             self._use(known)
             return
@@ -72,8 +73,9 @@ class PrefixCache:
             self.clear()
             return
         if saved.states and saved.bytes <= self.most_bytes:
-            new = _Kept(read, saved)
-            self._kept = [each for each in self._kept if not _covers(new, each.ids)]
+            new = _Kept(row.adapter, read, saved)
+            useless = [each for each in self._of(row) if _covers(new, each.ids)]
+            self._kept = [each for each in self._kept if each not in useless]
             self._kept.append(new)
             self._evict()
 
@@ -85,7 +87,7 @@ class PrefixCache:
         before, so that its answer is the same to the last bit.
         """
         best, length = None, max(_LEAST, len(ids) // 2) - 1
-        for each in self._kept:
+        for each in self._of(row):
             equal = _common(each.ids, ids)
             common = each.saved.longest(equal)
             if common > length and equal < len(ids):
@@ -93,6 +95,10 @@ class PrefixCache:
         if best is not None:
             self._rows.load(row, best.saved, length)
             self._use(best)
+
+    def _of(self, row: CacheRow) -> list[_Kept]:
+        """What rows with the same adapter held."""
+        return [each for each in self._kept if each.adapter == row.adapter]
 
     def _use(self, kept: _Kept) -> None:
         self._kept.remove(kept)

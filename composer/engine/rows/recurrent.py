@@ -66,6 +66,7 @@ class RecurrentStates:
     def fork(self, row: CacheRow) -> CacheRow:
         """Open a copy of a row, with its snapshots."""
         twin = self.allocate()
+        twin.adapter = row.adapter
         self.rejoin(twin, row, 0)
         return twin
 

@@ -7,7 +7,7 @@ sequences which were apart come together again; long prompts are sent at once.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Protocol
 
@@ -83,7 +83,7 @@ class RemoteRows:
     def fork(self, row: CacheRow) -> CacheRow:
         """Open a copy of a row."""
         assert isinstance(row, RemoteRow)
-        twin = RemoteRow(len(self.live), row.length, row.base, row.ahead, row.chain)
+        twin = replace(row, index=len(self.live))
         self.live.append(twin)
         return twin
 

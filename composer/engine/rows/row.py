@@ -31,10 +31,14 @@ GAP = 4
 
 @dataclass(eq=False, slots=True)
 class CacheRow:
-    """A row of a cache: `index` is its present place there, `length` how many tokens it holds."""
+    """A row of a cache: `index` is its present place there, `length` how many tokens it holds.
+
+    `adapter` is the number of the adapter with which it is read; 0 for the base alone.
+    """
 
     index: int
     length: int = 0
+    adapter: int = 0
 
 
 @dataclass(eq=False, slots=True)

@@ -10,11 +10,13 @@ import torch
 from composer.engine.rows.attention import BatchedAttention
 from composer.engine.rows.forward_arguments import keeps_state
 from composer.engine.rows.hidden_states import logits_and_hidden
+from composer.engine.rows.mixed import mixes, one_by_one
 from composer.engine.rows.prefixes import PrefixCache
 from composer.engine.rows.recurrent import RecurrentStates
 from composer.engine.rows.remote import RemoteRunner
 from composer.engine.rows.separate import SeparateCaches
 from composer.engine.rows.trial import Trial, trials
+from composer.engine.weights.adapters import NONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from composer.engine.rows.row import Feed, RowCache
     from composer.engine.weights.local import LocalModel
+    from composer.specs.models import Checkpoint
 
 __all__ = ["AnyRunner", "Runner"]
 
@@ -34,7 +37,8 @@ class Runner:
 
     `prefixes` keeps what rows held when they were closed, until the model is unloaded.
     `alone` says why rows do not share forward passes, `padded` why they share only padded ones;
-    None if they do.
+    None if they do. Models that differ in an adapter alone have one runner; `mixed` is whether rows
+    of unlike adapters share passes.
     """
 
     def __init__(self, model: LocalModel) -> None:
@@ -44,6 +48,8 @@ class Runner:
         self.rows: RowCache = self._choose()
         weights = sum(each.nbytes for each in model.module.parameters())
         self.prefixes = PrefixCache(self.rows, weights)
+        self.mixed = isinstance(self.rows, BatchedAttention)
+        self._adapters: dict[str, int] = {}
 
     @property
     def columns(self) -> int:
@@ -54,6 +60,23 @@ class Runner:
     def idle(self) -> bool:
         """Whether no row is open."""
         return not self.rows.live
+
+    def number(self, model: Checkpoint) -> int:
+        """The number of a model's adapter, with which its rows are read; 0 if it has none."""
+        adapter = model.weights.adapter
+        return NONE if adapter is None else self._adapters[adapter.content_key]
+
+    def has(self, model: Checkpoint) -> bool:
+        """Whether a model's adapter is loaded, if it has one."""
+        adapter = model.weights.adapter
+        return adapter is None or adapter.content_key in self._adapters
+
+    def adopt(self, model: Checkpoint, attach: Callable[[Checkpoint, LocalModel], int]) -> None:
+        """Load a model's adapter beside those that are here."""
+        adapter = model.weights.adapter
+        assert adapter is not None
+        number = self._adapters[adapter.content_key] = attach(model, self.model)
+        self.mixed = self.mixed and mixes(self.model, self.rows, number)
 
     def forward(self, feeds: Sequence[Feed], *, hidden: bool = False) -> Tensor:
         """Run a forward pass over all feeds; return float logits [all kept, model.width].
@@ -71,6 +94,12 @@ class Runner:
             raise
 
     def _step(self, feeds: Sequence[Feed], *, hidden: bool) -> Tensor:
+        read = partial(self._pass, hidden=hidden)
+        if self.mixed or not self._adapters:
+            return read(feeds)
+        return one_by_one(self.model.adapters, feeds, read)
+
+    def _pass(self, feeds: Sequence[Feed], *, hidden: bool) -> Tensor:
         if hidden:
             logits, states = logits_and_hidden(self.model, self.rows, feeds)
             return torch.cat((logits[:, : self.model.width], states), 1).float()

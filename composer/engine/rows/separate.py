@@ -69,7 +69,7 @@ class SeparateCaches:
         cache = copy.deepcopy(self._caches[row])  # first, so that no row is open if memory runs out
         twin = self.allocate()
         self._read[twin], self._caches[twin] = list(self._read[row]), cache
-        twin.length = row.length
+        twin.length, twin.adapter = row.length, row.adapter
         return twin
 
     def rejoin(self, row: CacheRow, source: CacheRow, same: int) -> None:

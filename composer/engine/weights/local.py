@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
+from composer.checkpoints.adapters import adapter_files, misfits
 from composer.checkpoints.config_files import Configuration, state
 from composer.checkpoints.faults import sound
 from composer.checkpoints.positions import context_of, switch_of
 from composer.checkpoints.prompts import TokenFacts, stated_facts
+from composer.engine.weights.adapters import Adapters
 from composer.engine.weights.building import opened
 from composer.engine.weights.fetching import fetched
 from composer.engine.weights.loading import module_of, refused, tokenizer_of
 from composer.engine.weights.tokens import TokenModel
 from composer.quiet import quiet
+from composer.specs.content import OF_ADAPTER
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from composer.checkpoints.folder import ModelFiles
     from composer.specs import Checkpoint
 
-__all__ = ["LocalModel", "load"]
+__all__ = ["LocalModel", "attach", "load"]
 
 
 class LocalModel(TokenModel):
@@ -35,7 +38,7 @@ class LocalModel(TokenModel):
 
     `files` are the facts read from the model's files. A model that was made in memory has neither
     encoder nor files; then `module` and `tokenizer` give the same facts. `switch` is the length
-    above which it uses other positions.
+    above which it uses other positions, and `adapters` are those that some of its rows have.
     """
 
     def __init__(  # noqa: PLR0913 - its parts
@@ -48,6 +51,7 @@ class LocalModel(TokenModel):
         encoder: Tokenizer | None = None,
     ) -> None:
         self.module = module
+        self.adapters = Adapters(module)
         self.config = module.config.get_text_config()
         encoder = encoder or tokenizer.backend_tokenizer
         facts = _facts(module, tokenizer) if files is None else stated_facts(files, encoder)
@@ -98,6 +102,30 @@ def load(model: Checkpoint, device: torch.device | str = "cpu") -> LocalModel:
         module = module.to(device)
     module = module.eval().requires_grad_(requires_grad=False)
     return LocalModel(module, tokenizer, device, model.name, files, encoder)
+
+
+@quiet()
+def attach(model: Checkpoint, base: LocalModel) -> int:
+    """Load the adapter of a model beside its base, downloaded if it is on a hub.
+
+    Returns its number there. Raises ModelError (E5xx) for what does not fit or cannot be loaded.
+    """
+    adapter = model.weights.adapter
+    assert adapter is not None
+    try:
+        folder = fetched(adapter, OF_ADAPTER)
+        _demand_fit(folder, fetched(model.weights))
+        return base.adapters.add(folder)
+    except ModelError as error:
+        text = f"the adapter of {model.name} cannot be loaded: {error.message}"
+        raise ModelError(error.code, text, error.help) from error
+    except Exception as error:
+        raise refused(f"the adapter of {model.name}", adapter, error) from error
+
+
+def _demand_fit(adapter: Path, base: Path) -> None:
+    for fault in misfits(adapter_files(adapter), base):
+        raise fault
 
 
 def _facts(module: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> TokenFacts:
