@@ -17,6 +17,7 @@ from building_tables import _formulas as formulas
 from building_tables._random_checkpoints import SHAPES, TYPES, base, numbers, tuned
 from composer.backends.hf import HF
 from composer.engine.weights.building import build
+from composer.engine.weights.donors import Donor
 from composer.methods.edits.average import Average
 from composer.methods.edits.dare import Dare, DareTies
 from composer.methods.edits.slerp import Slerp
@@ -83,9 +84,8 @@ def error(case: Case, donors: Sequence[Path], folder: Path) -> float:
     declared = tuple(Declared(each.name, HF(path=str(each))) for each in donors)
     names = tuple(each.name for each in declared)
     folder.mkdir()
-    build(
-        Merge(declared, names, case.by, case.edit, normalize=False, dtype="float32"), donors, folder
-    )
+    merge = Merge(declared, names, case.by, case.edit, normalize=False, dtype="float32")
+    build(merge, [Donor(each) for each in donors], folder)
     made, held = numbers(folder), [numbers(donor) for donor in donors]
     errors = [
         _distance(tensor, case.formula([each[name] for each in held], case.by))

@@ -18,11 +18,10 @@ from filelock import FileLock
 
 from composer.checkpoints.fingerprint import fingerprint
 from composer.diagnostics.caches import MERGED, NAMES, cache_folder
-from composer.engine.weights.fetching import fetched
+from composer.engine.weights.donors import Donor
 from composer.engine.weights.merging import merging
 from composer.engine.weights.mixing import mixing
 from composer.engine.weights.room import make_room, used
-from composer.engine.weights.tensors import Tensors
 from composer.engine.weights.writing import Construction, write
 from composer.specs import Derived, Merge, Mixture, SpecError
 from composer.specs.content import folder_digest, json_digest
@@ -34,6 +33,7 @@ from composer.values.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from composer.engine.weights.tensors import Tensors
     from composer.specs import Checkpoint, Weights
 
 __all__ = ["BUILDERS", "Build", "build", "built", "cached", "export", "opened"]
@@ -74,7 +74,7 @@ def built(model: Derived) -> Path:
 
 def cached(model: Derived) -> Build:
     """Return a derived model in the cache, built now unless it was before."""
-    donors = donor_folders(model)
+    donors = donors_of(model)
     try:
         entry = cache_folder() / NAMES[MERGED] / _content(model, donors)
         entry.parent.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ def export(model: Derived, folder: Path, readme: Callable[[Sequence[str]], str])
     `readme` writes its README.md, given the digests of the donors. Raises ModelError where
     something else is in the folder (E512).
     """
-    donors = donor_folders(model)
+    donors = donors_of(model)
     content = _content(model, donors)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -107,7 +107,7 @@ def export(model: Derived, folder: Path, readme: Callable[[Sequence[str]], str])
             if _is_whole(folder, content):
                 return Build(folder, new=False)
             _require_empty(folder)
-            text = readme([folder_digest(donor) for donor in donors])
+            text = readme([donor.digest for donor in donors])
             _build(model, donors, folder, content, text)
     except OSError as error:
         text = f"{model.name} cannot be built in {folder}: {error}"
@@ -131,22 +131,22 @@ def _require_empty(folder: Path) -> None:
         raise ModelError("E512", text, "give another folder, or remove this one")
 
 
-def donor_folders(model: Derived) -> list[Path]:
-    """Return the folders of a model's donors, those that are derived themselves built first."""
-    return [fetched(opened(donor)) for donor in model.sources]
+def donors_of(model: Derived) -> list[Donor]:
+    """Return where a model's donors lie, those that are derived themselves built first."""
+    return [Donor.of(opened(donor)) for donor in model.sources]
 
 
-def build(model: Derived, donors: Sequence[Path], folder: Path) -> None:
+def build(model: Derived, donors: Sequence[Donor], folder: Path) -> None:
     """Write a derived model into an empty folder."""
     _check(model, donors)
     with ExitStack() as files:
-        sources = [files.enter_context(Tensors(donor)) for donor in donors]
+        sources = [files.enter_context(donor.open()) for donor in donors]
         write(folder, BUILDERS[type(model)](model, sources), model.dtype)
 
 
-def _content(model: Derived, donors: Sequence[Path]) -> str:
+def _content(model: Derived, donors: Sequence[Donor]) -> str:
     """Return the digest of all that a model is made of."""
-    contents = [folder_digest(donor) for donor in donors]
+    contents = [donor.digest for donor in donors]
     return digest([model.word, model.making, contents, model.dtype])
 
 
@@ -161,7 +161,7 @@ def _mark(entry: Path, content: str) -> str:
 
 
 def _build(
-    model: Derived, donors: Sequence[Path], entry: Path, content: str, readme: str = ""
+    model: Derived, donors: Sequence[Donor], entry: Path, content: str, readme: str = ""
 ) -> None:
     """Write a checkpoint beside its place, and move it there when it is whole."""
     prefix = f".{entry.name}.{content[:DIGITS]}-"
@@ -179,13 +179,14 @@ def _build(
         folder.rename(entry)
 
 
-def _check(model: Derived, donors: Sequence[Path]) -> None:
+def _check(model: Derived, donors: Sequence[Donor]) -> None:
     """Refuse donors that turn out to be unlike, or whose numbers are not the weights."""
-    tensors = [tensors_of(donor) for donor in donors]
-    problems = list(unlike(model.labels, tensors, list(map(_vocabulary, donors))))
+    folders = [donor.folder for donor in donors]
+    tensors = [tensors_of(donor) for donor in folders]
+    problems = list(unlike(model.labels, tensors, list(map(_vocabulary, folders))))
     if problems:
         raise SpecError(problems)
-    for name, folder in zip(model.labels, donors, strict=True):
+    for name, folder in zip(model.labels, folders, strict=True):
         if "quantization_config" in read_json(folder / "config.json"):
             text = f"{name} is quantized, and quantized weights cannot be merged"
             raise ModelError("E505", text, "merge the checkpoint that it was quantized from")

@@ -59,12 +59,13 @@ AHEAD = 32 << 20
 class Tensors:
     """The tensors of a checkpoint while its files are open: `headers` by name, `read` for one.
 
-    Leaving the block raises ModelError where a file has changed meanwhile.
+    `headers` are those of all its weights, unless others are given. Leaving the block raises
+    ModelError where a file has changed meanwhile.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, headers: Mapping[str, TensorHeader] | None = None) -> None:
         self.folder = folder
-        self.headers: Mapping[str, TensorHeader] = tensors_of(folder)
+        self.headers = tensors_of(folder) if headers is None else headers
         self._files = ExitStack()
         self._opened: dict[Path, int] = {}
         self._stamps = stamps(folder)

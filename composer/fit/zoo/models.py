@@ -77,8 +77,8 @@ class AdapterRecipe:
 
 
 ADAPTERS: dict[str, AdapterRecipe] = {
-    "maths-lora": AdapterRecipe(10, "general-1", HALVES["maths"], 1200),
-    "text-lora": AdapterRecipe(11, "general-1", HALVES["text"], 1200),
+    "maths-lora": AdapterRecipe(10, "general-1", HALVES["maths"], 400),
+    "text-lora": AdapterRecipe(11, "general-1", HALVES["text"], 400),
 }
 
 

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from composer.backends.hf import HF
 from composer.engine.weights.building import build, built
+from composer.engine.weights.donors import Donor
 from composer.engine.weights.local import load
 from composer.heavy import transformers
 from composer.methods.edits.average import Average
@@ -50,7 +51,8 @@ def soup(folders, **options):
 
 @pytest.mark.parametrize(("shape", "tied"), [("llama", False), ("gpt2", True), ("tied", True)])
 def test_tied_embeddings_stay_tied(donors, tmp_path, shape, tied):
-    build(soup(donors(shape, "one file")), donors(shape, "one file"), tmp_path)
+    folders = donors(shape, "one file")
+    build(soup(folders), [Donor(each) for each in folders], tmp_path)
     assert ("lm_head.weight" in load_file(tmp_path / "model.safetensors")) is not tied
     module = transformers.AutoModelForCausalLM.from_pretrained(tmp_path)
     head, read = module.get_output_embeddings().weight, module.get_input_embeddings().weight
