@@ -92,7 +92,7 @@ def differences(folder, edit):
     merge = Merge(models, ("a", "b"), (0.0, 1.0), edit, normalize=False, dtype="float32")
     made = folder[0].parent / f"made-{edit!r}"
     made.mkdir()
-    build(merge, [base, tuned], made)
+    build(merge, [Donor(base), Donor(tuned)], made)
     of_base, of_tuned, of_made = (numbers(each) for each in (base, tuned, made))
     names = [name for name, each in of_base.items() if each.ndim > 1]
     return {n: (of_tuned[n] - of_base[n], of_made[n] - of_base[n]) for n in names}
