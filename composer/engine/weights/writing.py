@@ -29,6 +29,13 @@ SHARD = 5 * 10**9
 """The bytes of a file of weights, as many as transformers writes; a larger tensor has its own."""
 
 
+OF_DONOR = (
+    *(".index.json", "card.json", "trainer_state.json"),
+    *("all_results.json", "eval_results.json", "train_results.json"),
+)
+"""How the names of files end that tell of the donor's own weights: they are not copied."""
+
+
 @dataclass(frozen=True)
 class Construction:
     """A checkpoint that is to be written.
@@ -78,7 +85,7 @@ def _copy(checkpoint: Construction, folder: Path, dtype: str) -> None:
     """Copy all but the weights, and write what is other in the configuration."""
     donor = checkpoint.files
     for file in sorted({file for kind in RELEVANT for file in donor.glob(kind)}):
-        if file.suffix != ".safetensors" and not file.name.endswith(".index.json"):
+        if not (file.suffix == ".safetensors" or file.name.endswith(OF_DONOR)):
             copy = folder / file.relative_to(donor)
             copy.parent.mkdir(exist_ok=True)
             shutil.copyfile(file, copy)

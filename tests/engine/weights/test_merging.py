@@ -87,6 +87,12 @@ def test_transformers_reads_what_was_built():
     assert AutoTokenizer.from_pretrained(folder)("Add 17").input_ids
 
 
+def test_what_was_measured_of_the_donor_is_not_said_of_the_merge():
+    folder = built(merge("maths", "text"))
+    assert (zoo.folder("maths") / "card.json").is_file()
+    assert not (folder / "card.json").exists()
+
+
 def test_numbers_are_stored_as_is_asked():
     with safe_open(
         built(merge("maths", "text", dtype="bfloat16")) / "model.safetensors", "pt"
