@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from composer.specs.json_files import damaged_file, file_size
+from composer.specs.kept_digests import LARGE, KeptDigest
 
 RELEVANT = (
     *("*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"),
@@ -105,6 +106,13 @@ def _stamp(path: Path) -> Stamp:
 
 @lru_cache(maxsize=4096)
 def _digest(path: Path, stamp: Stamp) -> str:
-    del stamp
+    """Return the SHA-256 of a file; that of a large one is kept between processes."""
+    kept = KeptDigest(path, stamp) if stamp[0] >= LARGE else None
+    digest = kept and kept.read()
+    if digest:
+        return digest
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if kept:
+        kept.write(digest)
+    return digest
