@@ -6,16 +6,6 @@ memory is the most that the process held (`ru_maxrss`).
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-from tempfile import TemporaryDirectory
-
-from table_text import markdown
-
-from building_tables._large_checkpoints import GB, forget, large_checkpoint
-
 SIZE, MEMBERS = 4, 3
 
 COPY = """

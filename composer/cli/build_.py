@@ -13,11 +13,24 @@ from composer.cli.common import as_json as to_json
 from composer.cli.derived import DerivedModel, chosen, derived_models
 from composer.cli.terminal import out
 from composer.compiler.plan.describe import size_text
-from composer.diagnostics.amounts import counted
+from composer.diagnostics.amounts import bytes_of, counted
 
 if TYPE_CHECKING:
     from composer.engine.weights.building import Build
     from composer.recipe import Recipe
+
+
+class Size(click.ParamType[int]):
+    """A number of bytes, such as `500 MB`."""
+
+    name = "size"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the bytes."""
+        size = bytes_of(value)
+        if not size:
+            self.fail(f"{value!r} is not a size: write it like `2 GB`", param, ctx)
+        return size
 
 
 @click.command()
@@ -35,10 +48,23 @@ if TYPE_CHECKING:
     help="Which model: the name of a `let`, or an expression such as `merge(A, B)`. Default: the "
     "one that answers.",
 )
+@click.option(
+    "--shard-size",
+    "shard",
+    type=Size(),
+    metavar="SIZE",
+    help="With --out: the largest size of a file of weights. Default: 5 GB, as in transformers.",
+)
 @recipe_options
 @json_option
 def command(
-    recipe: Path, reading: RecipeReader, folder: Path | None, model: str | None, *, as_json: bool
+    recipe: Path,
+    reading: RecipeReader,
+    folder: Path | None,
+    model: str | None,
+    shard: int | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Build the models that a recipe derives from others, such as merges.
 
@@ -50,7 +76,7 @@ def command(
     if folder is None:
         told = [_in_cache(each) for each in models]
     else:
-        told = [_written(chosen(models, loaded), loaded, folder)]
+        told = [_written(chosen(models, loaded), loaded, folder, shard)]
     lines = [_line(each) for each in told]
     out(to_json({"version": 1, "built": told}) if as_json else "\n".join(lines), as_json=as_json)
 
@@ -70,13 +96,19 @@ def _in_cache(each: DerivedModel) -> dict[str, object]:
     return _told(each, cached(each.model))
 
 
-def _written(each: DerivedModel, recipe: Recipe, folder: Path) -> dict[str, object]:
+def _written(
+    each: DerivedModel, recipe: Recipe, folder: Path, shard: int | None
+) -> dict[str, object]:
     """Write a model into a folder."""
     from composer.engine.weights.building import export
     from composer.engine.weights.readme import readme
+    from composer.engine.weights.writing import SHARD
 
     name = Path(recipe.name).name
-    return _told(each, export(each.model, folder, lambda told: readme(each.model, name, told)))
+    written = export(
+        each.model, folder, lambda told: readme(each.model, name, told), shard or SHARD
+    )
+    return _told(each, written)
 
 
 def _told(each: DerivedModel, build: Build) -> dict[str, object]:

@@ -17,6 +17,7 @@ from composer.cli.common import show_failure
 from composer.cli.interrupts import Interrupts
 from composer.cli.status import EXIT_INTERRUPTED, STATUSES
 from composer.cli.terminal import ReaderGoneError, drain, err, prepare, traced
+from composer.diagnostics.progress import listening
 from composer.quiet import quiet
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def _run(argv: list[str], interrupts: Interrupts) -> int:
     wishes: dict[str, bool] = {}
     listens = bool(sys.warnoptions)  # who starts Python with `-W` wants to hear all of it
     try:
-        with nullcontext() if listens else quiet():
+        with listening(err), nullcontext() if listens else quiet():
             return compose.main(argv, "compose", standalone_mode=False, obj=wishes) or 0
     except click.ClickException as error:
         message = io.StringIO()

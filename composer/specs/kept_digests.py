@@ -24,7 +24,7 @@ LARGE = 32 << 20
 SETTLED = 2 * 10**9
 """Nanoseconds since the last change of a file from which on the next one has another time."""
 
-FOLDER = "digests"
+FOLDER, DIGITS = "digests", 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class KeptDigest:
             stamp, _, digest = self._file.read_text("ascii").partition(" ")
         except (OSError, ValueError):
             return None
-        return digest if stamp == self._stamp and len(digest) == 64 else None
+        return digest if stamp == self._stamp and len(digest) == DIGITS else None
 
     def write(self, digest: str) -> None:
         """Keep a digest, unless the file has changed so lately that it may change unseen."""

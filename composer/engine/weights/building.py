@@ -1,30 +1,30 @@
 """Building models that are derived from others: a checkpoint in the user's cache, by content.
 
-A checkpoint is written tensor by tensor into a folder of its own, which is renamed when it is
-whole, by one process at a time. What is there is read again only if it is still what was written.
+A checkpoint is written tensor by tensor into a folder of its own, which is moved to its place when
+it is whole, by one process at a time. A build that was killed goes on with the files of weights
+that it finished. What is there is read again only if it is still what was written.
 """
 
 from __future__ import annotations
 
-import shutil
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
-from glob import escape
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
 from composer.checkpoints.fingerprint import fingerprint
 from composer.diagnostics.caches import MERGED, NAMES, cache_folder
+from composer.diagnostics.progress import Progress
 from composer.engine.weights.donors import Donor
 from composer.engine.weights.merging import merging
 from composer.engine.weights.mixing import mixing
+from composer.engine.weights.placing import unfinished
 from composer.engine.weights.room import make_room, used
-from composer.engine.weights.writing import Construction, write
+from composer.engine.weights.writing import SHARD, Construction, write
 from composer.specs import Derived, Merge, Mixture, SpecError
-from composer.specs.content import folder_digest, json_digest
+from composer.specs.content import folder_digest, json_digest, stamps
 from composer.specs.derived import unlike
 from composer.specs.digest import digest
 from composer.specs.headers import read_json, tensors_of
@@ -32,17 +32,15 @@ from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from composer.engine.weights.tensors import Tensors
     from composer.specs import Checkpoint, Weights
 
-__all__ = ["BUILDERS", "Build", "build", "built", "cached", "export", "opened"]
+__all__ = ["BUILDERS", "Build", "build", "built", "cached", "content_of", "export", "opened"]
 
 WHOLE = ".built"
 """The file of a built checkpoint that holds the digest of what it is made of, and of its files."""
-
-DIGITS = 16
-"""How much of a digest is in the name of a folder that is not whole yet."""
 
 BUILDERS: dict[type[Derived], Callable[[Any, Sequence[Tensors]], Construction]] = {
     Merge: merging,
@@ -57,6 +55,31 @@ class Build:
 
     folder: Path
     new: bool
+
+
+class Digests:
+    """The digests of donors' files, each computed in a thread of its own.
+
+    Such a thread does not keep the program from ending, where the digests are not needed after all.
+    """
+
+    def __init__(self, donors: Sequence[Donor]) -> None:
+        self._donors = donors
+        self._threads = [Thread(target=_warm, args=(each,), daemon=True) for each in donors]
+        for thread in self._threads:
+            thread.start()
+
+    def all(self) -> list[str]:
+        """Return the digests; raises ModelError for a file that cannot be read."""
+        for thread in self._threads:
+            thread.join()
+        return [each.digest for each in self._donors]
+
+
+def _warm(donor: Donor) -> None:
+    """Compute a digest, which is remembered; what goes wrong is said where it is asked for."""
+    with suppress(ModelError):
+        _ = donor.digest
 
 
 def opened(model: Checkpoint) -> Weights:
@@ -76,12 +99,12 @@ def cached(model: Derived) -> Build:
     """Return a derived model in the cache, built now unless it was before."""
     donors = donors_of(model)
     try:
-        entry = cache_folder() / NAMES[MERGED] / _content(model, donors)
+        entry = cache_folder() / NAMES[MERGED] / content_of(model, donors)
         entry.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(entry.with_suffix(".lock")):
             whole = _is_whole(entry, entry.name)
             if not whole:
-                _build(model, donors, entry, entry.name)
+                _build(model, donors, entry)
             used(entry)
         if not whole:
             make_room(entry.parent)
@@ -93,26 +116,45 @@ def cached(model: Derived) -> Build:
     return Build(entry, not whole)
 
 
-def export(model: Derived, folder: Path, readme: Callable[[Sequence[str]], str]) -> Build:
+def export(
+    model: Derived, folder: Path, readme: Callable[[Sequence[str]], str], shard: int = SHARD
+) -> Build:
     """Write a derived model into a folder that is new or empty, unless this very model is in it.
 
-    `readme` writes its README.md, given the digests of the donors. Raises ModelError where
-    something else is in the folder (E512).
+    `readme` writes its README.md, given the digests of the donors; `shard` is how many bytes a file
+    of weights may have. Raises ModelError where something else is in the folder (E512).
     """
     donors = donors_of(model)
-    content = _content(model, donors)
+    digests = Digests(donors)  # read while the build reads the same files
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _lock(folder):
-            if _is_whole(folder, content):
+            if _is_empty(folder):
+                _export(model, donors, folder, digests, readme, shard)
+                return Build(folder, new=True)
+            if _is_whole(folder, content_of(model, donors)):
                 return Build(folder, new=False)
-            _require_empty(folder)
-            text = readme([donor.digest for donor in donors])
-            _build(model, donors, folder, content, text)
     except OSError as error:
         text = f"{model.name} cannot be built in {folder}: {error}"
         raise ModelError("E505", text, "free some space there, or give another folder") from error
-    return Build(folder, new=True)
+    text = f"`{folder}` is there already, and is not what would be built"
+    raise ModelError("E512", text, "give another folder, or remove this one")
+
+
+def _export(  # noqa: PLR0913 - what is written, and how
+    model: Derived,
+    donors: Sequence[Donor],
+    folder: Path,
+    digests: Digests,
+    readme: Callable[[Sequence[str]], str],
+    shard: int,
+) -> None:
+    """Write a model into a folder, with its card."""
+    now = [[str(part.resolve()), stamps(part)] for donor in donors for part in donor.folders]
+    with unfinished(folder, digest([model.word, model.making, now, model.dtype, shard])) as part:
+        build(model, donors, part, shard)
+        (part / "README.md").write_text(readme(digests.all()), encoding="utf-8")
+        (part / WHOLE).write_text(_mark(part, content_of(model, donors)), encoding="ascii")
 
 
 def _lock(folder: Path) -> FileLock:
@@ -122,13 +164,11 @@ def _lock(folder: Path) -> FileLock:
     return FileLock(locks / f"{json_digest(str(folder.resolve()))}.lock")
 
 
-def _require_empty(folder: Path) -> None:
-    """Refuse a folder in which something is, or a name that is no folder's."""
-    if folder.is_dir() and not any(folder.iterdir()):
-        return
-    if folder.exists() or folder.is_symlink():
-        text = f"`{folder}` is there already, and is not what would be built"
-        raise ModelError("E512", text, "give another folder, or remove this one")
+def _is_empty(folder: Path) -> bool:
+    """Say whether a folder is not there, or nothing is in it."""
+    if folder.is_dir():
+        return not any(folder.iterdir())
+    return not folder.exists() and not folder.is_symlink()
 
 
 def donors_of(model: Derived) -> list[Donor]:
@@ -136,17 +176,19 @@ def donors_of(model: Derived) -> list[Donor]:
     return [Donor.of(opened(donor)) for donor in model.sources]
 
 
-def build(model: Derived, donors: Sequence[Donor], folder: Path) -> None:
-    """Write a derived model into an empty folder."""
+def build(model: Derived, donors: Sequence[Donor], folder: Path, shard: int = SHARD) -> None:
+    """Write a derived model into a folder, in which an earlier build of it may have begun."""
     _check(model, donors)
     with ExitStack() as files:
         sources = [files.enter_context(donor.open()) for donor in donors]
-        write(folder, BUILDERS[type(model)](model, sources), model.dtype)
+        made = BUILDERS[type(model)](model, sources)
+        size = sum(each.bytes for each in made.headers.values())
+        write(folder, made, model.dtype, shard, Progress(f"building {model.name}", size).add)
 
 
-def _content(model: Derived, donors: Sequence[Donor]) -> str:
+def content_of(model: Derived, donors: Sequence[Donor]) -> str:
     """Return the digest of all that a model is made of."""
-    contents = [donor.digest for donor in donors]
+    contents = Digests(donors).all()
     return digest([model.word, model.making, contents, model.dtype])
 
 
@@ -160,23 +202,11 @@ def _mark(entry: Path, content: str) -> str:
     return f"{content} {folder_digest(entry)}\n"
 
 
-def _build(
-    model: Derived, donors: Sequence[Donor], entry: Path, content: str, readme: str = ""
-) -> None:
-    """Write a checkpoint beside its place, and move it there when it is whole."""
-    prefix = f".{entry.name}.{content[:DIGITS]}-"
-    for leftover in entry.parent.glob(f"{escape(prefix)}*"):  # of a process that was killed
-        shutil.rmtree(leftover)
-    with TemporaryDirectory(prefix=prefix, dir=entry.parent) as temporary:
-        folder = Path(temporary) / entry.name
-        folder.mkdir()
+def _build(model: Derived, donors: Sequence[Donor], entry: Path) -> None:
+    """Write a checkpoint to its place in the cache, of which its content is the name."""
+    with unfinished(entry, entry.name) as folder:
         build(model, donors, folder)
-        if readme:
-            (folder / "README.md").write_text(readme, encoding="utf-8")
-        (folder / WHOLE).write_text(_mark(folder, content), encoding="ascii")
-        if entry.exists():
-            shutil.rmtree(entry)
-        folder.rename(entry)
+        (folder / WHOLE).write_text(_mark(folder, entry.name), encoding="ascii")
 
 
 def _check(model: Derived, donors: Sequence[Donor]) -> None:

@@ -43,6 +43,11 @@ class Donor:
         return cls(fetched(weights), None if adapter is None else fetched(adapter, OF_ADAPTER))
 
     @property
+    def folders(self) -> list[Path]:
+        """The folders that its files are in."""
+        return [self.folder] if self.adapter is None else [self.folder, self.adapter]
+
+    @property
     def digest(self) -> str:
         """The digest of all its files."""
         own = folder_digest(self.folder)

@@ -68,6 +68,7 @@ class Tensors:
         self.headers = tensors_of(folder) if headers is None else headers
         self._files = ExitStack()
         self._opened: dict[Path, int] = {}
+        self._asked: dict[Path, int] = {}
         self._stamps = stamps(folder)
 
     def __enter__(self) -> Self:
@@ -127,8 +128,14 @@ class Tensors:
             if not count:
                 raise damaged_file(file, "is shorter than its header says")
             done += count
-        if hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(opened, begin + done, AHEAD, os.POSIX_FADV_WILLNEED)
+        self._ask(file, begin + done)
+
+    def _ask(self, file: Path, end: int) -> None:
+        """Let the system read what probably follows while this is worked on."""
+        asked = self._asked.get(file, 0)
+        if hasattr(os, "posix_fadvise") and not end + AHEAD // 2 <= asked <= end + AHEAD:
+            os.posix_fadvise(self._opened[file], end, AHEAD, os.POSIX_FADV_WILLNEED)
+            self._asked[file] = end + AHEAD
 
 
 BYTE = torch.uint8

@@ -182,7 +182,7 @@ def test_what_a_killed_process_left_goes(cache):
     model = merge("maths", "text")
     folder = built(model)
     shutil.rmtree(folder)
-    (cache / f".{folder.name}.{folder.name[:16]}-left").mkdir()
+    (cache / f".{folder.name}.{'0' * 16}.part").mkdir()
     built(model)
     assert {each.name for each in cache.iterdir()} == {folder.name, f"{folder.name}.lock"}
 
