@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Seq2Seq"]
 
 ABLE = Capability.TEXT | Capability.LOGPROBS | Capability.SCORE | Capability.WEIGHTS
+FUSED = Capability.NEXT | Capability.LOGITS
 
 
 class Seq2Seq(Stored, Remote):
@@ -46,6 +47,10 @@ class Seq2Seq(Stored, Remote):
     `genfuser` writes, as LLM-Blender's fuser does: `</s>` and `<extra_id_0>` are special tokens,
     and each candidate is cut to `candidate_tokens`. `dtype` and `device` are those of `hf`. Answers
     are drawn token by token, without beams, and generation_config.json is not heeded.
+
+    In a fuse of tokens or bytes it reads the prompt whole, once, and gives the next token of the
+    answer as any member does: a language model and a translation model write together
+    (arXiv:2311.08306).
     """
 
     name: ClassVar[str] = "seq2seq"
@@ -73,9 +78,12 @@ class Seq2Seq(Stored, Remote):
     def card(self) -> Card:
         """Read config.json, tokenizer.json and the headers of the weights."""
         folder = self.folder
-        why = lacking("an encoder-decoder model does not give it", has=ABLE)
+        able = ABLE | FUSED if self.format == "text" else ABLE
+        why = dict(lacking("an encoder-decoder model does not give it", has=able))
+        if able is ABLE:
+            why |= dict.fromkeys(FUSED, "it reads only what the template `genfuser` writes")
         if folder is None:
-            return Card(ABLE, price=self.price, deferred=(self.absence,), why=why)
+            return Card(able, price=self.price, deferred=(self.absence,), why=why)
         card = card_of(folder, long_name(self.dtype))
         if not read_json(folder / "config.json").get("is_encoder_decoder"):
             raise ModelError(
@@ -83,7 +91,7 @@ class Seq2Seq(Stored, Remote):
                 f"the model in `{self.path}` is no encoder-decoder model",
                 f'declare it with `hf("{self.path}")`',
             )
-        return replace(card, capabilities=ABLE, price=self.price, why=why)
+        return replace(card, capabilities=able, price=self.price, why=why)
 
     def identity(self) -> str:
         """The folder, or the hub id with its revision, and how the model is used."""

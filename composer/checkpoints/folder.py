@@ -66,6 +66,7 @@ class ModelFiles:
 
     `ends` are the ids that the configurations say end a text, `end` and `begin` the tokens that
     the tokenizer's settings name. `begins` is whether these say that a text begins with the latter.
+    `writes_apart` is whether an encoder reads the prompt, and a decoder writes the answer.
     """
 
     folder: Path
@@ -80,6 +81,7 @@ class ModelFiles:
     parameters: int
     active: int | None
     bytes: int
+    writes_apart: bool
     capabilities: Capability
     why: Mapping[Capability, str] = field(compare=False)
 
@@ -155,6 +157,7 @@ def _read(folder: Path, _stamps: Stamps, *, weighs: bool) -> ModelFiles:
         sum(each.count for each in tensors.values()),
         active_parameters(raw | (config.text_config or {}), tensors),
         sum(each.bytes for each in tensors.values()),
+        bool(config.is_encoder_decoder),
         able,
         why,
     )

@@ -60,6 +60,10 @@ class PromptTokens:
         self.ends, self.bos, self.begins, self.context = facts
         self.vocabulary = Vocabulary(encoder, name, self.ends)
 
+    def used(self, ids: Sequence[int]) -> int:
+        """Return how many positions of the context the tokens of a row take."""
+        return len(ids)
+
     def written(
         self, messages: Sequence[Message], template: ChatTemplate | None, chat: Chat
     ) -> list[int]:

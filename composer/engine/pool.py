@@ -71,9 +71,9 @@ class ModelPool:
         does not exist (E602) or the files cannot be loaded (E5xx).
         """
         checkpoints = list(models)
-        pinned = {model.weights.shared for model in checkpoints if model.is_local}
+        pinned = {model.weights.shared for model in checkpoints if model.in_engine}
         return [
-            self._get(model, pinned) if model.is_local else self._reach(model)
+            self._get(model, pinned) if model.in_engine else self._reach(model)
             for model in checkpoints
         ]
 

@@ -48,7 +48,7 @@ class MemberState:
     def remaining_context(self) -> int:
         """How many more tokens fit into the model's context; negative if there are too many."""
         limit = _most_tokens(self.slot)
-        return 1 << 30 if limit is None else limit - len(self.ids)
+        return 1 << 30 if limit is None else limit - self.slot.runner.model.used(self.ids)
 
     def rejoin(self, source: MemberState, count: int) -> None:
         """Be a copy of a source, with which it shares its first `count` entries."""
@@ -333,11 +333,11 @@ def _prompt_error(slot: ModelSlot, prompt: Sequence[int]) -> ModelError | None:
     if not prompt:
         return ModelError("E701", f"the prompt of {model.name} is empty")
     most = _most_tokens(slot)
-    if most is not None and len(prompt) > most:
+    if most is not None and model.used(prompt) > most:
         return ModelError(
             "E703",
-            f"the prompt has {counted(len(prompt), 'token')}, but the context of {model.name} is "
-            f"{counted(model.context or 0, 'token')}",
+            f"the prompt has {counted(model.used(prompt), 'token')}, but the context of "
+            f"{model.name} is {counted(model.context or 0, 'token')}",
             "shorten the prompt, or leave this member out",
         )
     if max(prompt) >= model.rows:

@@ -86,7 +86,7 @@ class ModelClients:
             return await self._open_once(await asyncio.to_thread(_built, model))
         if isinstance(model, RewardEnsemble):
             return self._rewarding.setdefault(model, RewardEnsembleClient(model, self))
-        remote = [leaf for leaf in leaves(model) if not leaf.is_local]
+        remote = [leaf for leaf in leaves(model) if not leaf.in_engine]
         if not remote or (isinstance(bare(model), TokenFuse) and all(map(_tells, remote))):
             return self._local
         if isinstance(model, SpanFuse):
@@ -158,7 +158,7 @@ class EngineClient(Client):
 
     def cost(self, request: Generate) -> float | None:
         """Return the most that members behind a server may cost: each token reads all anew."""
-        remote = [leaf for leaf in leaves(request.model) if not leaf.is_local]
+        remote = [leaf for leaf in leaves(request.model) if not leaf.in_engine]
         if not remote:
             return None
         rounds = request.sampling.max_tokens

@@ -77,7 +77,7 @@ def limit_of(model: Model) -> float | None:
     if isinstance(model, Declared):
         return model.timeout
     members = list(leaves(model))
-    if len(members) > 1 and not all(each.is_local for each in members):
+    if len(members) > 1 and not all(each.in_engine for each in members):
         return None
     timeouts = (each.timeout for each in members if isinstance(each, Declared))
     return min((each for each in timeouts if each is not None), default=None)

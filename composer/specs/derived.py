@@ -144,6 +144,11 @@ class Derived(Checkpoint):
         return not self.sources or self.sources[0].is_local
 
     @property
+    def in_engine(self) -> bool:
+        """As its first donor."""
+        return not self.sources or self.sources[0].in_engine
+
+    @property
     def weights(self) -> Weights:
         """The weights to be built; until then their key is their location."""
         first = self.sources[0].weights

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from composer.specs.declaration import Local, Remote
 from composer.specs.headers import tensors_of
+from composer.values.capability import Capability
 from composer.values.errors import ModelError
 from composer.values.flow import Model
 from composer.values.thinking import Thinking
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from composer.specs.declaration import Declaration, TokenAccess, Weights
     from composer.specs.headers import TensorHeader
     from composer.specs.parts import Renders
-    from composer.values.capability import Capability
     from composer.values.card import Card
     from composer.values.flow import Message, Query
 
@@ -64,6 +64,11 @@ class Checkpoint(Model):
     @abstractmethod
     def is_local(self) -> bool:
         """Whether the engine reads its weights."""
+
+    @property
+    def in_engine(self) -> bool:
+        """Whether the engine reads its weights where it writes together with others."""
+        return self.is_local
 
     @property
     @abstractmethod
@@ -126,6 +131,12 @@ class Declared(Checkpoint):
     def is_local(self) -> bool:
         """Whether the engine reads its weights."""
         return isinstance(self.declaration, Local)
+
+    @property
+    def in_engine(self) -> bool:
+        """Whether it is local, or has weights here that give next-token distributions."""
+        gives = Capability.NEXT in self.declaration.card().capabilities
+        return self.is_local or (self._own_weights is not None and gives)
 
     @property
     def weights(self) -> Weights:

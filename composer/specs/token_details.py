@@ -37,7 +37,7 @@ def missing_detail(model: Model, detail: TokenDetail) -> str:
 
 
 def _of_checkpoint(model: Checkpoint, detail: TokenDetail) -> str:
-    if model.is_local:
+    if model.in_engine:
         return ""
     if Capability.LOGPROBS not in model.capabilities:
         why = model.card.why.get(Capability.LOGPROBS, "")

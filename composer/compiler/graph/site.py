@@ -232,8 +232,8 @@ class NodeSite(Site):
 
     @property
     def local(self) -> bool:
-        """Whether the engine reads the weights of a declared model."""
-        return checkpoint_of(self.node).is_local
+        """Whether the engine reads the weights of a model that writes with others."""
+        return checkpoint_of(self.node).in_engine
 
     def missing_detail(self, detail: TokenDetail) -> str:
         """Say why a model cannot tell what is wanted of each token; empty if it can."""

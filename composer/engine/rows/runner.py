@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import torch
 
 from composer.engine.rows.attention import BatchedAttention
+from composer.engine.rows.encoder_decoder import EncoderDecoderRows
 from composer.engine.rows.forward_arguments import keeps_state
 from composer.engine.rows.hidden_states import logits_and_hidden
 from composer.engine.rows.mixed import mixes, one_by_one
@@ -17,6 +18,7 @@ from composer.engine.rows.remote import RemoteRunner
 from composer.engine.rows.separate import SeparateCaches
 from composer.engine.rows.trial import Trial, trials
 from composer.engine.weights.adapters import NONE
+from composer.engine.weights.encoder_decoder import EncoderDecoderModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -107,6 +109,8 @@ class Runner:
 
     def _choose(self) -> RowCache:
         """Choose the fastest cache with which the model gives right logits, else one a row."""
+        if isinstance(self.model, EncoderDecoderModel):
+            return EncoderDecoderRows(self.model)
         strange = set(getattr(self.model.config, "layer_types", None) or ()) - _LAYERS
         try:
             tried = trials(self.model)

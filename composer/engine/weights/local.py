@@ -1,82 +1,29 @@
-"""A local model in memory: its weights, its tokenizer, and how its prompts are rendered."""
+"""Loading a model of this machine, and the adapters beside it."""
 
 from __future__ import annotations
 
-from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 
 from composer.checkpoints.adapters import adapter_files, misfits
-from composer.checkpoints.config_files import Configuration, state
 from composer.checkpoints.faults import sound
-from composer.checkpoints.positions import context_of, switch_of
-from composer.checkpoints.prompts import TokenFacts, stated_facts
-from composer.engine.weights.adapters import Adapters
 from composer.engine.weights.building import opened
+from composer.engine.weights.encoder_decoder import EncoderDecoderModel
 from composer.engine.weights.fetching import fetched
+from composer.engine.weights.loaded import LocalModel
 from composer.engine.weights.loading import module_of, refused, tokenizer_of
-from composer.engine.weights.tokens import TokenModel
+from composer.heavy import transformers
 from composer.quiet import quiet
 from composer.specs.content import OF_ADAPTER
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
-    from torch import nn
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from pathlib import Path
 
-    from composer.checkpoints.folder import ModelFiles
     from composer.specs import Checkpoint
 
 __all__ = ["LocalModel", "attach", "load"]
-
-
-class LocalModel(TokenModel):
-    """A causal language model of transformers with its tokenizer, on one device.
-
-    `files` are the facts read from the model's files. A model that was made in memory has neither
-    encoder nor files; then `module` and `tokenizer` give the same facts. `switch` is the length
-    above which it uses other positions, and `adapters` are those that some of its rows have.
-    """
-
-    def __init__(  # noqa: PLR0913 - its parts
-        self,
-        module: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerFast,
-        device: torch.device,
-        name: str,
-        files: ModelFiles | None = None,
-        encoder: Tokenizer | None = None,
-    ) -> None:
-        self.module = module
-        self.adapters = Adapters(module)
-        self.config = module.config.get_text_config()
-        encoder = encoder or tokenizer.backend_tokenizer
-        facts = _facts(module, tokenizer) if files is None else stated_facts(files, encoder)
-        super().__init__(tokenizer, encoder, name, facts, int(self.config.vocab_size))
-        self.device = device
-        self.switch = switch_of(self.config, self.context)
-
-    @property
-    def parameters(self) -> int | None:
-        """How many numbers its weights have."""
-        count: int = sum(each.numel() for each in self.module.parameters())
-        return count
-
-    def embeddings(self, which: Literal["input", "output"]) -> torch.Tensor | None:
-        """The vectors [token, size] of its tokens, None where it has none."""
-        module = self.module
-        get = module.get_input_embeddings if which == "input" else module.get_output_embeddings
-        layer: nn.Module | None = get()
-        return None if layer is None else layer.get_parameter("weight").detach()
-
-    @cached_property
-    def dtype(self) -> torch.dtype:
-        """The weights' number type."""
-        dtype: torch.dtype = self.module.dtype
-        return dtype
 
 
 @quiet()
@@ -92,7 +39,8 @@ def load(model: Checkpoint, device: torch.device | str = "cpu") -> LocalModel:
     try:
         files = sound(fetched(weights))
         encoder, tokenizer = tokenizer_of(files)
-        module = module_of(files, weights, device)
+        kind = transformers.AutoModelForSeq2SeqLM if files.writes_apart else None
+        module = module_of(files, weights, device, kind)
     except ModelError as error:
         text = f"{model.name} cannot be loaded: {error.message}"
         raise ModelError(error.code, text, error.help) from error
@@ -101,7 +49,8 @@ def load(model: Checkpoint, device: torch.device | str = "cpu") -> LocalModel:
     if module.device != device:  # some quantized weights are placed as they are read, and stay
         module = module.to(device)
     module = module.eval().requires_grad_(requires_grad=False)
-    return LocalModel(module, tokenizer, device, model.name, files, encoder)
+    made = EncoderDecoderModel if files.writes_apart else LocalModel
+    return made(module, tokenizer, device, model.name, files, encoder)
 
 
 @quiet()
@@ -126,19 +75,3 @@ def attach(model: Checkpoint, base: LocalModel) -> int:
 def _demand_fit(adapter: Path, base: Path) -> None:
     for fault in misfits(adapter_files(adapter), base):
         raise fault
-
-
-def _facts(module: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> TokenFacts:
-    """What a model that was made in memory says: all end tokens, and how many tokens it reads."""
-    config = module.config.get_text_config()  # of a text beside pictures
-    sources = (
-        tokenizer.eos_token_id,
-        module.generation_config.eos_token_id,
-        getattr(module.config, "eos_token_id", None),
-        getattr(config, "eos_token_id", None),
-    )
-    ids = (i for each in sources for i in (each if isinstance(each, list) else [each]))
-    values = {"max_position_embeddings": getattr(config, "max_position_embeddings", None)}
-    context = context_of(state(Configuration, Path("config.json"), values), config.model_type)
-    ends = frozenset(i for i in ids if i is not None)
-    return TokenFacts(ends, tokenizer.bos_token_id, None, context)
