@@ -11,7 +11,8 @@ import click
 from composer.cli.common import RecipeReader, json_option, recipe_argument, recipe_options
 from composer.cli.common import as_json as to_json
 from composer.cli.derived import DerivedModel, chosen, derived_models
-from composer.cli.terminal import out
+from composer.cli.terminal import err, out
+from composer.compiler.graph import topological
 from composer.compiler.plan.describe import size_text
 from composer.diagnostics.amounts import bytes_of, counted
 
@@ -76,7 +77,12 @@ def command(
     if folder is None:
         told = [_in_cache(each) for each in models]
     else:
-        told = [_written(chosen(models, loaded), loaded, folder, shard)]
+        one = chosen(models, loaded)
+        needed = set(topological(one.node))
+        for each in models:
+            if each.model.trained and each.node in needed:
+                _trained(each)
+        told = [_written(one, loaded, folder, shard)]
     lines = [_line(each) for each in told]
     out(to_json({"version": 1, "built": told}) if as_json else "\n".join(lines), as_json=as_json)
 
@@ -90,10 +96,17 @@ def _read(reading: RecipeReader, path: Path, model: str | None) -> Recipe:
 
 
 def _in_cache(each: DerivedModel) -> dict[str, object]:
-    """Build a model in the cache folder."""
+    """Build a model in the cache folder, where the models that it is made of are."""
     from composer.engine.weights.building import cached
 
-    return _told(each, cached(each.model))
+    return _told(each, _trained(each) if each.model.trained else cached(each.model))
+
+
+def _trained(each: DerivedModel) -> Build:
+    """Train a model in the cache folder."""
+    from composer.build.trained import trained
+
+    return trained(each.model, err)
 
 
 def _written(

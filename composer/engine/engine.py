@@ -148,6 +148,17 @@ class Engine:
         self.begin([task])
         return task.future
 
+    def run_all(
+        self, model: Model, sessions: Sequence[Callable[[Group], Session[T]]]
+    ) -> list[Future[T]]:
+        """Run sessions of a model that begin in one step, so that each time they share passes."""
+        tasks = [
+            Task((model,), partial(_begun, self._group, model, session), Future[T]())
+            for session in sessions
+        ]
+        self.begin(tasks)
+        return [task.future for task in tasks]
+
     def load(self, model: Model) -> Future[None]:
         """Load a model, and make the groups that its answers need, before the first job does."""
         members, _ = choose_session(Generate(model, Query.of("")), None)
@@ -352,6 +363,12 @@ class Engine:
         except BaseException as error:  # noqa: BLE001  # it is the job's, not the loop's
             self._active.remove(task)
             task.fail(error)
+
+
+def _begun(
+    group: Callable[[Model], Group], model: Model, session: Callable[[Group], Session[T]]
+) -> Session[T]:
+    return session(group(model))
 
 
 def _without_weights(model: Model) -> Model:

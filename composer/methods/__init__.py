@@ -82,6 +82,9 @@ if TYPE_CHECKING:
     from composer.methods.stopping import Decided, Standing, Stopping
     from composer.methods.strings import Product, StringMean
     from composer.methods.table import find_part, kinds_of, parts
+    from composer.methods.teaching.adamw import AdamW
+    from composer.methods.teaching.base import Lesson, Training
+    from composer.methods.teaching.lessons import TeacherDistributions
     from composer.methods.template import Template, check
     from composer.methods.templates import TEMPLATES
     from composer.methods.ties import First, Seeded, Surest, Ties
@@ -95,6 +98,7 @@ __all__ = [
     "PARTS",
     "TEMPLATES",
     "Acceptance",
+    "AdamW",
     "After",
     "Agreement",
     "Align",
@@ -146,6 +150,7 @@ __all__ = [
     "Judging",
     "Knn",
     "Length",
+    "Lesson",
     "Likelihood",
     "Line",
     "Linear",
@@ -193,12 +198,14 @@ __all__ = [
     "StringMean",
     "Submission",
     "Surest",
+    "TeacherDistributions",
     "Template",
     "TemplateError",
     "Tfidf",
     "Thompson",
     "Threshold",
     "Ties",
+    "Training",
     "Tree",
     "Uniform",
     "Union",
@@ -261,6 +268,9 @@ WHERE = {
     "stopping": ("Decided", "Standing", "Stopping"),
     "strings": ("Product", "StringMean"),
     "table": ("find_part", "kind_of", "kinds_of", "parts"),
+    "teaching.adamw": ("AdamW",),
+    "teaching.base": ("Lesson", "Training"),
+    "teaching.lessons": ("TeacherDistributions",),
     "template": ("Template", "check"),
     "templates": ("TEMPLATES",),
     "ties": ("First", "Seeded", "Surest", "Ties"),

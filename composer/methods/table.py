@@ -267,6 +267,22 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "random": "routers.plain.Random",
         "uniform": "routers.plain.Uniform",
     },
+    "lesson": {
+        "distributions": "teaching.lessons.TeacherDistributions",
+        "answers": "teaching.lessons.TeacherAnswers",
+    },
+    "match": {
+        "exact": "teaching.matches.Exact",
+        "edits": "teaching.matches.NearestTokens",
+        "one_to_one": "teaching.matches.OneToOne",
+        "counts": "teaching.matches.Counts",
+    },
+    "blend": {
+        "least": "teaching.blends.LeastTeacher",
+        "average": "teaching.blends.AverageTeacher",
+    },
+    "interpolation": {"gradual": "teaching.gradual.Gradual"},
+    "training": {"adamw": "teaching.adamw.AdamW"},
     "signal": {
         "confidence": "signals.measured.Confidence",
         "agreement": "signals.measured.Agreed",

@@ -2,10 +2,10 @@
 
 There are ten kinds. One set of weights, or one server, is a Checkpoint: Declared by a recipe with
 a backend and its options (`models.py`, `declaration.py`), or Derived from the files of others
-(`derived.py`): a Merge (`merges.py`), a Mixture of experts (`mixtures.py`). A Prompted model reads
-a prompt of its own. A Fuse has members that write one answer together: TokenFuse (`fuses.py`),
-SpanFuse, ByteFuse, StringFuse and Handoff (`text_fuses.py`). A RewardEnsemble (`rewards.py`) has
-members that reward answers together.
+(`derived.py`): a Merge (`merges.py`), a Mixture of experts (`mixtures.py`), a Distilled student
+(`distilled.py`). A Prompted model reads a prompt of its own. A Fuse has members that write one
+answer together: TokenFuse (`fuses.py`), SpanFuse, ByteFuse, StringFuse and Handoff
+(`text_fuses.py`). A RewardEnsemble (`rewards.py`) has members that reward answers together.
 
 The parts of a fuse, such as an alignment, are described in `parts.py`. What a model's files say is
 read by `headers.py`, `json_files.py` and `content.py`, without loading it. The engine and the
@@ -14,6 +14,7 @@ backends open a model when it is first asked.
 
 from composer.specs.declaration import Chat, Declaration, Local, Remote, TokenAccess, Weights
 from composer.specs.derived import Derived
+from composer.specs.distilled import Distilled
 from composer.specs.fuses import Fuse, TokenFuse, WeightedFuse
 from composer.specs.merges import Merge
 from composer.specs.mixtures import Mixture
@@ -49,6 +50,7 @@ __all__ = [
     "Declaration",
     "Declared",
     "Derived",
+    "Distilled",
     "Fuse",
     "Handoff",
     "Local",

@@ -35,12 +35,14 @@ NAMES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 class Derived(Checkpoint):
     """A model made of the files of its donors; it is built when it is first opened.
 
-    A subclass says how, and a function of `composer.engine.weights` does it. With a `dtype` of
-    `auto` each tensor is stored as it is in the donor that it comes from. Everything but the
-    weights comes from the first donor.
+    A subclass says how, and a function of `composer.engine.weights` does it; one that is `trained`
+    is built by `compose build` alone, since that takes long. With a `dtype` of `auto` each tensor
+    is stored as it is in the donor that it comes from. Everything but the weights comes from the
+    first donor.
     """
 
     word: ClassVar[str] = ""
+    trained: ClassVar[bool] = False
 
     donors: tuple[Model, ...]
     labels: tuple[str, ...]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from composer.specs.problems import SpecProblem
+    from composer.values.capability import Capability
     from composer.values.flow import Query
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Edit",
     "HandoverSpec",
     "Key",
+    "LessonSpec",
     "Renders",
     "Router",
     "RouterBase",
@@ -129,6 +131,14 @@ class DraftSpec(Protocol):
     name: ClassVar[str]
     alike: ClassVar[bool]
     lone: ClassVar[bool]
+
+
+class LessonSpec(Protocol):
+    """What `distill` checks of its lesson: what teachers must be able to do, and whether here."""
+
+    name: ClassVar[str]
+    needs: ClassVar[Capability]
+    here: ClassVar[bool]
 
 
 class HandoverSpec(Protocol):

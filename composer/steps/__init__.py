@@ -40,6 +40,7 @@ WHERE = {
     "debating": ("debate",),
     "coordinating": ("coordinate",),
     "collecting": ("collect",),
+    "distilling": ("distill",),
 }
 """In which file each step is declared."""
 

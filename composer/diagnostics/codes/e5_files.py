@@ -79,6 +79,13 @@ CODES = {
         "nothing that is there. If the folder holds this very checkpoint, from this recipe and "
         "these members, the command says so and succeeds. Give another folder, or remove this one.",
     ),
+    "E513": Code(
+        "a model is not trained yet",
+        "A model that `distill` makes is trained by `compose build RECIPE`, because that takes "
+        "long: a run does not begin it. The weights lie in the cache folder then, under all that "
+        "they follow from: the student, the teachers, the corpus and the options. If one of these "
+        "has changed, train again. An interrupted training goes on where it was.",
+    ),
     "E514": Code(
         "weights that are not finite numbers",
         "A tensor of a model contains NaN or infinity, or would contain it after a merge. In a "

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from composer.engine.weights.mixing import mixing
 from composer.engine.weights.placing import unfinished
 from composer.engine.weights.room import make_room, used
 from composer.engine.weights.writing import SHARD, Construction, write
-from composer.specs import Derived, Merge, Mixture, SpecError
+from composer.specs import Derived, Distilled, Merge, Mixture, SpecError
 from composer.specs.content import folder_digest, json_digest, stamps
 from composer.specs.derived import unlike
 from composer.specs.digest import digest
@@ -37,16 +38,41 @@ if TYPE_CHECKING:
     from composer.engine.weights.tensors import Tensors
     from composer.specs import Checkpoint, Weights
 
-__all__ = ["BUILDERS", "Build", "build", "built", "cached", "content_of", "export", "opened"]
+__all__ = [
+    "BUILDERS",
+    "TRAINED",
+    "Build",
+    "build",
+    "built",
+    "cached",
+    "content_of",
+    "export",
+    "opened",
+]
 
 WHOLE = ".built"
 """The file of a built checkpoint that holds the digest of what it is made of, and of its files."""
 
+TRAINED = "trained"
+"""The folder of trained models in the user's cache. Nothing is removed there to make room."""
+
+
+def _copied(model: Derived, donors: Sequence[Tensors]) -> Construction:
+    """Return a checkpoint as it is: a trained model is written by its training."""
+    del model
+    return Construction(donors[0].folder, donors[0].headers, donors[0].read)
+
+
 BUILDERS: dict[type[Derived], Callable[[Any, Sequence[Tensors]], Construction]] = {
     Merge: merging,
     Mixture: mixing,
+    Distilled: _copied,
 }
 """What makes a checkpoint of each kind of derived models, from its open donors."""
+
+if TYPE_CHECKING:
+    Make = Callable[[Sequence[Donor], Path], None]
+    """Writes a checkpoint into a folder, in which it may have begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +121,22 @@ def built(model: Derived) -> Path:
     return cached(model).folder
 
 
-def cached(model: Derived) -> Build:
-    """Return a derived model in the cache, built now unless it was before."""
+def cached(model: Derived, train: Make | None = None) -> Build:
+    """Return a derived model in the cache, built now unless it was before.
+
+    Raises ModelError for a trained one that is not there (E513), unless it is told how to `train`.
+    """
     donors = donors_of(model)
     try:
-        entry = cache_folder() / NAMES[MERGED] / content_of(model, donors)
+        entry = cache_folder() / (TRAINED if model.trained else NAMES[MERGED])
+        entry /= content_of(model, donors)
         entry.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(entry.with_suffix(".lock")):
             whole = _is_whole(entry, entry.name)
             if not whole:
-                _build(model, donors, entry)
+                _build(_maker(model, train), donors, entry)
             used(entry)
-        if not whole:
+        if not whole and not model.trained:
             make_room(entry.parent)
     except OSError as error:
         text = f"{model.name} cannot be built in the cache folder: {error}"
@@ -177,13 +207,27 @@ def donors_of(model: Derived) -> list[Donor]:
 
 
 def build(model: Derived, donors: Sequence[Donor], folder: Path, shard: int = SHARD) -> None:
-    """Write a derived model into a folder, in which an earlier build of it may have begun."""
+    """Write a derived model into a folder, in which an earlier build of it may have begun.
+
+    A trained one is copied from the cache.
+    """
+    donors = [Donor(cached(model).folder)] if model.trained else donors
     _check(model, donors)
     with ExitStack() as files:
         sources = [files.enter_context(donor.open()) for donor in donors]
         made = BUILDERS[type(model)](model, sources)
         size = sum(each.bytes for each in made.headers.values())
         write(folder, made, model.dtype, shard, Progress(f"building {model.name}", size).add)
+
+
+def _maker(model: Derived, train: Make | None) -> Make:
+    """Return what builds a model; raises ModelError (E513) where it is to be trained first."""
+    if not model.trained:
+        return partial(build, model)
+    if train is not None:
+        return train
+    text = f"{model.name} is not trained yet"
+    raise ModelError("E513", text, "train it first: `compose build` with the same recipe")
 
 
 def content_of(model: Derived, donors: Sequence[Donor]) -> str:
@@ -202,21 +246,21 @@ def _mark(entry: Path, content: str) -> str:
     return f"{content} {folder_digest(entry)}\n"
 
 
-def _build(model: Derived, donors: Sequence[Donor], entry: Path) -> None:
+def _build(make: Make, donors: Sequence[Donor], entry: Path) -> None:
     """Write a checkpoint to its place in the cache, of which its content is the name."""
     with unfinished(entry, entry.name) as folder:
-        build(model, donors, folder)
+        make(donors, folder)
         (folder / WHOLE).write_text(_mark(folder, entry.name), encoding="ascii")
 
 
 def _check(model: Derived, donors: Sequence[Donor]) -> None:
     """Refuse donors that turn out to be unlike, or whose numbers are not the weights."""
     folders = [donor.folder for donor in donors]
-    tensors = [tensors_of(donor) for donor in folders]
-    problems = list(unlike(model.labels, tensors, list(map(_vocabulary, folders))))
+    tensors, names = [tensors_of(donor) for donor in folders], model.labels[: len(folders)]
+    problems = list(unlike(names, tensors, list(map(_vocabulary, folders))))
     if problems:
         raise SpecError(problems)
-    for name, folder in zip(model.labels, folders, strict=True):
+    for name, folder in zip(names, folders, strict=True):
         if "quantization_config" in read_json(folder / "config.json"):
             text = f"{name} is quantized, and quantized weights cannot be merged"
             raise ModelError("E505", text, "merge the checkpoint that it was quantized from")

@@ -1,0 +1,6 @@
+"""Models whose weights are trained here: what `compose build` does before it writes a checkpoint.
+
+`distilling.distill` trains a student: `corpus` reads the texts, `teachers` stores what teachers say
+of them, `targets` brings that to the student's tokens, `losses` compares, and `training` changes
+the weights. `shards` keeps what is done, so that an interrupted build goes on where it was.
+"""

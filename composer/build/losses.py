@@ -1,0 +1,67 @@
+"""What a student loses on a text, and against its teachers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from composer.engine.top_tokens import NONE
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from composer.engine.top_tokens import TopTokens
+    from composer.methods.teaching.lessons import TeacherDistributions
+
+__all__ = ["divergence", "lesson_loss"]
+
+LEAST = 1e-6
+"""The least probability of all other tokens: a sum in float32 does not tell less from 0."""
+
+TINY = 1e-30
+"""The least probability of a token, so that its logarithm is a number."""
+
+NOTHING = -1e4
+"""A logarithm of 0 with which gradients stay numbers."""
+
+
+def lesson_loss(
+    logits: Tensor,
+    labels: Tensor,
+    said: TopTokens,
+    lesson: TeacherDistributions,
+    part: float | None = None,
+) -> Tensor:
+    """Return the loss [place] of logits [place, token], in nats.
+
+    `part` is the teachers' part of the target, where it is interpolated. The divergence at a
+    temperature T counts T squared, so that its gradients keep their size (arXiv:1503.02531).
+    """
+    heat = lesson.temperature
+    text = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
+    student, teachers = _logs(logits / heat, said)
+    apart = divergence(student, teachers, lesson.divergence, part)
+    return lesson.target * text + (1 - lesson.target) * heat**2 * apart
+
+
+def divergence(student: Tensor, teachers: Tensor, way: str, part: float | None = None) -> Tensor:
+    """Return the divergence [place] of log-probabilities [place, event].
+
+    The events are the likeliest tokens of the teachers, and any other token.
+    """
+    if part is not None:
+        teachers = (part * teachers + (1 - part) * student.detach()).log_softmax(-1)
+    first, second = (teachers, student) if way == "forward" else (student, teachers)
+    return (first.exp() * (first - second)).sum(-1)
+
+
+def _logs(logits: Tensor, said: TopTokens) -> tuple[Tensor, Tensor]:
+    """Log-probabilities [place, event] of the student and of its teachers."""
+    absent = said.ids == NONE
+    own = logits.log_softmax(-1).gather(-1, said.ids.long().clamp(min=0))
+    own = own.masked_fill(absent, NOTHING)
+    rest = (1 - own.exp().sum(-1, keepdim=True)).clamp(min=LEAST).log()
+    theirs = said.probabilities.clamp(min=TINY).log().masked_fill(absent, NOTHING)
+    other = said.rest[:, None].clamp(min=LEAST).log()
+    return torch.cat([own, rest], -1), torch.cat([theirs, other], -1)

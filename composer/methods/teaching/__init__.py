@@ -1,0 +1,1 @@
+"""What a student learns of its teachers, and how: the parts of `distill`."""

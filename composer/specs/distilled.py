@@ -1,0 +1,80 @@
+"""Distilled models: a student whose weights are trained on what its teachers say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from composer.specs.content import file_digest
+from composer.specs.derived import Derived
+from composer.specs.models import leaves
+from composer.specs.problems import SpecProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from composer.specs.parts import LessonSpec
+    from composer.values.flow import Model
+    from composer.values.typed import Typed
+
+__all__ = ["Distilled"]
+
+STATES = 16
+"""The bytes that training needs for each number: itself, its gradient, and AdamW's two means."""
+
+
+@dataclass(frozen=True)
+class Distilled(Derived):
+    """A student, its only donor, trained on a corpus with what `teachers` say there.
+
+    `labels` are the names of the student and of the teachers. `lesson` says what is learned of
+    them, `training` how the weights are changed. No text of `test` may be in the corpus. It is
+    built by `compose build` alone.
+    """
+
+    word: ClassVar[str] = "distill"
+    trained: ClassVar[bool] = True
+
+    teachers: tuple[Model, ...]
+    corpus: str
+    lesson: LessonSpec
+    training: Typed
+    test: str | None = None
+
+    def option_problems(self) -> Iterator[SpecProblem]:
+        """Yield which teachers cannot say what is to be learned of them."""
+        if not self.teachers:
+            text = "`distill` needs a student, and at least one teacher"
+            yield SpecProblem("E206", text, "write `distill(student, teacher, corpus = ...)`")
+        for place, teacher in enumerate(self.teachers, 1):
+            needed = self.lesson.needs
+            here = all(leaf.is_local for leaf in leaves(teacher)) or not self.lesson.here
+            if teacher.capabilities.missing(needed) or not here:
+                yield SpecProblem(
+                    "E302",
+                    f"`{self.lesson.name}` needs {needed.words}, which `{teacher.name}` does not "
+                    "give here",
+                    "learn from its answers alone: `learn = answers()`",
+                    "gives texts alone",
+                    "taught here",
+                    member=place,
+                )
+
+    def donor_problems(self) -> Iterator[SpecProblem]:
+        """Yield nothing: teachers may be unlike the student in all."""
+        return iter(())
+
+    @property
+    def making(self) -> tuple[object, ...]:
+        """The teachers, what the corpus holds, the lesson and the training."""
+        return self.teachers, file_digest(self.corpus), self.lesson, self.training
+
+    @property
+    def memory(self) -> int:
+        """The bytes that training needs, without those of the texts that are read at a time."""
+        return STATES * sum(tensor.count for tensor in self.tensors.values())
+
+    def formula(self, names: Sequence[str]) -> str:
+        """Write who learns from whom."""
+        student, *teachers = names
+        return f"{student} taught by {' and '.join(teachers)}"
