@@ -10,7 +10,7 @@ import composer
 from composer.heavy import Deferred
 
 HEAVY = {"networkx", "numpy", "scipy", "sklearn", "torch", "transformers"}
-ENGINE = ("composer.engine.", "composer.backends.")
+ENGINE = ("composer.engine.", "composer.backends.", "composer.build.")
 COMMAND = "composer.__main__"
 USED = [  # the quick ones have attributes that are imported when they are read
     pytest.param("numpy", "linalg", marks=pytest.mark.slow),

@@ -2,5 +2,6 @@
 
 `distilling.distill` trains a student: `corpus` reads the texts, `teachers` stores what teachers say
 of them, `targets` brings that to the student's tokens, `losses` compares, and `training` changes
-the weights. `shards` keeps what is done, so that an interrupted build goes on where it was.
+the weights. `shards` keeps what is done, so that an interrupted build goes on where it was. Like
+the engine these modules import torch as usual; verbs import them when a training begins.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,9 @@ __all__ = ["DOCUMENTS", "Shards", "packed", "unpacked"]
 DOCUMENTS = 64
 """How many documents a shard has: so many are lost where a build is interrupted."""
 
+TOLD_EVERY = 10.0
+"""Seconds between two lines on how far it is."""
+
 Arrays = dict[str, "Tensor"]
 
 
@@ -44,12 +48,15 @@ class Shards:
     ) -> None:
         """Make the shards that are not there yet; `tell` hears how many documents are done."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        told = time.monotonic()
         with FileLock(self.folder / "lock"):
             for number, part in enumerate(self._parts()):
                 path = self._path(number)
                 if not _is_whole(path, len(part)):
                     write_atomically(path, _written(make(part)))
-                    tell(part.stop, self.count)
+                    if part.stop == self.count or time.monotonic() - told >= TOLD_EVERY:
+                        tell(part.stop, self.count)
+                        told = time.monotonic()
 
     def __getitem__(self, document: int) -> Arrays:
         """Return the arrays of a document."""

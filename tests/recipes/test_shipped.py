@@ -55,6 +55,7 @@ ANSWERS = {
     "after/weak_labels.ens": "XIV",
     "after/weighted.ens": "1200",
     "after/winrate.ens": "yes",
+    "build/fuse_llm.ens": "42",
     "cascade/automix.ens": "yes",
     "cascade/cascade_routing.ens": "42",
     "cascade/confidence.ens": "42",
@@ -161,6 +162,9 @@ def _working_folder(tmp_path, monkeypatch):
 SLOW = {"after/blender.ens", "after/dfpe.ens", "after/more.ens", "after/summa_reranker.ens"}
 """Recipes that learn for seconds; test_after_selectors.py asks two of them in the quick tests."""
 
+TRAINED = {"build/fuse_llm.ens"}
+"""Recipes of models that are trained first; tests/build/ trains smaller ones in the quick tests."""
+
 every_recipe = pytest.mark.parametrize("name", sorted(ANSWERS))
 
 
@@ -189,13 +193,18 @@ def require_sandbox(name):
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [])
+        pytest.param(name, marks=[pytest.mark.slow] if name in SLOW | TRAINED else [])
         for name in sorted(ANSWERS)
     ],
 )
-def test_answers_its_example(name):
+def test_answers_its_example(name, tmp_path, monkeypatch):
     require_sandbox(name)
     recipe = composer.load(RECIPES / name)
+    if name in TRAINED:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+        with pytest.raises(SystemExit) as left:
+            main(["build", str(RECIPES / name)])
+        assert left.value.code == 0
     with recipe.ready() as ensemble:
         assert ensemble(recipe.example).answer == ANSWERS[name]
 
