@@ -63,6 +63,7 @@ class Adapted:
             card,
             parameters=None if card.parameters is None else card.parameters + files.parameters,
             bytes=None if card.bytes is None else card.bytes + size,
+            adapter_bytes=size,
             other_base=files.base if files.base and _last(files.base) != _last(base) else "",
         )
 

@@ -244,5 +244,5 @@ def stored_name(name: str, tensors: Mapping[str, TensorHeader]) -> str | None:
 
 def _misfit(adapter: AdapterFiles, base: Path, how: str) -> ModelError:
     text = f"the adapter `{adapter.folder}` does not fit `{base}`: {how}"
-    of = f" (it was trained on {adapter.base})" if adapter.base else ""
+    of = f": {adapter.base}" if adapter.base else ""
     return ModelError("E515", text, f"name the base that it was trained on{of}")

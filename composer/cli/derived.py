@@ -10,11 +10,12 @@ import click
 from composer.compiler.fits import demand_fitted
 from composer.compiler.graph import topological
 from composer.compiler.graph.capabilities import checkpoint_of
-from composer.specs import Derived
+from composer.methods.edits.average import Average
+from composer.specs import Declared, Derived, Merge
 from composer.syntax import Let, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from composer.compiler.graph import Node
     from composer.diagnostics import Place
@@ -40,7 +41,8 @@ class DerivedModel:
 def derived_models(recipe: Recipe) -> list[DerivedModel]:
     """Return the derived models that the answer can reach, donors before what is made of them.
 
-    Raises UsageError where there are none, Mistakes where one needs a fit that is not there.
+    Where there are none, they are the models with an adapter, each merged into its base. Raises
+    UsageError where there are none either, Mistakes where one needs a fit that is not there.
     """
     found: list[DerivedModel] = []
     for node in topological(recipe.optimized.root):
@@ -48,10 +50,20 @@ def derived_models(recipe: Recipe) -> list[DerivedModel]:
             demand_fitted(node, recipe.name, recipe.path)
             text = _written(recipe.compiled.graph.places.get(node)) or model.name
             found.append(DerivedModel(node, text, model))
+    found = found or list(_merged(recipe))
     if not found:
         text = f"{recipe.name} derives no model from others, so there is nothing to build"
         raise click.UsageError(f"{text}: write one, such as `merge(A, B)`")
     return found
+
+
+def _merged(recipe: Recipe) -> Iterator[DerivedModel]:
+    """Yield the models that have an adapter, as merges of one model: its base with the adapter."""
+    for node in topological(recipe.optimized.root):
+        model = checkpoint_of(node) if node.is_checkpoint else None
+        if isinstance(model, Declared) and model.is_local and model.weights.adapter is not None:
+            merge = Merge((model,), (model.name,), None, Average(), dtype=model.weights.dtype)
+            yield DerivedModel(node, model.name, merge)
 
 
 def _written(place: Place | None) -> str:

@@ -30,7 +30,8 @@ class Card:
     system's text, or `turns`, earlier ones. `deferred` lists what only a download or a probe can
     tell, and `why` gives the reason for an ability that the model lacks. `unheeded` names
     the settings in the model's files that are ignored, and `other_base` the base that an adapter
-    names, where it is not the one that the recipe names.
+    names, where it is not the one that the recipe names. `adapter_bytes` are those of `bytes` that
+    belong to an adapter.
     """
 
     capabilities: Capability
@@ -46,6 +47,7 @@ class Card:
     unheeded: str = ""
     losses: frozenset[str] = frozenset()
     other_base: str = ""
+    adapter_bytes: int = 0
     why: Mapping[Capability, str] = field(
         default_factory=lambda: MappingProxyType({}), compare=False
     )

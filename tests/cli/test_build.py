@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from lora import save_adapter, save_merged
 from safetensors.torch import load_file
 
 from composer import zoo
 from composer.cli import main
 
+FILE = "model.safetensors"
 MERGE = """\
 model A = zoo("maths")
 model B = zoo("text")
@@ -121,3 +123,14 @@ def test_a_folder_that_cannot_be_written_is_said(compose):
 def test_the_readme_says_what_it_was_made_of(compose, golden):
     compose("nested.ens", "--out", "made")
     golden(Path(__file__).parent / "golden/build_readme.md", Path("made/README.md").read_text())
+
+
+def test_a_model_with_an_adapter_is_written_as_one_checkpoint(compose, tmp_path):
+    base = Path(zoo.folder("general-1"))
+    adapter = save_adapter(base, tmp_path / "maths")
+    (tmp_path / "base").symlink_to(base)
+    Path("lora.ens").write_text('model M = hf("base", adapter = "maths", dtype = fp32)\nM\n')
+    assert compose("lora.ens", "--out", "made")[:2] == (0, "M in made, 1.8 MiB in 1 file\n")
+    made = load_file("made/model.safetensors")
+    for name, tensor in load_file(save_merged(base, adapter, tmp_path / "whole") / FILE).items():
+        assert torch.allclose(made[name], tensor.float(), rtol=1e-6, atol=1e-7)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         PlannedRequests,
         PlannedRule,
         PlannedServer,
+        PlannedSharing,
         PlannedStep,
         PlannedTurns,
     )
@@ -55,6 +56,7 @@ def _lines(plan: Plan, *, origins: bool) -> Iterator[str]:
 
 def _sections(plan: Plan, *, origins: bool) -> Iterator[tuple[str, Iterable[str]]]:
     yield "models", _table([_model(model) for model in plan.models])
+    yield "weights in memory", map(_sharing, plan.sharing)
     yield "servers", server_lines(plan.servers)
     yield "requests to servers", _requests(plan.requests)
     yield "builds", _table([_build(build) for build in plan.builds])
@@ -171,6 +173,11 @@ def _model(model: PlannedModel) -> list[str]:
     facts += [f"{name} = {value}" for name, value in model.processing]
     device = f"on {model.device}" if model.device else ""
     return [model.name, model.declaration, ", ".join(facts), device]
+
+
+def _sharing(sharing: PlannedSharing) -> str:
+    models, sizes = ", ".join(sharing.models), map(size_text, (sharing.bytes, sharing.apart))
+    return f"  {models} share one base: {' instead of '.join(sizes)}"
 
 
 def _build(build: PlannedBuild) -> list[str]:

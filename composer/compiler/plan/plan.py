@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 VERSION = 1
 
-_RARE = frozenset({"builds", "calls", "costs", "servers", "requests", "turns", "unfitted"})
+_RARE = frozenset(
+    {"builds", "calls", "costs", "servers", "requests", "sharing", "turns", "unfitted"}
+)
 """Parts of a plan that are written only where they hold something."""
 
 
@@ -92,6 +94,17 @@ class PlannedCalls(_PlanRecord):
     step: str
     model: str
     most: int
+
+
+class PlannedSharing(_PlanRecord):
+    """Models that share one base in memory: each has an adapter of its own, or none.
+
+    `bytes` is what they take together, `apart` what they would take as models of their own.
+    """
+
+    models: tuple[str, ...]
+    bytes: int
+    apart: int
 
 
 class PlannedBuild(_PlanRecord):
@@ -208,6 +221,7 @@ class Plan(_PlanRecord):
     requests: tuple[PlannedRequests, ...] = ()
     turns: tuple[PlannedTurns, ...] = ()
     calls: tuple[PlannedCalls, ...] = ()
+    sharing: tuple[PlannedSharing, ...] = ()
 
     @model_serializer(mode="wrap")
     def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:

@@ -27,6 +27,7 @@ from composer.compiler.plan.plan import (
     PlannedUnfitted,
 )
 from composer.compiler.plan.requests import planned_requests
+from composer.compiler.plan.sharing import group_bytes, planned_sharing, weight_groups
 from composer.compiler.plan.turns import planned_turns
 from composer.compiler.rules import APART, does_once, done_once, optimize
 from composer.diagnostics.secrets import starred
@@ -66,6 +67,7 @@ def make_plan(
         requests=tuple(planned_requests(_ids(order))),
         turns=tuple(planned_turns(_ids(order))),
         calls=tuple(planned_calls(order, _ids(order))),
+        sharing=tuple(planned_sharing(compiled.graph, _in_memory(compiled, order), _ids(order))),
     )
     apart = partial(_apart, compiled, optimized, put) if does_once(optimized) else None
     return Planned(plan, root, _ids(topological(root)), apart)
@@ -125,19 +127,24 @@ def _unfitted(order: list[Node]) -> Iterator[PlannedUnfitted]:
 
 
 def _placed(compiled: Compiled, order: list[Node], devices: tuple[Device, ...]) -> dict[str, str]:
-    """Return the devices of the models that are loaded; those of one identity are loaded once."""
-    ids, loaded = _ids(order), _loaded(order)
-    first: dict[str, Node] = {}
-    for node in order:
-        if node in loaded and card_of(compiled.graph, node).bytes is not None:
-            first.setdefault(checkpoint_of(node).identity, node)
+    """Return the devices of the models that are loaded; weights that are shared are loaded once."""
+    ids = _ids(order)
+    groups = _in_memory(compiled, order)
     stands = compiled.graph.places | compiled.declared
-    places = {ids[node]: stands[node] for node in first.values() if node in stands}
-    sizes = {
-        ids[node]: (card_of(compiled.graph, node).bytes, _device(node)) for node in first.values()
+    places = {ids[node]: stands[node] for node, *_ in groups if node in stands}
+    sizes: dict[str, tuple[int | None, str]] = {
+        ids[group[0]]: (group_bytes(compiled.graph, group), _device(group[0])) for group in groups
     }
     placement = place_models(sizes, devices, places)
-    return {identity: placement[ids[node]] for identity, node in first.items()}
+    return {
+        checkpoint_of(node).identity: placement[ids[group[0]]] for group in groups for node in group
+    }
+
+
+def _in_memory(compiled: Compiled, order: list[Node]) -> list[list[Node]]:
+    """Return the models that are loaded, grouped by the weights that they share."""
+    loaded = _loaded(order)
+    return weight_groups(compiled.graph, (node for node in order if node in loaded))
 
 
 def _loaded(order: list[Node]) -> set[Node]:

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 @rule(pattern("token_fuse", name="fuse", together=False))
 def one_forward(graph: Graph, node: Node, fuse: Node) -> Node | None:
-    """Members that are one model under several prompts are rows of one forward pass."""
+    """Members of one base, under several prompts or adapters, are rows of one forward pass."""
     del fuse
     leaves = (leaf for member in node.inputs for leaf in checkpoints_in(member))
-    weights = [checkpoint_of(leaf).identity for leaf in leaves]
+    models = [checkpoint_of(leaf) for leaf in leaves]
+    weights = [model.weights.shared if model.is_local else model.identity for model in models]
     return graph.replaced(node, together=True) if len(set(weights)) < len(weights) else None
 
 

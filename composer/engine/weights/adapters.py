@@ -253,5 +253,5 @@ def _read(files: AdapterFiles, read: Callable[[str], Tensor], name: str) -> Tens
 
 def _misfit(files: AdapterFiles, name: str) -> ModelError:
     text = f"the adapter `{files.folder}` changes `{name}`, which the loaded base does not have so"
-    of = f" (it was trained on {files.base})" if files.base else ""
+    of = f": {files.base}" if files.base else ""
     return ModelError("E515", text, f"name the base that it was trained on{of}")
