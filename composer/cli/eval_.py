@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
-from errno import ENOENT
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,13 +22,12 @@ from composer.cli.common import (
     RecipeReader,
     how_option,
     json_option,
-    need_extra,
     recipe_options,
     show_diagnostics,
     timeout_option,
-    unwritable,
 )
 from composer.cli.common import as_json as to_json
+from composer.cli.pictures import Picture
 from composer.cli.run_output import TraceOutput
 from composer.cli.status import EXIT_FAILED, EXIT_PARTLY
 from composer.cli.terminal import err, out
@@ -43,6 +41,7 @@ from composer.evaluate import (
     decided,
     demand_gradable,
     demand_replayable,
+    demand_unseen,
     draw_plot,
     drawn_arms,
     read_rows,
@@ -54,32 +53,10 @@ from composer.run.budget import RunBudget
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from os import PathLike
 
     from composer.evaluate import Arms, Comparison, Decided, EvaluationRow, Report
     from composer.recipe import Recipe
     from composer.run import Ensemble
-
-
-PICTURES = (".png", ".svg", ".pdf")
-
-
-class Picture(click.Path):
-    """A file to draw into, whose name says how."""
-
-    def convert(
-        self,
-        value: str | PathLike[str],
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> str | bytes | PathLike[str]:
-        """Return the file's path."""
-        if Path(value).suffix.lower() not in PICTURES:
-            self.fail(f"a plot must be a {', '.join(PICTURES)} file, not `{value}`", param, ctx)
-        if not Path(value).absolute().parent.is_dir():
-            raise unwritable(Path(value), FileNotFoundError(ENOENT, "the folder does not exist"))
-        need_extra("a plot", "plot", "matplotlib")
-        return super().convert(value, param, ctx)
 
 
 @click.command()
@@ -129,6 +106,11 @@ class Picture(click.Path):
 )
 @output_option
 @trace_option
+@click.option(
+    "--fitted-rows",
+    is_flag=True,
+    help="Measure also on rows on which the coefficients of a merge were searched.",
+)
 @no_cache_option
 @budget_option
 @certify_options
@@ -155,6 +137,7 @@ def command(
     equal_calls: bool,
     arms: bool,
     no_cache: bool,
+    fitted_rows: bool,
     route_only: bool,
     regrade: bool,
     as_json: bool,
@@ -166,6 +149,8 @@ def command(
     """
     loaded = [recipe.within(timeout) for recipe in reading.read_all(recipes, seed=seed)]
     rows = read_rows(data, split=split, limit=limit, sample=sample, seed=seed)
+    if not fitted_rows:
+        demand_unseen(loaded, rows)
     demand_distinct({"--data": data, "--output": output, "--trace": trace, "--plot": plot})
     shared = None if budget is None else RunBudget(budget)
 

@@ -17,10 +17,12 @@ from composer.cli.common import (
     timeout_option,
 )
 from composer.cli.common import as_json as to_json
+from composer.cli.pictures import Picture
 from composer.cli.terminal import err, out, wrapped
 from composer.compiler.fits import arrays_path, find_learners
 from composer.diagnostics.amounts import cost_text, counted, number_text
 from composer.evaluate import Grading
+from composer.fit.coefficients.telling import draw_histories, search_lines
 from composer.fit.fitting import fit
 from composer.fit.gains import verdict
 from composer.fit.settings import FitSettings, Target
@@ -71,6 +73,12 @@ def _target(ctx: click.Context, param: click.Parameter, value: str | None) -> Ta
     "--no-cache", is_flag=True, help="Ask again, and do not use answers from an earlier fit."
 )
 @click.option("--seed", type=int, default=0, help="The seed of the folds and of training.")
+@click.option(
+    "--plot",
+    type=Picture(dir_okay=False, writable=True, path_type=Path),
+    metavar="FILE",
+    help="Plot the history of searched coefficients to a .png, .svg or .pdf file (extra `plot`).",
+)
 @timeout_option
 @recipe_options
 @json_option
@@ -82,6 +90,7 @@ def command(
     folds: int,
     how: str,
     seed: int,
+    plot: Path | None,
     timeout: float | None,
     *,
     no_shrink: bool,
@@ -107,6 +116,8 @@ def command(
             err(f"judged with {grading.usage.calls:,} calls, {cost_text(grading.usage.cost)}")
     text = to_json(outcome.as_dict()) if as_json else "\n".join(map(wrapped, _lines(outcome)))
     out(text, as_json=as_json)
+    if plot is not None:
+        draw_histories(plot, outcome.manifest.entries)
 
 
 def _own_data(recipe: Recipe) -> Path:
@@ -125,6 +136,7 @@ def _lines(outcome: FitOutcome) -> list[str]:
         names = ", ".join(entry.names)
         rows = counted(entry.rows, "row")
         lines.append(f"`{entry.part['name']}` fitted on {rows} with the choices {names}")
+        lines += [f"  {line}" for line in search_lines(entry.report)]
         lines += [f"  {line}" for line in _report(entry.report)]
         lines += [f"  {guarantee_text(each)}" for each in entry.report.get("guarantees", [])]
         if entry.calibrated is not None:
@@ -172,6 +184,9 @@ AT_TARGET = {
 
 
 HELD_OUT = {
+    "searched": "quality with the coefficients found",
+    "given": "quality with those of the recipe",
+    "over_given": "gain over those of the recipe",
     "chosen": "quality of the choice",
     "policy": "quality with the policy",
     "fixed": "quality with fixed weights",

@@ -23,7 +23,8 @@ from composer.evaluate.estimate import Estimate, estimate
 from composer.evaluate.estimate_text import estimated
 from composer.evaluate.grading import Grading, demand_gradable
 from composer.evaluate.measure import evaluate
-from composer.evaluate.plot import draw_plot
+from composer.evaluate.overlap import demand_unseen
+from composer.evaluate.plot import draw_plot, save_plot
 from composer.evaluate.replayable import demand_replayable
 from composer.evaluate.report import Report
 from composer.evaluate.row_log import RowLog
@@ -48,6 +49,7 @@ __all__ = [
     "decided",
     "demand_gradable",
     "demand_replayable",
+    "demand_unseen",
     "divide",
     "draw_plot",
     "drawn_arms",
@@ -57,5 +59,6 @@ __all__ = [
     "read_rows",
     "refuse_unjudged",
     "render",
+    "save_plot",
     "shown",
 ]

@@ -1,9 +1,15 @@
-"""Whether a route is measured on the rows that it was fitted on."""
+"""Whether a recipe is measured on the rows that it was fitted on."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from composer.compiler.graph import topological
+from composer.diagnostics import Diagnostic, Mistakes
+from composer.diagnostics.amounts import counted
+from composer.heavy import np
+from composer.methods.edits.searched import Searched, query_digests
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +19,7 @@ if TYPE_CHECKING:
     from composer.recipe import Recipe
     from composer.values import Trainable
 
-__all__ = ["training_overlap"]
+__all__ = ["demand_unseen", "training_overlap"]
 
 
 def training_overlap(recipe: Recipe, routes: Iterable[Node], rows: Sequence[EvaluationRow]) -> int:
@@ -27,6 +33,30 @@ def training_overlap(recipe: Recipe, routes: Iterable[Node], rows: Sequence[Eval
     for path in {path for node in routes for path in _files(recipe, node)}:
         training_queries.update(row.query for row in table(path).rows)
     return sum(row.query in training_queries for row in rows)
+
+
+def demand_unseen(recipes: Iterable[Recipe], rows: Sequence[EvaluationRow]) -> None:
+    """Raise Mistakes (E727) where coefficients of a merge were searched on some of the rows."""
+    digests = query_digests(row.query for row in rows)
+    for recipe in recipes:
+        for part in _searched(recipe):
+            count = int(np.isin(digests, part.queries()).sum())
+            if count:
+                text = (
+                    f"the coefficients of `{part.name}` in `{recipe.name}` were searched on "
+                    f"{count:,} of these {counted(len(rows), 'row')}"
+                )
+                help_ = "evaluate on other rows; `--fitted-rows` measures on these all the same"
+                raise Mistakes([Diagnostic("E727", text, help=help_)])
+
+
+def _searched(recipe: Recipe) -> Iterator[Searched]:
+    """Yield the parts of a recipe that hold searched coefficients, if they are fitted."""
+    answer = recipe.fitted.answer
+    for node in topological(answer) if answer is not None else ():
+        for value in node.values().values():
+            if isinstance(value, Searched) and not value.unfitted:
+                yield value
 
 
 def _files(recipe: Recipe, route: Node) -> Iterator[str]:

@@ -20,7 +20,7 @@ from composer.quiet import quiet
 from composer.run import Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from matplotlib.artist import Artist
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from composer.evaluate.report import Report
     from composer.evaluate.series import Series
 
-__all__ = ["draw_plot", "figure_of"]
+__all__ = ["COLORS", "GREY", "draw_plot", "figure_of", "save_plot"]
 
 FORMATS: dict[str, dict[str, None]] = {
     ".png": {},
@@ -87,8 +87,15 @@ STYLE = {
 def draw_plot(path: Path, reports: Sequence[Report | Decided]) -> None:
     """Draw reports, or decisions, into a .png, .svg or .pdf file.
 
-    Raises Failure where matplotlib is missing or there is nothing to plot (E712), and where the
-    file cannot be written (E718).
+    Raises Failure as `save_plot` does, and where there is nothing to plot (E712).
+    """
+    save_plot(path, lambda: figure_of(reports))
+
+
+def save_plot(path: Path, figure: Callable[[], Figure]) -> None:
+    """Write the figure that a function makes, drawn in our style, into a .png, .svg or .pdf file.
+
+    Raises Failure where matplotlib is missing (E712), and where the file cannot be written (E718).
     """
     ending = path.suffix.lower()
     if ending not in FORMATS:
@@ -98,7 +105,7 @@ def draw_plot(path: Path, reports: Sequence[Report | Decided]) -> None:
         raise Failure("E712", message, "`pip install 'ensemble-composer[plot]'`")
     content = io.BytesIO()
     with _style():
-        figure_of(reports).savefig(
+        figure().savefig(
             content, format=ending[1:], dpi=160, bbox_inches="tight", metadata=FORMATS[ending]
         )
     try:

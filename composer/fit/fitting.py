@@ -22,6 +22,8 @@ from composer.compiler.fits import (
 from composer.compiler.fits.manifest import content_of
 from composer.diagnostics import Diagnostic, Mistakes
 from composer.fit.boundaries import train_boundary
+from composer.fit.coefficients.adaptive import train_adaptive
+from composer.fit.coefficients.search import train_points
 from composer.fit.coordinators import train_roles
 from composer.fit.estimators import train_estimator
 from composer.fit.fuses import train_mapping, train_part
@@ -33,6 +35,8 @@ from composer.fit.step_rewards import train_step_head
 from composer.methods.acceptances.base import LearnedAcceptance
 from composer.methods.align.mapped import Mapped
 from composer.methods.coordinators.roles import Roles
+from composer.methods.edits.adaptive import Adaptive
+from composer.methods.edits.searched import PointSearch
 from composer.methods.estimators.base import Learned
 from composer.methods.fitted import TrainablePart
 from composer.methods.post_hoc.base import AfterAnswers
@@ -69,6 +73,8 @@ TRAINERS: dict[type[Trainable], Trainer] = {
     LearnedSignal: train_signal,
     StepHead: train_step_head,
     Roles: train_roles,
+    PointSearch: train_points,
+    Adaptive: train_adaptive,
 }
 """The trainer of each class of parts; a part is trained by that of its nearest class."""
 

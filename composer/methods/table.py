@@ -260,7 +260,13 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "dare_ties": "edits.dare.DareTies",
         "slerp": "edits.slerp.Slerp",
     },
-    "coefficients": {"gradient": "edits.gradient.Gradient"},
+    "coefficients": {
+        "gradient": "edits.gradient.Gradient",
+        "greedy": "edits.greedy.Greedy",
+        "adaptive": "edits.adaptive.Adaptive",
+        "evolve": "edits.evolve.Evolve",
+        "bayesian": "edits.bayesian.Bayesian",
+    },
     "router": {
         "hidden": "routers.prompted.Hidden",
         "embeddings": "routers.prompted.Embeddings",

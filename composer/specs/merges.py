@@ -61,6 +61,12 @@ class Merge(Derived):
             )
             help_ = "write what is added to the first member: `merge(A + 0.5 * (B - A), ...)`"
             yield SpecProblem("E403", text, help_, "needs the sum 1", field="edit")
+        if self.by_tensor is not None:
+            yield from self.by_tensor.problems(self.edit, count, formula=self._is_formula)
+
+    @property
+    def _is_formula(self) -> bool:
+        return self.factors is not None and not self.normalize
 
     @property
     def making(self) -> tuple[object, ...]:

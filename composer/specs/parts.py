@@ -215,6 +215,11 @@ class Coefficients(Typed):
         """Return the edit, whose options may have been searched too."""
         return given
 
+    def problems(self, edit: Edit, count: int, *, formula: bool) -> Iterator[SpecProblem]:
+        """Yield why it cannot be used with an edit of so many members, or with a formula."""
+        del edit, count, formula
+        return iter(())
+
 
 class RouterBase(Protocol):
     """What the gates of a mixture of experts are made of: the base model, and its sizes.

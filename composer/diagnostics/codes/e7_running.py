@@ -164,4 +164,11 @@ CODES = {
         "and the time for that doubles with each item. Lists with more than twelve different items "
         "are joined by `borda()` or `reciprocal()`.",
     ),
+    "E727": Code(
+        "rows on which coefficients were searched",
+        "The coefficients of a merge were searched on some of these rows, so its figures on them "
+        "would be too good. The fit has a digest of each question, so this is found wherever the "
+        "rows lie. Evaluate on other rows. `compose eval --fitted-rows` measures on them all the "
+        "same.",
+    ),
 }
