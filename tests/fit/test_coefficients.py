@@ -71,7 +71,7 @@ def test_a_merge_in_memory_has_the_weights_that_would_be_written(edit):
 
 
 def test_a_merge_whose_coefficients_were_not_searched_yet_is_not_used(tmp_path):
-    with pytest.raises(Mistakes, match="`greedy` in `r.ens` is not fitted yet"):
+    with pytest.raises(Mistakes, match="`greedy` in `.*` is not fitted yet"):
         recipe(tmp_path, "merge(tune_maths, tune_text, coefficients = greedy())").ready()
 
 

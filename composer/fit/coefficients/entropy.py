@@ -26,7 +26,8 @@ def lower_entropy(
     alike. Texts are padded on the right, where a causal model does not look.
     """
     prompts = [model.render(row.question().messages) for row in rows]
-    answers = _greedy(model, prompts, tokens)
+    with torch.no_grad():
+        answers = _greedy(model, prompts, tokens)
     for weight in weights.values():
         weight.requires_grad, weight.grad = weight.is_floating_point(), None
     try:
@@ -45,7 +46,6 @@ def lower_entropy(
     return mean.item()
 
 
-@torch.no_grad()
 def _greedy(model: LocalModel, prompts: Sequence[Sequence[int]], tokens: int) -> list[list[int]]:
     """Return the likeliest tokens after each prompt, up to an end or so many."""
     answers: list[list[int]] = [[] for _ in prompts]

@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import model_of
-from composer.engine.engine import Engine
 from composer.fit.fuses import spaced
 from composer.fit.settings import not_trainable
 from composer.heavy import np
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from composer.compiler.graph import Node
+    from composer.engine.engine import Engine
     from composer.engine.weights.in_memory import InMemory
     from composer.engine.weights.local import LocalModel
     from composer.evaluate import EvaluationRow, Grading
@@ -155,6 +155,7 @@ def _likelihoods(engine: Engine, model: Merge, texts: Iterable[tuple[Query, str]
 
 def _engine(local: LocalModel) -> Engine:
     """Return an engine that has one model, which is in memory already."""
+    from composer.engine.engine import Engine
 
     def loaded(model: Checkpoint, device: str) -> LocalModel:
         del model, device
