@@ -1,7 +1,6 @@
 """Coefficients of merges, searched on real tiny models: in memory, by gradient, and refused."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -71,7 +70,7 @@ def test_a_merge_in_memory_has_the_weights_that_would_be_written(edit):
 
 
 def test_a_merge_whose_coefficients_were_not_searched_yet_is_not_used(tmp_path):
-    with pytest.raises(Mistakes, match="`greedy` in `.*` is not fitted yet"):
+    with pytest.raises(Mistakes, match=r"`greedy` in `.*` is not fitted yet"):
         recipe(tmp_path, "merge(tune_maths, tune_text, coefficients = greedy())").ready()
 
 
