@@ -13,6 +13,7 @@ from composer.cli.common import (
     json_option,
     recipe_argument,
     recipe_options,
+    show_diagnostics,
 )
 from composer.cli.common import (
     as_json as to_json,
@@ -20,6 +21,7 @@ from composer.cli.common import (
 from composer.cli.screen import PLAN_STYLES, print_lines
 from composer.cli.terminal import err, is_terminal, out
 from composer.compiler.plan import describe
+from composer.compiler.plan.ancestors import unrelated
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +67,7 @@ def command(
         raise click.UsageError("--limit and --no-cache need --data")
     loaded = reading.read(recipe, plain=plain)
     plan = loaded.plan()
+    show_diagnostics(unrelated(loaded.compiled, loaded.optimized.root))
     if lock:
         err(f"wrote {loaded.lock()}")
     if not as_json:

@@ -43,6 +43,8 @@ class Derived(Checkpoint):
 
     word: ClassVar[str] = ""
     trained: ClassVar[bool] = False
+    related: ClassVar[bool] = False
+    """Whether its donors must descend from one model."""
 
     donors: tuple[Model, ...]
     labels: tuple[str, ...]

@@ -32,6 +32,7 @@ class Merge(Derived):
     """
 
     word: ClassVar[str] = "merge"
+    related: ClassVar[bool] = True
 
     factors: tuple[float, ...] | None
     edit: Edit

@@ -52,6 +52,7 @@ class Mixture(Derived):
     """
 
     word: ClassVar[str] = "moe"
+    related: ClassVar[bool] = True
 
     gate: Router
     top: int = 2

@@ -134,3 +134,16 @@ def test_a_model_with_an_adapter_is_written_as_one_checkpoint(compose, tmp_path)
     made = load_file("made/model.safetensors")
     for name, tensor in load_file(save_merged(base, adapter, tmp_path / "whole") / FILE).items():
         assert torch.allclose(made[name], tensor.float(), rtol=1e-6, atol=1e-7)
+
+
+def test_a_plan_warns_of_members_that_do_not_descend_from_one_model(compose, capfd, golden):
+    Path("tunes.ens").write_text(
+        'model A = zoo("general-1")\nmodel B = zoo("tune-maths")\nmerge(A + 0.5 * (B - A))\n'
+    )
+    told = []
+    for recipe in ("tunes.ens", "two.ens"):
+        with pytest.raises(SystemExit):
+            main(["plan", recipe])
+        told.append(capfd.readouterr().err)
+    assert "W305" not in told[0]
+    golden(Path(__file__).parent / "golden/plan_strangers.txt", told[1])

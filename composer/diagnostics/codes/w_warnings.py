@@ -46,6 +46,13 @@ CODES = {
         "route -> [A, B] -> vote()",
         "route(policy = several(k = 2)) -> [A, B, D] -> vote()",
     ),
+    "W305": Code(
+        "members that do not descend from one model",
+        "`compose plan` compares a sample of the members' weights. The cosine is near 1 for models "
+        "that were tuned from one base, and near 0 for models that were trained from two random "
+        "starts. The same number has another meaning in each of such models, so a mean of their "
+        "weights is of no use, though it can be built. Fuse such models while they write.",
+    ),
     "W402": Code(
         "generation_config.json that is not used",
         "The folder of the model has a generation_config.json with settings for generation, such "
