@@ -31,7 +31,7 @@ class TeacherDistributions(Lesson):
     needs: ClassVar[Capability] = Capability.LOGITS
     here: ClassVar[bool] = True
 
-    target: float = Field(default=0.9, ge=0, lt=1)
+    target: float = Field(default=0.9, ge=0, le=1)
     align: Match = NearestTokens()
     fuse: Blend = LeastTeacher()
     divergence: Literal["forward", "reverse"] = "forward"
