@@ -1,11 +1,12 @@
 """What a model is: a frozen value that checks itself, says what it can do, and opens nothing.
 
-There are ten kinds. One set of weights, or one server, is a Checkpoint: Declared by a recipe with
-a backend and its options (`models.py`, `declaration.py`), or Derived from the files of others
-(`derived.py`): a Merge (`merges.py`), a Mixture of experts (`mixtures.py`), a Distilled student
-(`distilled.py`). A Prompted model reads a prompt of its own. A Fuse has members that write one
-answer together: TokenFuse (`fuses.py`), SpanFuse, ByteFuse, StringFuse and Handoff
-(`text_fuses.py`). A RewardEnsemble (`rewards.py`) has members that reward answers together.
+There are eleven kinds. One set of weights, or one server, is a Checkpoint: Declared by a recipe
+with a backend and its options (`models.py`, `declaration.py`), or Derived from the files of others
+(`derived.py`): a Merge (`merges.py`), a Stack of layers (`stacks.py`), a Mixture of experts
+(`mixtures.py`), a Distilled student (`distilled.py`). A Prompted model reads a prompt of its own. A
+Fuse has members that write one answer together: TokenFuse (`fuses.py`), SpanFuse, ByteFuse,
+StringFuse and Handoff (`text_fuses.py`). A RewardEnsemble (`rewards.py`) has members that reward
+answers together.
 
 The parts of a fuse, such as an alignment, are described in `parts.py`. What a model's files say is
 read by `headers.py`, `json_files.py` and `content.py`, without loading it. The engine and the
@@ -39,6 +40,7 @@ from composer.specs.option_models import (
 )
 from composer.specs.problems import SpecError, SpecProblem
 from composer.specs.rewards import RewardEnsemble
+from composer.specs.stacks import Stack
 from composer.specs.text_fuses import ByteFuse, Handoff, SpanFuse, StringFuse
 from composer.specs.token_details import missing_detail
 
@@ -63,6 +65,7 @@ __all__ = [
     "SpanFuse",
     "SpecError",
     "SpecProblem",
+    "Stack",
     "StringFuse",
     "TokenAccess",
     "TokenFuse",

@@ -80,10 +80,19 @@ class Derived(Checkpoint):
         return iter(())
 
     def donor_problems(self) -> Iterator[SpecProblem]:
-        """Yield which donors do not go together: those unlike the first."""
+        """Yield which donors do not go together, as far as is known before they are opened."""
         vocabularies = [source.card.vocabulary for source in self.sources]
-        tensors = [source.tensors for source in self.sources]
-        yield from unlike(self.labels, tensors, vocabularies)
+        yield from self.mismatches([source.tensors for source in self.sources], vocabularies)
+
+    def mismatches(
+        self, tensors: Sequence[Mapping[str, TensorHeader]], vocabularies: Sequence[str | None]
+    ) -> Iterator[SpecProblem]:
+        """Yield which donors do not go together, by their headers and the digests of tokenizers.
+
+        By default, those that are unlike the first. There are no headers of a model that is not on
+        this machine yet.
+        """
+        yield from unlike(self.labels[: len(tensors)], tensors, vocabularies)
 
     def _weightless(self, place: int) -> Iterator[SpecProblem]:
         donor, needed = self.donors[place], Capability.WEIGHTS
@@ -212,8 +221,8 @@ def recast(tensors: Mapping[str, TensorHeader], dtype: str) -> dict[str, TensorH
 
 def unlike(
     names: tuple[str, ...],
-    tensors: list[Mapping[str, TensorHeader]],
-    vocabularies: list[str | None],
+    tensors: Sequence[Mapping[str, TensorHeader]],
+    vocabularies: Sequence[str | None],
 ) -> Iterator[SpecProblem]:
     """Yield which donors are unlike the first: in their tensors, else in their tokenizer.
 

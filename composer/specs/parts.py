@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from composer.values.flow import Query
 
 __all__ = [
+    "LAYER",
     "AlignSpec",
     "ChatFile",
     "Coefficients",
@@ -174,11 +175,12 @@ def tensor_places(names: Iterable[str]) -> dict[str, TensorPlace]:
     return {name: TensorPlace(name, layer, count) for name, layer in layers.items()}
 
 
-_LAYER = re.compile(r"(?:^|\.)(?:layers|layer|h|blocks|block)\.(\d+)\.")
+LAYER = re.compile(r"(?:^|\.)(?:layers|layer|h|blocks|block)\.(\d+)\.")
+"""How the name of a tensor tells the number of its layer."""
 
 
 def _layer(name: str) -> int | None:
-    found = _LAYER.search(name)
+    found = LAYER.search(name)
     return None if found is None else int(found[1])
 
 

@@ -23,7 +23,7 @@ WHERE = {
     "caching": ("neural_cache",),
     "cascading": ("cascade", "every_stage"),
     "classifying": ("classify",),
-    "building": ("moe",),
+    "building": ("moe", "stack"),
     "fusing": ("token_fuse", "byte_fuse", "span_fuse", "string_fuse", "handoff", "weigh", "merge"),
     "rewarding": ("rewards",),
     "panels": ("shuffle", "analyse"),

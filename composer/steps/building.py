@@ -8,7 +8,7 @@ from pydantic import Field
 
 from composer.checkpoints.dtypes import Dtype, long_name
 from composer.methods import Router
-from composer.specs import Mixture
+from composer.specs import Mixture, Stack
 from composer.steps.declare import step
 from composer.values import Model
 from composer.values.flow import unique
@@ -41,6 +41,32 @@ def moe(
         top,
         base_expert,
         shared=shared,
+        dtype=long_name(dtype),
+        device=device,
+    )
+
+
+@step(paper="arXiv:2403.13257", hidden=("names",))
+def stack(
+    *members: Model,
+    layers: tuple[str, ...],
+    dtype: Dtype = "auto",
+    device: str = "auto",
+    names: tuple[str, ...] = (),
+) -> Stack:
+    """Put layers of several models on one another.
+
+    `layers` has a range for each member, from below: `"0-5"` are the layers 0 to 5, `"3"` is one
+    layer. A member may stand there several times. The embeddings come from the first member, the
+    last norm and the head from the last one, and all but the weights from the first. The members
+    need layers of the same shapes and the same tokenizer. Nothing is trained, so most stacks write
+    worse than their members; some do not (merges of this kind are called passthrough or
+    frankenmerges).
+    """
+    return Stack(
+        members,
+        names or unique(member.name for member in members),
+        layers,
         dtype=long_name(dtype),
         device=device,
     )

@@ -75,6 +75,7 @@ ANSWERS = {
     "build/moe.ens": "96",
     "build/slerp.ens": "2",
     "build/soup.ens": "2",
+    "build/stack_layers.ens": "rats",
     "build/task_arithmetic.ens": "3 January",
     "build/ties.ens": "3 January",
     "build/wise_ft.ens": "3 January",

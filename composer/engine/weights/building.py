@@ -23,10 +23,10 @@ from composer.engine.weights.merging import merging
 from composer.engine.weights.mixing import mixing
 from composer.engine.weights.placing import unfinished
 from composer.engine.weights.room import make_room, used
+from composer.engine.weights.stacking import stacking
 from composer.engine.weights.writing import SHARD, Construction, write
-from composer.specs import Derived, Distilled, Merge, Mixture, SpecError
+from composer.specs import Derived, Distilled, Merge, Mixture, SpecError, Stack
 from composer.specs.content import folder_digest, json_digest, stamps
-from composer.specs.derived import unlike
 from composer.specs.digest import digest
 from composer.specs.headers import read_json, tensors_of
 from composer.values.errors import ModelError
@@ -66,6 +66,7 @@ def _copied(model: Derived, donors: Sequence[Tensors]) -> Construction:
 BUILDERS: dict[type[Derived], Callable[[Any, Sequence[Tensors]], Construction]] = {
     Merge: merging,
     Mixture: mixing,
+    Stack: stacking,
     Distilled: _copied,
 }
 """What makes a checkpoint of each kind of derived models, from its open donors."""
@@ -257,7 +258,7 @@ def _check(model: Derived, donors: Sequence[Donor]) -> None:
     """Refuse donors that turn out to be unlike, or whose numbers are not the weights."""
     folders = [donor.folder for donor in donors]
     tensors, names = [tensors_of(donor) for donor in folders], model.labels[: len(folders)]
-    problems = list(unlike(names, tensors, list(map(_vocabulary, folders))))
+    problems = list(model.mismatches(tensors, list(map(_vocabulary, folders))))
     if problems:
         raise SpecError(problems)
     for name, folder in zip(names, folders, strict=True):
