@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from typing import TYPE_CHECKING
@@ -25,8 +26,10 @@ LAYER = {
     "mlp.gate_proj": (4 * WIDTH, WIDTH),
     "mlp.up_proj": (4 * WIDTH, WIDTH),
     "mlp.down_proj": (WIDTH, 4 * WIDTH),
+    "input_layernorm": (WIDTH,),
+    "post_attention_layernorm": (WIDTH,),
 }
-"""The matrices of a layer of Llama 3.2 1B, whose embedding is larger than all of them."""
+"""The tensors of a layer of Llama 3.2 1B, whose embedding is larger than all of them."""
 
 NUMBERS = 1 << 20
 
@@ -56,11 +59,14 @@ def forget(folder: Path) -> None:
 
 
 def _shapes(size: int) -> dict[str, tuple[int, ...]]:
-    shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (WORDS, WIDTH)}
+    shapes: dict[str, tuple[int, ...]] = {
+        "model.embed_tokens.weight": (WORDS, WIDTH),
+        "model.norm.weight": (WIDTH,),
+    }
     held, layer = 2 * WORDS * WIDTH, 0
     while held < size or not layer:
         more = {f"model.layers.{layer}.{name}.weight": shape for name, shape in LAYER.items()}
-        held += sum(2 * rows * columns for rows, columns in more.values())
+        held += sum(map(_bytes, more.values()))
         shapes |= more
         layer += 1
     return shapes
@@ -69,22 +75,26 @@ def _shapes(size: int) -> dict[str, tuple[int, ...]]:
 def _parts(shapes: dict[str, tuple[int, ...]]) -> list[list[str]]:
     parts: list[list[str]] = [[]]
     held = 0
-    for name, (rows, columns) in shapes.items():
-        if held and held + 2 * rows * columns > GB:
+    for name, shape in shapes.items():
+        if held and held + _bytes(shape) > GB:
             parts.append([])
             held = 0
         parts[-1].append(name)
-        held += 2 * rows * columns
+        held += _bytes(shape)
     return parts
+
+
+def _bytes(shape: tuple[int, ...]) -> int:
+    return 2 * math.prod(shape)
 
 
 def _drawn(numbers: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
     """Return a tensor of numbers, the same ones again and again."""
-    count = shape[0] * shape[1]
+    count = math.prod(shape)
     return numbers.repeat(-(-count // len(numbers)))[:count].reshape(shape)
 
 
-def _describe(folder: Path, layers: int) -> None:
+def _describe(folder: Path, tensors: int) -> None:
     """Write all but the weights; the tokenizer is the zoo's."""
     folder.mkdir(parents=True)
     for file in ("tokenizer.json", "tokenizer_config.json"):
@@ -94,7 +104,7 @@ def _describe(folder: Path, layers: int) -> None:
         "model_type": "llama",
         "hidden_size": WIDTH,
         "intermediate_size": 4 * WIDTH,
-        "num_hidden_layers": (layers - 1) // len(LAYER),
+        "num_hidden_layers": (tensors - 2) // len(LAYER),
         "num_attention_heads": 32,
         "num_key_value_heads": 8,
         "vocab_size": WORDS,

@@ -1,44 +1,86 @@
 """What a merge of three large checkpoints takes, beside reading and writing the same bytes.
 
-Each row is a process of its own. The files of the members are not in memory when it begins. The
-memory is the most that the process held (`ru_maxrss`).
+Three checkpoints of 4 GB in bfloat16, whose embedding alone has 0.5 GB, become one of 4 GB. Each
+row is a process of its own, Python's start and the imports included; the files of the members are
+not in the system's memory when it begins. `COMPOSE_BENCH_GB` sets another size.
 """
 
 from __future__ import annotations
 
-SIZE, MEMBERS = 4, 3
+import os
+import shutil
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from table_text import markdown
+
+from building_tables._large_checkpoints import GB, forget, large_checkpoint
+from building_tables._measured import Measured, build, measured
+
+NAMES = ("a", "b", "c")
 
 COPY = """
-import os
+import os, sys
 from pathlib import Path
-*donors, out = map(Path, sys.argv[1:])
 block = bytearray(8 << 20)
-def copy(file, to):
-    with file.open("rb", buffering=0) as stream:
-        while count := stream.readinto(block):
-            if to is not None:
+for folder in "abc":
+    for file in sorted(Path(folder).glob("*.safetensors")):
+        to = open(Path("copy", file.name) if folder == "a" else os.devnull, "wb", buffering=0)
+        with file.open("rb", buffering=0) as stream, to:
+            while count := stream.readinto(block):
                 to.write(memoryview(block)[:count])
-for donor in donors:
-    for file in sorted(donor.glob("*.safetensors")):
-        if donor is not donors[0]:
-            copy(file, None)
-            continue
-        with (out / file.name).open("wb") as to:
-            copy(file, to)
-            to.flush()
-            os.fsync(to.fileno())
+            if folder == "a":
+                os.fsync(to.fileno())
 """
+"""Reads the files of three checkpoints, and writes as many bytes as one of them has."""
 
-MERGE = """
-from pathlib import Path
-from composer.backends.hf import HF
-from composer.engine.weights.building import export
-from composer.methods import edits
-from composer.specs import Declared, Merge
-from building_tables.streaming import EDITS
-*donors, out = sys.argv[1:]
-names = tuple("abc"[:len(donors)])
-models = tuple(Declared(n, HF(path=d)) for n, d in zip(names, donors))
-model = Merge(models, names, None, EDITS["average"]())
-export(model, Path(out) / "made", lambda digests: "")
-"""
+MERGE = "merge(a + 0.6 * (b - a) + 0.4 * (c - a))"
+
+
+def table(data: Path) -> str:
+    """Return the table; the data folder is not read."""
+    del data
+    size = int(float(os.environ.get("COMPOSE_BENCH_GB", "4")) * GB)
+    with TemporaryDirectory(dir=os.environ.get("COMPOSE_BENCH_FOLDER")) as top:
+        rows = figures(Path(top), size)
+    plain = rows["read and write"].seconds
+    head = ["", "seconds", "seconds of processor", "memory", "speed"]
+    return markdown(head, [_row(name, row, plain) for name, row in rows.items()])
+
+
+def _row(name: str, row: Measured, plain: float) -> list[str]:
+    figures = f"{row.seconds:.1f}", f"{row.processor:.1f}", f"{row.megabytes:.0f} MB"
+    return [name, *figures, f"{100 * plain / row.seconds:.0f} %"]
+
+
+def figures(folder: Path, size: int) -> dict[str, Measured]:
+    """Return what each way takes for checkpoints of so many bytes."""
+    for seed, name in enumerate(NAMES):
+        large_checkpoint(folder / name, size, seed)
+    recipe = "".join(f'model {name} = hf("{name}")\n' for name in NAMES) + MERGE + "\n"
+    return {
+        "read and write": _copy(folder),
+        "merge, members never read before": _merge(folder, recipe),
+        "merge again, digests of members known": _merge(folder, recipe),
+    }
+
+
+def _copy(folder: Path) -> Measured:
+    _forget(folder)
+    (folder / "copy").mkdir()
+    told = measured((sys.executable, "-c", COPY), folder)
+    shutil.rmtree(folder / "copy")
+    return told
+
+
+def _merge(folder: Path, recipe: str) -> Measured:
+    _forget(folder)
+    told = build(folder, recipe, "made")
+    shutil.rmtree(folder / "made")
+    return told
+
+
+def _forget(folder: Path) -> None:
+    for name in NAMES:
+        forget(folder / name)
