@@ -91,7 +91,9 @@ def _document(row: Mapping[str, Any]) -> Document:
     """Read a row: running text, or an answer behind its question."""
     if row.get("split") == "test":
         raise BadRow("this row is of the split `test`", "train on other rows")
-    if TEXT in row and row.get(pair_of(row)[0]) is None and "messages" not in row:
+    if row.get(pair_of(row)[0]) is None and "messages" not in row:
+        if TEXT not in row:
+            raise BadRow(f"this row has neither a `{TEXT}` nor a question", SHAPE)
         if not isinstance(row[TEXT], str) or not row[TEXT].strip():
             raise BadRow(f"`{TEXT}` must be a text that is not empty", SHAPE)
         return Document(None, row[TEXT], end=False)

@@ -97,18 +97,18 @@ class Derived(Checkpoint):
     def _weightless(self, place: int) -> Iterator[SpecProblem]:
         donor, needed = self.donors[place], Capability.WEIGHTS
         if isinstance(donor, Prompted):
-            text = f"`{donor.name}` has a prompt, and a model with a prompt cannot be merged"
-            help_ = "put the prompt before the merge: `prompt(...) -> merge(...)`"
-            yield SpecProblem("E302", text, help_, "has a prompt", "merged here", member=place)
+            text = f"`{donor.name}` has a prompt, and `{self.word}` takes models without one"
+            help_ = f"put the prompt before it: `prompt(...) -> {self.word}(...)`"
+            yield SpecProblem("E302", text, help_, "has a prompt", "used here", member=place)
         elif not (isinstance(donor, Checkpoint) and needed in donor.capabilities):
             reasons = donor.card.why if isinstance(donor, Checkpoint) else {}
             yield SpecProblem(
                 "E302",
                 f"`{self.word}` needs {needed.words}, which `{donor.name}` does not give",
-                "merge models whose weights are on this machine; for others, choose among whole "
+                "use models whose weights are on this machine; for others, choose among whole "
                 "answers: `[A, B] -> vote()`",
                 reasons.get(needed, "is several models"),
-                "merged here",
+                "used here",
                 member=place,
             )
 

@@ -47,7 +47,7 @@ def test_the_last_turn_of_a_conversation_is_learned(tmp_path):
         ("a.jsonl", '{"query": "2 + 2?"}', "this row has no answer to learn"),
         ("a.jsonl", '{"text": 3}', "must be a text"),
         ("a.jsonl", '{"question": "a", "answer": "b", "split": "test"}', "of the split `test`"),
-        ("a.jsonl", '{"other": "a"}', ""),
+        ("a.jsonl", '{"other": "a"}', "neither a `text` nor a question"),
         ("a.jsonl", "{", ""),
     ],
 )
