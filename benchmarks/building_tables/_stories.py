@@ -23,7 +23,7 @@ MODELS = {
     "maths": "stories260K-ft-gsm8k",
 }
 COUNT, LETTERS = 100, 400
-THREADS = 16
+THREADS = 100
 
 
 class Bits(NamedTuple):

@@ -14,7 +14,7 @@ from composer import zoo
 from composer.fit.zoo.batches import Batches
 from composer.fit.zoo.models import SHIPPED, TrainingRecipe
 from composer.fit.zoo.skills import HALVES
-from composer.fit.zoo.train import _fine, _fit, _fresh, _start, save
+from composer.fit.zoo.train import _fine, _fresh, _start, fit, save
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +45,6 @@ def _trained(work: Path, name: str, half: str, seed: int, *, full: bool) -> Path
         torch.manual_seed(seed)
         tokens, model = _start(recipe, work)
         optimizers = _fresh(model, 1.0) if full else _fine(model)
-        _fit(model, STEPS, optimizers, Batches(tokens, recipe.skills, seed))
+        fit(model, STEPS, optimizers, Batches(tokens, recipe.skills, seed))
         save(model, tokens, work / name)
     return work / name

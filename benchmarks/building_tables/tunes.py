@@ -18,7 +18,13 @@ from table_text import gain, markdown, percent
 import composer
 from building_tables._tunes import ANCESTOR, SEEDS, full, light
 from composer import zoo
-from composer.evaluate import EvaluationRow, evaluate, read_rows
+from composer.compiler.graph.node import model_of
+from composer.engine.weights.building import opened
+from composer.engine.weights.fetching import fetched
+from composer.fit.zoo.cards import record
+from composer.fit.zoo.items import Item, read
+from composer.quiet import quiet
+from composer.specs import Checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +33,6 @@ TEST, VALIDATION = 3, 4
 """Which of so many items is taken."""
 
 STRENGTHS = 0.4, 0.7, 1.0
-ARITHMETIC = "merge(base + {by} * (maths - base) + {by} * (text - base), edit = {edit})"
 FIXED = {
     "base": "base",
     "tune for maths": "maths",
@@ -55,27 +60,30 @@ class Judge:
     kept: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
 
     def right(self, answer: str, split: str = "test") -> np.ndarray:
-        """Return for each item of a split whether the answer is right, as 0 and 1."""
+        """Return for each item of a split whether the model's answer is right, as 0 and 1."""
         if (answer, split) not in self.kept:
             models = [f'model {name} = hf("{path}")' for name, path in self.folders.items()]
-            text = "\n".join(["default generate(max_tokens = 96)", *models, answer, ""])
-            report = evaluate(composer.load(text), items(split), members=False)
-            if report.errors:
-                raise SystemExit(f"{answer}: {report.errors} rows failed")
-            grades = [report.qualities[row.id] for row in items(split)]
-            self.kept[answer, split] = np.array(grades)
+            asked = composer.load("\n".join([*models, answer, ""])).optimized.root.asks
+            model = None if asked is None else model_of(asked)
+            assert isinstance(model, Checkpoint)
+            with quiet():
+                answers = record(fetched(opened(model)), items(split))
+            self.kept[answer, split] = np.array([float(each["correct"]) for each in answers])
         return self.kept[answer, split]
 
-    def chosen(self, edit: str) -> str:
-        """Write task arithmetic under an edit, at the strength that is best on validation items."""
-        written = [ARITHMETIC.format(by=by, edit=edit) for by in STRENGTHS]
-        return max(written, key=lambda each: self.right(each, "validation").mean())
+    def strength(self, edit: str) -> float:
+        """Return which strength of task arithmetic under an edit is best on validation items."""
+        return max(STRENGTHS, key=lambda by: self.right(added(edit, by), "validation").mean())
 
 
-def items(split: str) -> list[EvaluationRow]:
+def added(edit: str, by: float) -> str:
+    """Write task arithmetic under an edit, at one strength for both tunes."""
+    return f"merge(base + {by} * (maths - base) + {by} * (text - base), edit = {edit})"
+
+
+def items(split: str) -> list[Item]:
     """Return every so manieth item."""
-    every = TEST if split == "test" else VALIDATION
-    return read_rows(zoo.items(split))[::every]
+    return read(zoo.items(split))[:: TEST if split == "test" else VALIDATION]
 
 
 def table(data: Path, work: Path | None = None) -> str:
@@ -97,40 +105,48 @@ def _light(work: Path) -> str:
     ]
     for judge in judges[1:]:
         judge.kept["base", "test"] = judges[0].right("base")
-    found = {
-        name: _mean([judge.right(answer) for judge in judges]) for name, answer in FIXED.items()
-    }
-    found |= {
-        f"{name}, `{edit}`": _mean([judge.right(judge.chosen(edit)) for judge in judges])
-        for name, edit in SEARCHED.items()
-    }
-    return markdown(HEAD, [_row(name, right, found) for name, right in found.items()])
+    found = {name: [judge.right(each) for judge in judges] for name, each in FIXED.items()}
+    for name, edit in SEARCHED.items():
+        strengths = [judge.strength(edit) for judge in judges]
+        title = f"{name}, `{edit}`, strengths {', '.join(map(str, strengths))}"
+        pairs = zip(judges, strengths, strict=True)
+        found[title] = [judge.right(added(edit, by)) for judge, by in pairs]
+    return markdown(HEAD, [_row(name, found) for name in found])
 
 
-HEAD = "model", "maths items", "text items", "all items", "over the base", "over the better tune"
+HEAD = (
+    "model",
+    "maths items",
+    "text items",
+    "all items",
+    "each seed",
+    "over base",
+    "over better tune",
+)
 
 
-def _row(name: str, right: np.ndarray, found: Mapping[str, np.ndarray]) -> list[str]:
-    halves = np.array([row.tags[1] for row in items("test")])
-    best = max((found["tune for maths"], found["tune for text"]), key=np.mean)
+def _row(name: str, found: Mapping[str, Sequence[np.ndarray]]) -> list[str]:
+    halves = np.array([row["tags"][1] for row in items("test")])
+    means = {model: np.mean(rights, axis=0) for model, rights in found.items()}
+    right, base = means[name], means["base"]
+    best = max((means["tune for maths"], means["tune for text"]), key=np.mean)
     parts = [right[halves == "maths"], right[halves == "text"], right]
-    return [name, *map(percent, parts), gain(right, found["base"]), gain(right, best)]
-
-
-def _mean(rights: Sequence[np.ndarray]) -> np.ndarray:
-    return np.mean(rights, axis=0)
+    seeds = ", ".join(f"{100 * each.mean():.1f}" for each in found[name])
+    return [name, *map(percent, parts), seeds, gain(right, base), gain(right, best)]
 
 
 def _collapse(work: Path) -> str:
     zoo_folders = {name: zoo.folder(name) for pair in UNLIKE.values() for name in pair}
-    pairs = {name: [(zoo_folders[a], zoo_folders[b])] for name, (a, b) in UNLIKE.items()}
-    pairs["tunes at the full rate, three seeds"] = [
-        (full(work, "maths", one), full(work, "text", other)) for one, other in SEEDS
-    ]
+    pairs = {name: (zoo_folders[a], zoo_folders[b]) for name, (a, b) in UNLIKE.items()}
+    one, other = SEEDS[0]
+    pairs["tunes of general-1 at the full rate"] = (
+        full(work, "maths", one),
+        full(work, "text", other),
+    )
     rows = []
-    for name, folders in pairs.items():
-        judges = [Judge({"one": one, "other": other}) for one, other in folders]
-        alone = [_mean([judge.right(each) for judge in judges]) for each in ("one", "other")]
-        soup = _mean([judge.right("merge(one, other)") for judge in judges])
+    for name, (one, other) in pairs.items():
+        judge = Judge({"one": one, "other": other})
+        alone = [judge.right(each) for each in ("one", "other")]
+        soup = judge.right("merge(one, other)")
         rows.append([name, *map(percent, [*alone, soup]), gain(soup, max(alone, key=np.mean))])
     return markdown(["members", "first", "second", "soup", "over the better member"], rows)
