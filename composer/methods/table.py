@@ -259,6 +259,9 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "dare": "edits.dare.Dare",
         "dare_ties": "edits.dare.DareTies",
         "slerp": "edits.slerp.Slerp",
+        "varm": "edits.variation.Varm",
+        "sce": "edits.variation.Sce",
+        "dppa": "edits.dppa.Dppa",
     },
     "coefficients": {
         "gradient": "edits.gradient.Gradient",

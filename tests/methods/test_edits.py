@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 
 from composer.methods.edits.average import Average
 from composer.methods.edits.dare import Dare, DareTies
+from composer.methods.edits.dppa import Dppa
 from composer.methods.edits.gradient import Gradient
 from composer.methods.edits.slerp import Slerp
 from composer.methods.edits.ties import Ties
+from composer.methods.edits.variation import Sce, Varm
 from composer.specs.parts import TensorPlace, tensor_places
 
 PLACE = TensorPlace("model.layers.1.mlp.up_proj.weight", 1, 3)
@@ -174,3 +176,55 @@ def test_a_gradient_keeps_the_sum_of_the_coefficients(factors, layer):
 
 def test_the_mean_keeps_what_a_factor_takes_from_the_others():
     assert at(Gradient(layers=0.5), "model.layers.0.mlp.w", (0.5, 0.5)) == [0.75, 0.25]
+
+
+def test_varm_weighs_by_the_squares_of_the_changes():
+    made = merged(Varm(), [1.0, 1.0], [3.0, 1.0], [1.0, 5.0], by=(-1, 1, 1))
+    assert made == pytest.approx([1 + 0.2 * 2, 1 + 0.8 * 4])  # squares 4 and 16
+
+
+def test_varm_of_what_did_not_change_is_the_base():
+    assert merged(Varm(), [1.0, 2.0], [1.0, 2.0], [1.0, 2.0], by=(-1, 1, 1)) == [1, 2]
+
+
+def test_sce_selects_weighs_and_erases():
+    base = [1.0, 0.0, 0.0, 0.0]
+    first = [4.0, -1.0, 1.0, 0.0]  # differences 3, -1, 1, 0
+    second = [0.0, 3.0, 1.0, 0.5]  # differences -1, 3, 1, 0.5; variances 4, 4, 0, 0.0625
+    made = merged(Sce(density=0.67), base, first, second, by=(-1, 1, 1))
+    # Two of the three that vary are selected; each keeps its majority's difference alone.
+    assert made == pytest.approx([1 + 3, 3, 0, 0])
+
+
+def test_sce_divides_by_the_weights_of_those_that_agree():
+    made = merged(Sce(density=1), [0.0, 0.0], [2.0, 0.0], [1.0, 1.0], by=(-1, 1, 1))
+    assert made == pytest.approx([(2 * 4 + 1 * 2) / 6, 1])  # squares 4 and 2
+
+
+def test_sce_of_one_change_is_that_change():
+    assert merged(Sce(), [1.0, 1.0], [2.0, 0.5], by=(0, 1)) == [2.0, 0.5]
+
+
+def surveyed(edit, tensors):
+    held = {name: torch.tensor(each) for name, each in tensors.items()}
+    places = tensor_places(held)
+    return edit.surveyed((places[n], [torch.zeros_like(each), each]) for n, each in held.items())
+
+
+def test_dppa_keeps_more_where_there_are_outliers():
+    even, odd = [1.0] * 10, [0.01] * 9 + [1.0]
+    layers = ("h.0.attn.w", "h.0.mlp.w", "h.1.attn.w", "h.1.mlp.w")
+    held = dict(zip(layers, (even, odd, even, even), strict=True))
+    edit = surveyed(Dppa(density=0.5, outlier=3, spread=0.1), held)
+    places = tensor_places(held)
+    densities = [edit.density_of(1, places[name]) for name in layers]
+    # Layer 0 has more outliers than layer 1, and in it the second tensor more than the first.
+    assert densities == pytest.approx([0.5 + 0.1 - 0.1, 0.5 + 0.1 + 0.1, 0.4, 0.4])
+
+
+def test_dppa_amplifies_the_largest_part_most():
+    tensors = {"h.0.w": [4.0, -3.0, 2.0, 1.0, 0.5]}
+    edit = surveyed(Dppa(density=0.8, amplify=(3.0, 2.0), spread=0), tensors)
+    place = tensor_places(tensors)["h.0.w"]
+    made = merged(edit, [0.0] * 5, tensors["h.0.w"], by=(0, 1), place=place)
+    assert made == [12, -9, 4, 2, 0]

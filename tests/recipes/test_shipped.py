@@ -72,6 +72,7 @@ ANSWERS = {
     "fallback.ens": "54",
     "build/dare.ens": "3 January",
     "build/dare_ties.ens": "3 January",
+    "build/dppa.ens": "3 January",
     "build/moe.ens": "96",
     "build/slerp.ens": "2",
     "build/soup.ens": "2",
