@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
+    from transformers import PreTrainedConfig
 
 WORDS, FILES = 384, 3
 TYPES = {
@@ -54,10 +55,15 @@ SHAPES = {
 
 
 def base(folder: Path, shape: str) -> Path:
-    """Write a model with random weights, and a tokenizer of the zoo."""
+    """Write a model of a shape with random weights, and a tokenizer of the zoo."""
+    return random_model(folder, SHAPES[shape]())
+
+
+def random_model(folder: Path, config: PreTrainedConfig) -> Path:
+    """Write a model of a configuration with random weights, and a tokenizer of the zoo."""
     torch.manual_seed(0)
     with quiet():
-        module = transformers.AutoModelForCausalLM.from_config(SHAPES[shape]())
+        module = transformers.AutoModelForCausalLM.from_config(config)
         for weight in module.parameters():
             torch.nn.init.normal_(weight, std=0.2)
         module.save_pretrained(folder)
