@@ -111,5 +111,7 @@ CODES = {
         "are added to layers of one base, and layers that are replaced. Other kinds of adapters, "
         "and one whose layers or tokenizer are not those of the base, are refused. Merge such an "
         "adapter into its base with peft, and name the whole model.",
+        'model M = zoo("large", adapter = "maths-lora")',
+        'model M = zoo("general-1", adapter = "maths-lora")',
     ),
 }

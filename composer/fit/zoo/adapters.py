@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING
 
+from composer.checkpoints.adapters import CONFIG
 from composer.fit.zoo import cards
 from composer.fit.zoo.batches import Batches
 from composer.fit.zoo.items import read
@@ -41,8 +43,12 @@ def train(name: str, models: Path, into: Path) -> None:
         Batches(tokenizer(recipe.tokens), recipe.skills, recipe.seed),
     )
     model.peft_config["default"].base_model_name_or_path = recipe.base
-    model.to(torch.float16).save_pretrained(str(into / name))
+    half = model.to(torch.float16)
+    half.save_pretrained(str(into / name), save_embedding_layers=False)  # else it asks the hub
     (into / name / "README.md").unlink()
+    _sort(into / name / CONFIG)
+    for file in (into / name).iterdir():
+        file.chmod(0o644)
     card = {
         "name": name,
         "base": recipe.base,
@@ -70,6 +76,13 @@ def evaluate(models: Path, into: Path, items: Path, names: Sequence[str]) -> Non
             judgements = cards.answered(model, base, rows)
             accuracy[split] = cards.summary(rows, [one["correct"] for one in judgements])
         cards.update(into / name, {"accuracy": accuracy})
+
+
+def _sort(file: Path) -> None:
+    """Write the names of layers, which peft keeps as a set, in one order."""
+    config = json.loads(file.read_text(encoding="utf-8"))
+    config["target_modules"] = sorted(config["target_modules"])
+    file.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
 def _base(folder: Path) -> PreTrainedModel:
