@@ -95,7 +95,13 @@ def _draw(plot: Path, found: Found) -> None:
     curves = {name: [each] for name, each in SINGLE.items()}
     curves |= {name.partition(",")[0]: list(curve.values()) for name, curve in CURVES.items()}
     points = {name: [_point(found[each]) for each in curve] for name, curve in curves.items()}
-    draw(plot, points, tuple(f"bits a byte of {kind}" for kind in KINDS.values()))
+    grid = [_point(found[arithmetic(a, b)]) for a in STRENGTHS for b in STRENGTHS]
+    draw(
+        plot,
+        points,
+        ("task arithmetic, grid", grid),
+        tuple(f"bits a byte of {kind}" for kind in KINDS.values()),
+    )
 
 
 def _point(of: Mapping[str, Bits]) -> Sequence[float]:
