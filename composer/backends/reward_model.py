@@ -9,29 +9,36 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from composer.checkpoints.adapted import Adapted
 from composer.checkpoints.chatfiles import chat_of
 from composer.checkpoints.devices import DeviceName
 from composer.checkpoints.dtypes import Dtype, long_name
 from composer.checkpoints.folder import card_of
 from composer.checkpoints.location import Stored
-from composer.checkpoints.reward_heads import RewardHead, StepReading, headless, reward_head
+from composer.checkpoints.reward_heads import (
+    RewardHead,
+    StepReading,
+    adapted_head,
+    generative,
+    headless,
+    reward_head,
+)
 from composer.specs.content import folder_digest
 from composer.specs.declaration import Chat, Remote, Weights
 from composer.specs.parts import ChatFile, chosen_chat
 from composer.values.capability import Capability
 from composer.values.card import Card, Price, lacking
 from composer.values.errors import ModelError
-from composer.values.gathering import Gathering
 from composer.values.requests import Client
 from composer.values.results import Rewarded, Usage
-from composer.values.typed import ModelPath, Variables
+from composer.values.typed import MaybeModel, ModelPath, Variables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from composer.backends.reward_network import Judged, RewardNetwork
-    from composer.values.flow import Model, Query
+    from composer.backends.reward_network import RewardNetwork
+    from composer.values.flow import Model
     from composer.values.requests import Reward
 
 __all__ = ["RewardModel", "Rewarding"]
@@ -46,7 +53,7 @@ OF_STEPS = ("steps", "boundary", "step_end", "between")
 """The options that say how an answer is cut into steps."""
 
 
-class Rewarding(Remote):
+class Rewarding(Adapted, Remote):
     """What the declarations of reward models in this process have in common."""
 
     if TYPE_CHECKING:  # options of each declaration, in an order of its own
@@ -104,6 +111,9 @@ class Rewarding(Remote):
     def head(self) -> RewardHead:
         """What gives the reward; raises ModelError for a model that gives none."""
         assert self.folder is not None
+        adapter = self.adapter_folder
+        if adapter is not None and generative(self.folder) and self.reading.good is None:
+            return adapted_head(self.folder, adapter, self.heads)
         return reward_head(self.folder, words=self.reading.good is not None, heads=self.heads)
 
     def card(self) -> Card:
@@ -114,25 +124,33 @@ class Rewarding(Remote):
             return Card(ABLE, price=self.price, deferred=(ABSENT,), why=why)
         self._demand_options(self.head)
         losses = self._losses(folder)
-        card = card_of(folder, long_name(self.dtype))
+        dtype = long_name(self.dtype)
+        card = self.adapted(card_of(folder, dtype), dtype, self.key)
         return replace(card, capabilities=ABLE, price=self.price, why=why, losses=losses)
 
     def faults(self) -> Sequence[ModelError]:
         """Say that the weights have no layer that gives a reward."""
-        if self.folder is None or self.head == "words":
+        if self.folder is None:
             return ()
+        faults = self.adapter_faults(self.folder)
+        if faults or self.head == "words" or generative(self.folder):
+            return faults
         fault = headless(self.folder)
         return () if fault is None else (fault,)
 
     def identity(self) -> str:
         """The folder, or the hub id with its revision, and how the model is used."""
-        return "|".join((f"{self.name}:{self.key}", self.device, str(self.chat), *self._use))
+        return "|".join(
+            (f"{self.name}:{self.key}", self.device, str(self.chat), *self._use, *self.adapter_use)
+        )
 
     def content(self) -> str:
         """The digest of the folder, or the hub id with its revision, and how it is read."""
         folder = self.folder
         digest = self.key if folder is None else folder_digest(folder)
-        return "|".join((f"reward:{digest}", self.chat.content(), *self._use))
+        return "|".join(
+            (f"reward:{digest}", self.chat.content(), *self._use, *self.adapter_content)
+        )
 
     @abstractmethod
     def at(self, folder: Path) -> Remote:
@@ -198,6 +216,8 @@ class RewardModel(Stored, Rewarding):
     good: Words | None = None
     bad: Words | None = None
     heads: int = Field(default=1, ge=1)
+    adapter: MaybeModel = None
+    adapter_revision: str | None = None
     batch: int = Field(default=16, ge=1)
     price: Price = None
 
@@ -220,7 +240,8 @@ class RewardModel(Stored, Rewarding):
 
     def at(self, folder: Path) -> RewardModel:
         """As the options say, in another folder."""
-        return self.model_copy(update={"path": str(folder), "revision": None})
+        plain = {"revision": None, "adapter": None, "adapter_revision": None}
+        return self.model_copy(update={"path": str(folder), **plain})
 
     @property
     def weights(self) -> Weights:
@@ -231,6 +252,7 @@ class RewardModel(Stored, Rewarding):
             revision=self.revision,
             dtype=long_name(self.dtype),
             device=self.device,
+            adapter=self.adapter_weights,
         )
 
 
@@ -240,7 +262,6 @@ class RewardClient(Client):
     def __init__(self, declared: Rewarding, name: str) -> None:
         self.declared, self.name = declared, name
         self._network: RewardNetwork | None = None
-        self._waiting = Gathering(self._judged)
         self._loading = asyncio.Lock()
 
     async def load(self, model: Model) -> None:
@@ -250,13 +271,19 @@ class RewardClient(Client):
             if self._network is None:
                 from composer.backends.reward_network import RewardNetwork
 
-                self._network = await asyncio.to_thread(RewardNetwork, self.declared, self.name)
+                loop = asyncio.get_running_loop()
+                self._network = await asyncio.to_thread(
+                    RewardNetwork, self.declared, self.name, loop
+                )
 
     async def reward(self, request: Reward) -> Rewarded:
         """Say how good each text is."""
         await self.load(request.model)
-        jobs = [(request.query, text) for text in request.texts]
-        judged = await asyncio.gather(*(self._waiting.outcome(job) for job in jobs))
+        network = self._network
+        assert network is not None
+        readings = await asyncio.to_thread(network.readings, request.query, request.texts)
+        wait = network.trunk.waiting.outcome
+        judged = await asyncio.gather(*(wait((network, reading)) for reading in readings))
         read = sum(each.tokens for each in judged)
         usage = Usage.at(self.declared.price, 1, read, 0)
         heads = tuple(each.heads for each in judged) if self.declared.heads > 1 else ()
@@ -265,7 +292,3 @@ class RewardClient(Client):
     async def close(self) -> None:
         """Let go of the weights."""
         self._network = None
-
-    def _judged(self, jobs: Sequence[tuple[Query, str]]) -> list[Judged]:
-        assert self._network is not None
-        return self._network.judged(jobs)

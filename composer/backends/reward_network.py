@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from weakref import WeakValueDictionary
 
 from composer.backends.step_likelihood import Likelihoods
+from composer.checkpoints.adapters import HEADS, adapter_files, misfits
 from composer.checkpoints.chatfiles import chat_of
 from composer.checkpoints.folder import RECURRENT, files_of
 from composer.checkpoints.prompts import PromptTokens, stated_facts
-from composer.checkpoints.reward_heads import LABELS, layered
+from composer.checkpoints.reward_heads import LABELS, generative, layered
 from composer.diagnostics.amounts import counted
 from composer.engine.rows.forward_arguments import cache_name
+from composer.engine.weights.adapters import NONE, Adapters
 from composer.engine.weights.fetching import fetched
 from composer.engine.weights.loading import module_of, refused, tokenizer_of
 from composer.heavy import torch, transformers
 from composer.quiet import quiet
+from composer.specs.content import OF_ADAPTER
 from composer.values.beginnings import common_length
 from composer.values.errors import ModelError
+from composer.values.gathering import Gathering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedConfig, PreTrainedModel
 
+    from composer.checkpoints.folder import ModelFiles
     from composer.checkpoints.reward_heads import RewardHead, StepReading
     from composer.engine.weights.loading import ModelClass
     from composer.specs.declaration import Chat, Weights
@@ -61,6 +68,10 @@ class Declared(Protocol):
     def batch(self) -> int:
         """How many texts are run together."""
 
+    @property
+    def heads(self) -> int:
+        """How many rewards it gives in one pass."""
+
 
 class Judged(NamedTuple):
     """The reward of a text, those of its steps, and how many tokens were read.
@@ -82,6 +93,35 @@ class Reading:
     places: list[int]
 
 
+@dataclass(eq=False)
+class Trunk:
+    """Weights in memory, which reward models that differ in their adapter alone share.
+
+    `cache` is the model's argument for a cache. Rewards that are wanted at one time are read
+    together, whichever of these models they are of.
+    """
+
+    module: PreTrainedModel
+    adapters: Adapters
+    cache: str
+    waiting: Gathering[Job, Judged]
+
+
+_TRUNKS: WeakValueDictionary[tuple[object, ...], Trunk] = WeakValueDictionary()
+_LOADING = threading.Lock()
+
+
+def _shared(key: tuple[object, ...], load: Callable[[], PreTrainedModel]) -> Trunk:
+    """Return the trunk of a key, loaded unless it is in memory."""
+    with _LOADING:
+        trunk = _TRUNKS.get(key)
+        if trunk is None:
+            module = load()
+            trunk = Trunk(module, Adapters(module), _cache_of(module), Gathering(judged))
+            _TRUNKS[key] = trunk
+        return trunk
+
+
 GOOD = 1
 """The place of the good label, or word, of two."""
 
@@ -94,10 +134,14 @@ OVER: dict[str, Callable[[Sequence[float]], float]] = {
 
 
 class RewardNetwork:
-    """The model of a declaration, loaded; raises ModelError where it cannot be."""
+    """The model of a declaration, loaded; raises ModelError where it cannot be.
 
-    def __init__(self, declared: Declared, name: str) -> None:
+    Networks of one `owner`, such as an event loop, share the weights that they have in common.
+    """
+
+    def __init__(self, declared: Declared, name: str, owner: object = None) -> None:
         self.declared, self.reading, self.name = declared, declared.reading, name
+        self.owner = owner
         weights = declared.weights
         chosen = weights.device
         if chosen == "auto":
@@ -118,34 +162,51 @@ class RewardNetwork:
         self.tokens = PromptTokens(encoder, self.name, stated_facts(files, encoder))
         self.template = chat_of(files.folder, self.declared.chat, f"`{self.name}`")
         self.head = self.declared.head
-        kind = _class_of(self.head, layered=self.head == "steps" and layered(files.folder))
-        module = module_of(files, weights, self.device, kind).to(self.device).eval()
-        self.module = module.requires_grad_(requires_grad=False)
-        self.cache = _cache_of(self.module)
+        self.trunk = _shared(self._key(weights), lambda: self._module(files, weights))
+        self.module, self.cache = self.trunk.module, self.trunk.cache
+        self.adapter = NONE if weights.adapter is None else self._adopted(weights.adapter, files)
         self.shares = self.head != "likelihood" and not files.kind.startswith(RECURRENT)
         self.closing = self._closing()
         self.step_end = self._exactly(self.reading.end)
         self.between = self._exactly(self.reading.between)
+
+    def _key(self, weights: Weights) -> tuple[object, ...]:
+        """Name what networks that share a trunk have in common."""
+        words = (self.reading.good, self.reading.bad)
+        own = (weights.shared, weights.revision, str(self.device), self.head, *words)
+        return (id(self.owner) if self.owner is not None else id(self), *own, self.declared.heads)
+
+    def _module(self, files: ModelFiles, weights: Weights) -> PreTrainedModel:
+        kind = _class_of(self.head, layered=self.head == "steps" and layered(files.folder))
+        if self.head == "answer" and generative(files.folder):
+            kind = NewHead(self.declared.heads)
+        module = module_of(files, weights, self.device, kind).to(self.device).eval()
         if self.head == "words":
-            self._keep(self._word(self.reading.bad), self._word(self.reading.good))
+            _keep(module, self._word(self.reading.bad), self._word(self.reading.good))
+        return module.requires_grad_(requires_grad=False)
+
+    def _adopted(self, adapter: Weights, files: ModelFiles) -> int:
+        """Load an adapter beside the trunk; return its number there."""
+        folder = fetched(adapter, OF_ADAPTER)
+        for fault in misfits(adapter_files(folder), files.folder):
+            raise fault
+        return self.trunk.adapters.add(folder)
+
+    def readings(self, query: Query, texts: Sequence[str]) -> list[Reading]:
+        """Write a question with each of its answers."""
+        return [self.read(query, text) for text in texts]
 
     def judged(self, jobs: Sequence[tuple[Query, str]]) -> list[Judged]:
         """Return the rewards of answers to questions; each depends on its own texts alone."""
-        readings = [self._reading(query, text) for query, text in jobs]
-        order = sorted(range(len(jobs)), key=lambda at: len(readings[at].ids))
-        judged: dict[int, Judged] = {}
-        with quiet():
-            for at, each in zip(order, self._run([readings[at] for at in order]), strict=True):
-                judged[at] = self._one(each, len(readings[at].ids))
-        return [judged[at] for at in range(len(jobs))]
+        return judged([(self, self.read(query, text)) for query, text in jobs])
 
-    def _one(self, values: list[list[float]], tokens: int) -> Judged:
+    def one(self, values: list[list[float]], tokens: int) -> Judged:
         """Return what the values [place, head] of a text come to."""
         places = [math.fsum(heads) / len(heads) for heads in values]
         heads = tuple(values[-1]) if len(values[-1]) > 1 else ()
         return Judged(OVER[self.declared.steps](places), tuple(places), tokens, heads)
 
-    def _reading(self, query: Query, text: str) -> Reading:
+    def read(self, query: Query, text: str) -> Reading:
         """Write a question with its answer; raises ModelError (E703) where that is too long."""
         if self.head == "answer":
             ids = [*self._answered(query, text), *self.closing]
@@ -192,15 +253,6 @@ class RewardNetwork:
             return [self.tokens.vocabulary.names()[text]]
         return list(self.tokens.vocabulary.extend(text.encode()))
 
-    def _keep(self, *tokens: int) -> None:
-        """Let the model give the logits of these tokens alone."""
-        whole = self.module.get_output_embeddings()
-        some = torch.nn.Linear(whole.in_features, len(tokens), bias=whole.bias is not None)
-        some.weight.data = whole.weight[list(tokens)].clone()
-        if whole.bias is not None:
-            some.bias.data = whole.bias[list(tokens)].clone()
-        self.module.set_output_embeddings(some)
-
     def _word(self, word: str | None) -> int:
         assert word is not None
         ids = self._exactly(word)
@@ -210,18 +262,22 @@ class RewardNetwork:
         return ids[0]
 
     @torch.inference_mode()
-    def _run(self, readings: Sequence[Reading]) -> Iterator[list[list[float]]]:
-        """Return the rewards [place, head] of each, in batches."""
-        size = self.declared.batch
-        for start in range(0, len(readings), size):
-            yield from self._rewards(readings[start : start + size])
+    def rewards(self, batch: Sequence[Reading], lines: Sequence[int]) -> list[list[list[float]]]:
+        """Run one batch; return the rewards [place, head] of each.
 
-    def _rewards(self, batch: Sequence[Reading]) -> Iterator[list[list[float]]]:
-        """Run one batch; a beginning that all have in common is read once."""
+        `lines` are the adapters of the rows. A beginning that all have in common is read once.
+        """
+        with self.trunk.adapters.use(lines):
+            return list(self._rewards(batch, lines))
+
+    def _rewards(
+        self, batch: Sequence[Reading], lines: Sequence[int]
+    ) -> Iterator[list[list[float]]]:
         first = min(place for each in batch for place in each.places)
-        count = common_length([each.ids[:first] for each in batch]) if self.shares else 0
+        alike = self.shares and len(set(lines)) == 1
+        count = common_length([each.ids[:first] for each in batch]) if alike else 0
         shared = batch[0].ids[:count]
-        past = self._read_once(shared, len(batch)) if shared and len(batch) > 1 else {}
+        past = self._read_once(shared, lines) if shared and len(batch) > 1 else {}
         skipped = len(shared) if past else 0
         longest = max(len(each.ids) for each in batch)
         rows = [each.ids[skipped:] + [0] * (longest - len(each.ids)) for each in batch]
@@ -229,14 +285,16 @@ class RewardNetwork:
         outputs = self._forward(rows, mask, past)
         for row, each in enumerate(batch):
             places = torch.tensor(each.places, device=self.device) - skipped
-            yield self._values(outputs[row, places])
+            with self.trunk.adapters.use(lines[row : row + 1]):
+                yield self._values(outputs[row, places])
 
-    def _read_once(self, ids: list[int], count: int) -> dict[str, Any]:
-        """Read a beginning; return a cache of it for each of so many rows."""
+    def _read_once(self, ids: list[int], lines: Sequence[int]) -> dict[str, Any]:
+        """Read a beginning; return a cache of it for each row."""
         cache = transformers.DynamicCache(config=self.module.config)
         past: dict[str, Any] = {self.cache: cache, "use_cache": True}
-        self._forward([ids], [[1] * len(ids)], past)
-        cache.batch_repeat_interleave(count)
+        with self.trunk.adapters.use(lines[:1]):
+            self._forward([ids], [[1] * len(ids)], past)
+        cache.batch_repeat_interleave(len(lines))
         return past
 
     def _forward(
@@ -262,6 +320,36 @@ class RewardNetwork:
         return values
 
 
+Job: TypeAlias = "tuple[RewardNetwork, Reading]"
+
+
+def judged(jobs: Sequence[Job]) -> list[Judged]:
+    """Return the rewards of what networks of one trunk read, in batches of like lengths."""
+    order = sorted(range(len(jobs)), key=lambda at: len(jobs[at][1].ids))
+    size = min(network.declared.batch for network, _ in jobs)
+    results: dict[int, Judged] = {}
+    with quiet():
+        for start in range(0, len(order), size):
+            places = order[start : start + size]
+            batch = [jobs[at] for at in places]
+            lines = [network.adapter for network, _ in batch]
+            values = batch[0][0].rewards([reading for _, reading in batch], lines)
+            for at, each in zip(places, values, strict=True):
+                network, reading = jobs[at]
+                results[at] = network.one(each, len(reading.ids))
+    return [results[at] for at in range(len(jobs))]
+
+
+def _keep(module: PreTrainedModel, *tokens: int) -> None:
+    """Let a model give the logits of these tokens alone."""
+    whole = module.get_output_embeddings()
+    some = torch.nn.Linear(whole.in_features, len(tokens), bias=whole.bias is not None)
+    some.weight.data = whole.weight[list(tokens)].clone()
+    if whole.bias is not None:
+        some.bias.data = whole.bias[list(tokens)].clone()
+    module.set_output_embeddings(some)
+
+
 def _cache_of(module: PreTrainedModel) -> str:
     """Return the name of a model's argument for a cache, which all that read forwards have."""
     cache = cache_name(module)
@@ -283,6 +371,22 @@ def _class_of(head: RewardHead, *, layered: bool) -> ModelClass:
         "words": transformers.AutoModelForCausalLM,
     }
     return kinds[head]
+
+
+class NewHead:
+    """Sequence classifiers whose head is not in the files of a language model."""
+
+    def __init__(self, labels: int) -> None:
+        self.labels = labels
+
+    def from_pretrained(self, folder: str, **how: Any) -> Any:  # noqa: ANN401 - as transformers
+        """Load a folder; its missing head, which an adapter has, is no fault."""
+        kind = transformers.AutoModelForSequenceClassification
+        module, info = kind.from_pretrained(folder, num_labels=self.labels, **how)
+        for faults in (info["missing_keys"], info["unexpected_keys"]):
+            for name in [name for name in faults if name.split(".")[0] in HEADS]:
+                faults.remove(name)
+        return module, info
 
 
 class LayeredClassifier:

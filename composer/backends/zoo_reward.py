@@ -8,6 +8,7 @@ from pydantic import Field
 
 from composer import zoo
 from composer.backends.reward_model import Over, Rewarding, RewardModel
+from composer.checkpoints.adapters import CONFIG, adapter_files
 from composer.checkpoints.devices import DeviceName
 from composer.checkpoints.dtypes import Dtype, long_name
 from composer.diagnostics import did_you_mean
@@ -40,6 +41,11 @@ class ZooReward(Rewarding):
     price: Price = None
 
     @property
+    def adapter(self) -> str | None:  # type: ignore[override]  # it is no option
+        """The name of a reward model that is an adapter."""
+        return None if self.adapter_folder is None else self.model
+
+    @property
     def aliases(self) -> tuple[str, ...]:
         """The model's name in the zoo."""
         return (self.model,)
@@ -47,6 +53,22 @@ class ZooReward(Rewarding):
     @property
     def folder(self) -> Path:
         """Where the model's files lie."""
+        own = self._own
+        return own if self.adapter_folder is None else zoo.folder(adapter_files(own).base or "")
+
+    @property
+    def adapter_folder(self) -> Path | None:
+        """The folder of a reward model that is an adapter of a model of the zoo."""
+        return self._own if (self._own / CONFIG).is_file() else None
+
+    @property
+    def adapter_weights(self) -> Weights | None:
+        """The adapter, None for a reward model with weights of its own."""
+        folder = self.adapter_folder
+        return None if folder is None else Weights(f"zoo:{self.model}", str(folder))
+
+    @property
+    def _own(self) -> Path:
         if self.model not in zoo.rewards():
             help_ = did_you_mean(self.model, zoo.rewards())
             raise ModelError("E501", f"unknown reward model `{self.model}` of the zoo", help_)
@@ -66,8 +88,9 @@ class ZooReward(Rewarding):
     def weights(self) -> Weights:
         """The model's files, and how they are used."""
         return Weights(
-            key=f"zoo:{self.model}",
+            key=f"zoo:{self.folder.name}",
             location=str(self.folder),
             dtype=long_name(self.dtype),
             device=self.device,
+            adapter=self.adapter_weights,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from composer.checkpoints.adapters import adapter_files
 from composer.checkpoints.folder import GENERATIVE
 from composer.diagnostics.amounts import counted
 from composer.specs.headers import tensors_of
@@ -14,7 +15,16 @@ from composer.values.errors import ModelError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["LABELS", "RewardHead", "StepReading", "headless", "layered", "reward_head"]
+__all__ = [
+    "LABELS",
+    "RewardHead",
+    "StepReading",
+    "adapted_head",
+    "generative",
+    "headless",
+    "layered",
+    "reward_head",
+]
 
 RewardHead = Literal["answer", "steps", "words", "likelihood"]
 """What gives the reward: one number at the end of an answer; two labels at the end of each step;
@@ -46,6 +56,31 @@ class StepReading:
     def end(self) -> str:
         """What is read behind a step."""
         return self.boundary if self.step_end is None else self.step_end
+
+
+def generative(folder: Path) -> bool:
+    """Whether a folder holds a language model."""
+    classes = read_json(folder / "config.json").get("architectures") or [""]
+    return str(classes[0]).endswith(GENERATIVE)
+
+
+def adapted_head(folder: Path, adapter: Path, heads: int) -> RewardHead:
+    """Return the kind of a reward model that is a language model with an adapter.
+
+    Raises ModelError (E505) where the adapter has no layer that gives rewards, or another number of
+    them.
+    """
+    files = adapter_files(adapter)
+    named = [file for name, file in files.whole.items() if name == "score.weight"]
+    shape = files.tensors[named[0]].shape if named else None
+    if shape is None:
+        text = f"the adapter `{adapter}` has no layer that gives a reward: no `score`"
+        help_ = f"`{folder}` is a language model: train the adapter with one (`SEQ_CLS` of peft)"
+        raise ModelError("E505", text, help_)
+    if shape[0] != heads:
+        text = f"the adapter `{adapter}` gives {counted(shape[0], 'reward')}"
+        raise ModelError("E505", text, f"write `heads = {shape[0]}`")
+    return "answer"
 
 
 def reward_head(folder: Path, *, words: bool, heads: int = 1) -> RewardHead:

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from composer import zoo
 from composer.backends.reward_model import RewardModel
-from composer.backends.reward_network import RewardNetwork
+from composer.backends.reward_network import RewardNetwork, judged
 from composer.checkpoints.reward_heads import reward_head
 from composer.diagnostics import Mistakes
 from composer.evaluate import evaluate, read_rows
@@ -20,6 +20,7 @@ from composer.recipe import Recipe
 from composer.run import Failure
 from composer.values import ModelError, Query
 from tests import golden
+from tests.helpers.lora import save_adapter, save_merged
 
 HERE = Path(__file__).parent
 SIZES = {
@@ -101,7 +102,7 @@ def test_two_words_give_a_reward(folders, tokens):
 def test_what_is_read_between_steps_comes_after_their_end(folders):
     how = {"good": "+", "bad": "-", "step_end": " ?", "between": "\n"}
     loaded = network(folders["words"], **how)
-    ids = loaded._reading(QUERY, TEXTS[0]).ids
+    ids = loaded.read(QUERY, TEXTS[0]).ids
     text = loaded.tokens.vocabulary.bytes_of(ids).decode()
     assert text == f"{ASKED} 7+5=12 ?\n12*2=24 ?\nanswer 24 ?"
 
@@ -142,7 +143,7 @@ def test_a_shared_beginning_is_read_once(folders, monkeypatch):
 
 def test_text_spells_no_special_tokens(folders):
     loaded = network(folders["steps"])
-    assert 1 not in loaded._reading(QUERY, "7+5=12<eos>\n<eos>").ids
+    assert 1 not in loaded.read(QUERY, "7+5=12<eos>\n<eos>").ids
 
 
 def test_an_empty_answer_has_a_reward(folders):
@@ -361,3 +362,74 @@ def test_reward_models_with_unlike_heads_are_not_merged(folders, tmp_path):
     text = text.replace(f'"{four.as_posix()}"', f'"{four.as_posix()}", heads = 4')
     with pytest.raises(Mistakes, match=r"`score\.weight` is 1 x 32 in one and 4 x 32 in the other"):
         Recipe.load(text).plan()
+
+
+@pytest.fixture(scope="module")
+def adapters(folders, tmp_path_factory):
+    """Two adapters of one classifier, each with a head of its own."""
+    root = tmp_path_factory.mktemp("adapters")
+    base, whole = folders["answer"], ["score"]
+    return [save_adapter(base, root / f"{at}", at, whole=whole) for at in (1, 2)]
+
+
+def with_head(folder, adapter):
+    """Put the head of an adapter into a merged model."""
+    weights = load_file(folder / "model.safetensors")
+    head = load_file(adapter / "adapter_model.safetensors")["base_model.model.score.weight"]
+    save_file(weights | {"score.weight": head}, folder / "model.safetensors", {"format": "pt"})
+    return folder
+
+
+def test_an_adapter_gives_the_rewards_of_the_merged_model(folders, adapters, tmp_path):
+    for at, adapter in enumerate(adapters):
+        merged = with_head(save_merged(folders["answer"], adapter, tmp_path / f"{at}"), adapter)
+        theirs = rewards(merged)
+        assert rewards(folders["answer"], adapter=str(adapter)) == pytest.approx(theirs, abs=1e-3)
+
+
+@pytest.fixture
+def sharing(folders, adapters):
+    """The networks of the base alone and of both adapters, which share one trunk."""
+    owner = object()
+    how = [{}, *({"adapter": str(adapter)} for adapter in adapters)]
+    path = str(folders["answer"])
+    return [RewardNetwork(RewardModel(path=path, **each), "R", owner) for each in how]
+
+
+def test_adapters_of_one_base_share_it_and_its_passes(sharing, monkeypatch):
+    assert len({id(each.trunk) for each in sharing}) == 1
+    alone = [each.judged([(QUERY, text) for text in TEXTS]) for each in sharing]
+    passes, forward = [], RewardNetwork._forward
+    monkeypatch.setattr(
+        RewardNetwork,
+        "_forward",
+        lambda self, *a: passes.append(len(a[0])) or forward(self, *a),
+    )
+    jobs = [(each, each.read(QUERY, text)) for each in sharing for text in TEXTS]
+    together = judged(jobs)
+    assert passes == [12]
+    values = [each.reward for rows in alone for each in rows]
+    assert [each.reward for each in together] == pytest.approx(values, abs=1e-4)
+    assert len({round(each.reward, 3) for each in together}) == len(jobs)
+
+
+def test_a_language_model_with_an_adapter_rewards_answers(adapters, tmp_path):
+    base = zoo.folder("maths")
+    adapter = save_adapter(base, tmp_path / "lora", 3)
+    with pytest.raises(ModelError, match="has no layer that gives a reward: no `score`"):
+        RewardModel(path=str(base), adapter=str(adapter)).card()
+    file = adapter / "adapter_model.safetensors"
+    torch.manual_seed(1)
+    head = {"base_model.model.score.weight": torch.randn(1, 96)}
+    save_file(load_file(file) | head, file, {"format": "pt"})
+    assert RewardModel(path=str(base), adapter=str(adapter)).card().capabilities
+    values = rewards(base, adapter=str(adapter))
+    model = transformers.AutoModelForCausalLM.from_pretrained(
+        save_merged(base, adapter, tmp_path / "merged"), dtype=torch.float32
+    )
+    names = transformers.AutoTokenizer.from_pretrained(base)
+    ids = names(f"{ASKED} {TEXTS[3]}<eos>\n", return_tensors="pt").input_ids
+    hidden = model.base_model(ids).last_hidden_state[0, -1]
+    assert values[3] == pytest.approx(
+        (head["base_model.model.score.weight"] @ hidden).item(), abs=1e-2
+    )

@@ -1,4 +1,4 @@
-"""Pairs of answers to questions of the zoo, one right and one wrong, for reward models of answers."""
+"""Pairs of answers to questions of the zoo, one right and one wrong, for reward models."""
 
 from __future__ import annotations
 
