@@ -28,8 +28,9 @@ def names() -> list[str]:
 
 
 def rewards() -> list[str]:
-    """Names of the reward models that ship, in alphabetical order."""
-    return sorted(path.parent.name for path in REWARDS.glob("*/config.json"))
+    """Names of the reward models that ship, in alphabetical order; some are adapters."""
+    found = (*REWARDS.glob("*/config.json"), *REWARDS.glob("*/adapter_config.json"))
+    return sorted(path.parent.name for path in found)
 
 
 def adapters() -> list[str]:

@@ -82,6 +82,32 @@ ADAPTERS: dict[str, AdapterRecipe] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class AnswerRewardRecipe:
+    """How reward models of answers are made: adapters of one base that are trained side by side.
+
+    The wrong answers come from `writers`, four of each to so many `questions`. Each member learns
+    from as many pairs as there are, drawn with replacement. `diversity` is the weight of the
+    nuclear norm of the members' matrices.
+    """
+
+    seed: int
+    base: str
+    writers: tuple[str, ...]
+    members: int
+    questions: int = 3000
+    steps: int = 300
+    rank: int = 4
+    diversity: float = 0.01
+
+
+ANSWER_REWARDS: dict[str, AnswerRewardRecipe] = {
+    "answers-reward": AnswerRewardRecipe(
+        1, "general-1", ("general-2", "tune-text", "tune-maths"), members=4
+    ),
+}
+
+
 def build(shape: Shape, tokens: PreTrainedTokenizerFast) -> PreTrainedModel:
     """A fresh model of a shape, its vocabulary as wide as its tokenizer."""
     config = _neox(tokens) if shape == "neox" else _llama(shape, tokens)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["drawn", "pairs"]
 
-LONGEST, BATCH = 40, 512
+LONGEST, BATCH = 24, 512
 
 
 def drawn(
@@ -59,9 +59,11 @@ def pairs(
 ) -> Iterator[dict[str, str]]:
     """Yield pairs for questions of all skills: the right answer, and a wrong one that a model drew.
 
-    Questions to which no draw was wrong have none.
+    Questions to which no draw was wrong have none, and neither have those whose answer has several
+    lines, which are for reward models of steps.
     """
-    questions = list(islice(stream(tuple(SKILLS), f"pairs {seed}", where), count))
+    drawing = stream(tuple(SKILLS), f"pairs {seed}", where)
+    questions = [each for each in islice(drawing, count) if "\n" not in each.answer]
     rng = Random(seed)
     texts = [drawn(each, [q.query for q in questions], draws, seed) for each in models]
     for at, question in enumerate(questions):
