@@ -1,8 +1,10 @@
 """Whether ensembles of reward models are harder to over-optimize than single ones (best of n).
 
-Reward models are adapters of `general-1`, trained on pairs of a right and a wrong answer of which a
-quarter have the wrong label, as in arXiv:2310.02743. `general-2` draws answers to test questions at
-a high temperature, once; the best of n by a reward is compared with the gold reward, whether the
+A reward model is a head of two layers on frozen features of `general-1`: hidden states at the end
+of an answer, and how likely its tokens are. It is trained on pairs of a right and a wrong answer of
+which a quarter have the wrong label, as in arXiv:2310.02743; each of five has pairs of its own
+(bootstrap), and all begin with the same weights. `general-2` draws answers to test questions at a
+high temperature, once; the best of n by a reward is compared with the gold reward, whether the
 answer is right. Its mean over all choices of n of the draws is exact (arXiv:2112.09332). A figure
 is over questions and three seeds; its 95% interval is by a bootstrap over questions and seeds.
 """
@@ -10,7 +12,7 @@ is over questions and three seeds; its 95% interval is by a bootstrap over quest
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from copy import deepcopy
 from itertools import islice
 from math import comb, log, sqrt
 from pathlib import Path
@@ -22,22 +24,23 @@ import torch
 from table_text import markdown
 
 from composer import zoo
-from composer.engine.preferences import AdapterMembers
-from composer.fit.zoo.answer_rewards import Members, taught
-from composer.fit.zoo.models import AnswerRewardRecipe
+from composer.engine.preferences import preference_loss, weights_of
 from composer.fit.zoo.pairs import drawn, pairs
 from composer.fit.zoo.skills import correct
+from composer.fit.zoo.tokens import prompt
 from composer.heavy import transformers
 from composer.methods.scorers.tournament import one_score
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-SEEDS, MEMBERS, NOISE = (1, 2, 3), 4, 0.25
+    from torch import Tensor
+
+SEEDS, MEMBERS, NOISE, C = (1, 2, 3), 5, 0.25, 0.5
 QUESTIONS, DRAWS, TEMPERATURE = 60, 256, 1.7
 TRAINED, HELD = 600, 400
 WRITERS = ("general-2", "tune-text", "tune-maths")
-RECIPE = AnswerRewardRecipe(0, "general-1", WRITERS, MEMBERS, steps=90)
+WIDE, STEPS, BATCH, RATE = 64, 400, 64, 2e-3
 SHOWN = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 WAYS = {"mean": "mean", "worst case": "minimum", "uncertainty-weighted": "penalized"}
 NAMES = ("one model", *WAYS, "weight average")
@@ -56,21 +59,129 @@ def table(data: Path, plot: Path | None = None, work: Path | None = None) -> str
         [correct(a, item["reference"]) for a in row]
         for item, row in zip(items, answers, strict=True)
     ]
+    reader = Reader()
+    written = [(item["query"], a) for item, row in zip(items, answers, strict=True) for a in row]
+    learned, known = reader.of_pairs(train), reader.of_pairs(held)
+    distinct = sorted(set(written))
+    features = dict(zip(distinct, reader.features(distinct), strict=True))
+    drawn_features = torch.stack([features[each] for each in written])
     curves: dict[str, list[np.ndarray]] = {name: [] for name in NAMES}
     right: dict[str, list[float]] = {name: [] for name in NAMES}
     for seed in SEEDS:
-        members = taught(zoo.folder("general-1"), _noisy(train, seed), replace(RECIPE, seed=seed))
-        average = _average(members)
-        rewards = _rewards(members, average, items, answers)
-        for name, accuracy in _accuracies(members, average, held).items():
-            right[name].append(accuracy)
-        for name, ways in rewards.items():
-            each = [[_best_of_n(r, g) for r, g in zip(way, gold, strict=True)] for way in ways]
-            curves[name].append(np.array(each).mean(0))
+        heads = Heads(learned, seed)
+        for name, each in heads.rewards(known).items():
+            right[name].append((each[:, ::2] > each[:, 1::2]).mean())
+        for name, each in heads.rewards(drawn_features).items():
+            ways = each.reshape(-1, len(items), DRAWS)
+            curve = [[_best_of_n(r, g) for r, g in zip(w, gold, strict=True)] for w in ways]
+            curves[name].append(np.array(curve).mean(0))
     arrays = {name: np.array(each) for name, each in curves.items()}
     if plot is not None:
         _plot(arrays, plot)
     return _written(arrays, right)
+
+
+class Reader:
+    """Reads answers with `general-1`."""
+
+    def __init__(self) -> None:
+        folder = zoo.folder("general-1")
+        self.tokens = transformers.AutoTokenizer.from_pretrained(folder)
+        self.model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+
+    def of_pairs(self, data: Sequence[dict[str, str]]) -> Tensor:
+        """Return features [text, feature] of the chosen and rejected answers, in turn."""
+        each = [(row["query"], row[which]) for row in data for which in ("chosen", "rejected")]
+        return self.features(each)
+
+    @torch.inference_mode()
+    def features(self, texts: Sequence[tuple[str, str]]) -> Tensor:
+        """Return features [text, feature] of questions with their answers."""
+        prompts = [self._ids(prompt(query)) for query, _ in texts]
+        end = self.tokens.eos_token
+        rows = [self._ids(f"{prompt(query)} {answer}{end}") for query, answer in texts]
+        order = sorted(range(len(rows)), key=lambda at: len(rows[at]))
+        features: dict[int, Tensor] = {}
+        for start in range(0, len(order), 128):
+            some = order[start : start + 128]
+            width = max(len(rows[at]) for at in some)
+            ids = torch.tensor([rows[at] + [0] * (width - len(rows[at])) for at in some])
+            out = self.model(ids, output_hidden_states=True)
+            logprobs = out.logits.log_softmax(-1)
+            for row, at in enumerate(some):
+                first, last = len(prompts[at]), len(rows[at]) - 1
+                own = logprobs[row, first - 1 : last].gather(1, ids[row, first : last + 1, None])
+                likely = torch.stack([own.sum(), own.min(), own.mean()])
+                hidden = [out.hidden_states[layer][row, last] for layer in (2, 3)]
+                features[at] = torch.cat([likely, *hidden])
+        return torch.stack([features[at] for at in range(len(texts))])
+
+    def _ids(self, text: str) -> list[int]:
+        ids: list[int] = self.tokens(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+
+class Heads:
+    """Reward models of two layers, trained by pairs whose labels are partly wrong."""
+
+    def __init__(self, pairs: Tensor, seed: int) -> None:
+        self.mean, self.deviation = pairs.mean(0), pairs.std(0) + 1e-6
+        torch.manual_seed(seed)
+        start = torch.nn.Sequential(
+            torch.nn.Linear(pairs.shape[1], WIDE), torch.nn.Tanh(), torch.nn.Linear(WIDE, 1)
+        )
+        chosen, rejected = self._scaled(pairs)[::2], self._scaled(pairs)[1::2]
+        wrong = (torch.rand(len(chosen)) < NOISE)[:, None]
+        chosen, rejected = (
+            torch.where(wrong, rejected, chosen),
+            torch.where(wrong, chosen, rejected),
+        )
+        weights = weights_of(len(chosen), MEMBERS, seed, bootstrap=True)
+        self.members = [_trained(deepcopy(start), chosen, rejected, w) for w in weights]
+        average = deepcopy(start)
+        states = [each.state_dict() for each in self.members]
+        average.load_state_dict(
+            {name: torch.stack([each[name] for each in states]).mean(0) for name in states[0]}
+        )
+        self.average = average
+        self.standard: tuple[np.ndarray, np.ndarray] | None = None
+        own = self._own(pairs)
+        self.standard = own.mean(1, keepdims=True), own.std(1, keepdims=True)
+
+    def _scaled(self, features: Tensor) -> Tensor:
+        return (features - self.mean) / self.deviation
+
+    @torch.no_grad()
+    def _own(self, features: Tensor) -> np.ndarray:
+        """Return the rewards [member, text], standardized over the answers of training."""
+        scaled = self._scaled(features)
+        own = np.stack([each(scaled)[:, 0].numpy() for each in self.members])
+        return own if self.standard is None else (own - self.standard[0]) / self.standard[1]
+
+    @torch.no_grad()
+    def rewards(self, features: Tensor) -> dict[str, np.ndarray]:
+        """Return the rewards [way, text] of each name; one model is each member in turn."""
+        own = self._own(features)
+        rows = own.T.tolist()
+        combined = {
+            name: np.array([[one_score(row, how, C) for row in rows]]) for name, how in WAYS.items()
+        }
+        average = self.average(self._scaled(features))[:, 0].numpy()[None]
+        return {"one model": own, **combined, "weight average": average}
+
+
+def _trained(
+    head: torch.nn.Module, chosen: Tensor, rejected: Tensor, weights: Tensor
+) -> torch.nn.Module:
+    """Train one head; pairs come as often as its weights say."""
+    optimizer = torch.optim.AdamW(head.parameters(), lr=RATE, weight_decay=0.0)
+    for _ in range(STEPS):
+        some = torch.multinomial(weights, BATCH, replacement=True)
+        losses = preference_loss(head(chosen[some]), head(rejected[some]))
+        torch.autograd.backward(losses.mean())
+        optimizer.step()
+        optimizer.zero_grad()
+    return head
 
 
 def _draws(folder: Path) -> tuple[list[dict], list[list[str]]]:
@@ -98,72 +209,6 @@ def _pairs(folder: Path) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
         path.write_text(json.dumps(made))
     train, held = json.loads(path.read_text())
     return train[:TRAINED], held[:HELD]
-
-
-def _noisy(data: Sequence[dict[str, str]], seed: int) -> list[dict[str, str]]:
-    """Swap the answers of a share of the pairs."""
-    swapped = np.random.default_rng(seed).random(len(data)) < NOISE
-    turned = {"chosen": "rejected", "rejected": "chosen", "query": "query"}
-    pairs = zip(data, swapped, strict=True)
-    return [{turned[k]: v for k, v in each.items()} if swap else each for each, swap in pairs]
-
-
-def _average(members: Members) -> Members:
-    """Return the model whose weights are the mean of the members': one adapter of all ranks."""
-    adapters = members.adapters
-    base = transformers.AutoModel.from_pretrained(zoo.folder("general-1"), dtype=torch.float32)
-    mean = AdapterMembers(base, 1, adapters.rank * adapters.members, 0)
-    with torch.no_grad():
-        for at, (down, up) in enumerate(zip(adapters.down, adapters.up, strict=True)):
-            mean.down[at].copy_(down.flatten(0, 1)[None])
-            wide = up.permute(1, 0, 2).flatten(1)
-            mean.up[at].copy_(wide[None] / adapters.members)
-        mean.heads.copy_(adapters.heads.mean(0, keepdim=True))
-    return Members(mean, members.tokens)
-
-
-def _combined(columns: np.ndarray) -> dict[str, np.ndarray]:
-    """Return what the rewards [member, row] come to, standardized for each member."""
-    standard = (columns - columns.mean(1, keepdims=True)) / columns.std(1, keepdims=True)
-    rows = standard.T.tolist()
-    return {
-        name: np.array([one_score(row, how, 0.5) for row in rows]) for name, how in WAYS.items()
-    }
-
-
-def _rewards(
-    members: Members, average: Members, items: Sequence[dict], answers: Sequence[Sequence[str]]
-) -> dict[str, list[list[np.ndarray]]]:
-    """Return the rewards [way][question][draw] of each name; one model is each member in turn."""
-    pairs = [
-        (item["query"], a)
-        for item, row in zip(items, answers, strict=True)
-        for a in sorted(set(row))
-    ]
-    own, mean = (each.rewards(pairs).numpy() for each in (members, average))
-    columns = {"one model": list(own), "weight average": list(mean)}
-    columns |= {name: [each] for name, each in _combined(own).items()}
-
-    def placed(values: np.ndarray) -> list[np.ndarray]:
-        known = dict(zip(pairs, values, strict=True))
-        return [
-            np.array([known[item["query"], a] for a in row])
-            for item, row in zip(items, answers, strict=True)
-        ]
-
-    return {name: [placed(values) for values in columns[name]] for name in NAMES}
-
-
-def _accuracies(
-    members: Members, average: Members, held: Sequence[dict[str, str]]
-) -> dict[str, float]:
-    """Return how many pairs each way orders rightly."""
-    rows = [(each["query"], each[which]) for each in held for which in ("chosen", "rejected")]
-    own = members.rewards(rows).numpy()
-    single = (own[:, ::2] > own[:, 1::2]).mean()
-    right = {"one model": single, "weight average": average.right(held).float().mean().item()}
-    combined = _combined(own).items()
-    return right | {name: (each[::2] > each[1::2]).mean() for name, each in combined}
 
 
 def _best_of_n(rewards: np.ndarray, gold: Sequence[bool]) -> list[float]:
@@ -200,16 +245,28 @@ def _means(values: np.ndarray) -> np.ndarray:
 
 
 def _written(curves: dict[str, np.ndarray], right: dict[str, list[float]]) -> str:
-    head = ["reward", "pairs right", *(f"n = {n}" for n in SHOWN[::2]), "best n", "lost after it"]
+    head = [
+        "reward",
+        "pairs right",
+        *(f"n = {n}" for n in SHOWN[::2]),
+        "n = 256, over one model",
+        "best n",
+        "lost after it",
+    ]
     rows = []
     for name, values in curves.items():
         means = 100 * _means(values)
         low, high = 100 * _interval(values, _means)
         best = int(means.argmax())
+        gains = values - curves["one model"]
+        between = 100 * _interval(gains, _means)[:, -1]
+        over = f"{100 * _means(gains)[-1]:+.1f} ({between[0]:+.1f} to {between[1]:+.1f})"
         lost = 100 * _interval(values, lambda each, at=best: _means(each)[at] - _means(each)[-1])
         cells = [f"{means[at]:.1f} ({low[at]:.1f} to {high[at]:.1f})" for at in range(0, 9, 2)]
         fall = f"{means[best] - means[-1]:.1f} ({lost[0]:.1f} to {lost[1]:.1f})"
-        rows.append([name, f"{100 * np.mean(right[name]):.1f}", *cells, str(SHOWN[best]), fall])
+        rows.append(
+            [name, f"{100 * np.mean(right[name]):.1f}", *cells, over, str(SHOWN[best]), fall]
+        )
     return markdown(head, rows)
 
 

@@ -94,6 +94,11 @@ class Rewarding(Adapted, Remote):
 
     @property
     @abstractmethod
+    def base(self) -> str:
+        """What the recipe calls the weights, without an adapter."""
+
+    @property
+    @abstractmethod
     def weights(self) -> Weights:
         """Which weights are read, and how."""
 
@@ -125,7 +130,7 @@ class Rewarding(Adapted, Remote):
         self._demand_options(self.head)
         losses = self._losses(folder)
         dtype = long_name(self.dtype)
-        card = self.adapted(card_of(folder, dtype), dtype, self.key)
+        card = self.adapted(card_of(folder, dtype), dtype, self.base)
         return replace(card, capabilities=ABLE, price=self.price, why=why, losses=losses)
 
     def faults(self) -> Sequence[ModelError]:
@@ -237,6 +242,11 @@ class RewardModel(Stored, Rewarding):
         """As the options say."""
         chat = chosen_chat(self.template, self.template_args)
         return replace(chat, fold_system=self.fold_system)
+
+    @property
+    def base(self) -> str:
+        """The path."""
+        return self.path
 
     def at(self, folder: Path) -> RewardModel:
         """As the options say, in another folder."""

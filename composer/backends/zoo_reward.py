@@ -25,6 +25,8 @@ __all__ = ["ZooReward"]
 class ZooReward(Rewarding):
     """A tiny reward model of this package: `steps-reward` knows right steps of short chains.
 
+    `steps-lora-1`, `-2` and `-3` are adapters of it, for ensembles on one base in memory.
+
     Its questions are those of the zoo's skill `steps`, such as "Start with 7, add 5, times 2.", and
     each line of an answer is a step. It knows whether a step is right where all before it are, so
     that the least reward counts. The options are those of `reward_model`.
@@ -78,6 +80,11 @@ class ZooReward(Rewarding):
     def key(self) -> str:
         """The model's name."""
         return self.model
+
+    @property
+    def base(self) -> str:
+        """The name of the base in the zoo."""
+        return self.folder.name
 
     def at(self, folder: Path) -> RewardModel:
         """A reward model of a folder, with the options that are given."""

@@ -1,40 +1,25 @@
-"""Reward models in training: their loss, their passes and their diversity, worked by hand."""
+"""Adapters that are trained side by side, and the loss of pairs, worked by hand."""
 
+import json
 import math
 
 import pytest
 import torch
-import transformers
+from safetensors.torch import save_file
 
 from composer import zoo
 from composer.backends.reward_model import RewardModel
 from composer.backends.reward_network import RewardNetwork
-from composer.engine.preferences import AdapterMembers, padded, preference_loss, weights_of
-from composer.fit.zoo.answer_rewards import Members, save
+from composer.backends.step_likelihood import Likelihoods
+from composer.engine.preferences import SideBySide, preference_loss, weights_of
 from composer.values import Query
 
-
-@pytest.fixture(scope="module")
-def members():
-    base = transformers.AutoModel.from_pretrained(zoo.folder("general-1"), dtype=torch.float32)
-    made = AdapterMembers(base, members=3, rank=2, seed=1)
-    torch.manual_seed(2)
-    with torch.no_grad():
-        for each in made.up:
-            each.copy_(0.2 * torch.randn_like(each))
-    return Members(made, transformers.AutoTokenizer.from_pretrained(zoo.folder("general-1")))
+CHAIN = Query.of("Start with 7, add 5, times 2."), "7+5=12\n12*2=26"
 
 
 def test_the_loss_is_that_of_bradley_and_terry():
     loss = preference_loss(torch.tensor([2.0, 0.0]), torch.tensor([1.0, 0.0]))
     assert loss.tolist() == pytest.approx([-math.log(1 / (1 + math.exp(-1))), math.log(2)])
-
-
-def test_rows_are_padded_on_the_right():
-    ids, mask, ends = padded([[5, 6, 7], [8]], 0)
-    assert ids.tolist() == [[5, 6, 7], [8, 0, 0]]
-    assert mask.tolist() == [[1, 1, 1], [1, 0, 0]]
-    assert ends.tolist() == [2, 0]
 
 
 def test_each_member_draws_as_many_pairs_as_there_are():
@@ -44,56 +29,56 @@ def test_each_member_draws_as_many_pairs_as_there_are():
     assert weights_of(50, 3, seed=0, bootstrap=False).unique().tolist() == [1]
 
 
-def test_members_that_are_alike_are_less_diverse(members):
-    adapters = members.adapters
-    before = adapters.diversity().item()
-    kept = [each.detach().clone() for each in adapters.down]
+def two(first, second):
+    """Return two members with matrices A of these, over one layer without B."""
+    layer = torch.nn.Sequential(torch.nn.Linear(2, 1, bias=False))
+    members = SideBySide(layer, members=2, rank=1, seed=0, within="0")
     with torch.no_grad():
-        for each in adapters.down:
-            each.copy_(each[:1].expand_as(each) * each.norm() / each[:1].expand_as(each).norm())
-    assert adapters.diversity().item() < before
-    with torch.no_grad():
-        for each, old in zip(adapters.down, kept, strict=True):
-            each.copy_(old)
+        members.down[0].copy_(torch.tensor([[first], [second]]))
+    return members, layer
 
 
 def test_the_nuclear_norm_is_the_sum_of_singular_values():
-    class Two(AdapterMembers):
-        def __init__(self):
-            torch.nn.Module.__init__(self)
-            self.down = [torch.tensor([[[3.0, 0.0]], [[0.0, 4.0]]])]
-            self.up = [torch.tensor([[[1.0], [0.0]], [[1.0], [0.0]]])]
-
-    assert Two().diversity().item() == pytest.approx((7 + math.sqrt(2)) / 2)
+    apart, _ = two([3.0, 0.0], [0.0, 4.0])
+    alike, _ = two([3.0, 0.0], [4.0, 0.0])
+    assert apart.diversity().item() == pytest.approx((3 + 4) / 2)
+    assert alike.diversity().item() == pytest.approx(5 / 2)
 
 
-def test_its_gradient_pulls_members_apart_where_it_starts(members):
-    loss = -members.adapters.diversity()
-    loss.backward()
-    assert all(each.grad.isfinite().all() for each in members.adapters.down)
+def test_its_gradient_pulls_members_apart():
+    members, _ = two([3.0, 0.0], [4.0, 0.1])
+    before = members.diversity().item()
+    torch.autograd.backward(-members.diversity())
+    with torch.no_grad():
+        members.down[0] -= 0.1 * members.down[0].grad
+    assert members.diversity().item() > before
 
 
-def test_what_was_trained_is_what_is_run(members, tmp_path):
-    rows = [("What is 70 minus 55?", "15"), ("What is 70 minus 55?", "twenty 3")]
-    trained = members.rewards(rows)
-    for at, folder in enumerate(save(members, "general-1", tmp_path, "lora")):
-        declared = RewardModel(path=str(zoo.folder("general-1")), adapter=str(folder))
-        jobs = [(Query.of(query), answer) for query, answer in rows]
-        run = [each.reward for each in RewardNetwork(declared, "R").judged(jobs)]
-        assert run == pytest.approx(trained[at].tolist(), abs=2e-2)
+def test_each_member_has_the_rows_behind_those_of_the_one_before():
+    members, layer = two([1.0, 0.0], [0.0, 1.0])
+    with torch.no_grad():
+        members.up[0].fill_(1.0)
+    base = layer[0].weight @ torch.tensor([5.0, 7.0])
+    out = layer(torch.tensor([[5.0, 7.0], [5.0, 7.0]]))[:, 0]
+    assert (out - base).tolist() == pytest.approx([2 * 5.0, 2 * 7.0])
 
 
-@pytest.mark.filterwarnings("ignore::FutureWarning")  # of transformers, which peft calls
-def test_an_adapter_is_that_of_peft(members, tmp_path):
-    peft = pytest.importorskip("peft")
-    folder = save(members, str(zoo.folder("general-1")), tmp_path, "lora")[0]
-    base = transformers.AutoModelForSequenceClassification.from_pretrained(
-        zoo.folder("general-1"), num_labels=1, dtype=torch.float32
-    )
-    model = peft.PeftModel.from_pretrained(base, folder).eval()
-    ids = torch.tensor([members.ids("What is 70 minus 55?", "15")])
-    model.base_model.model.config.pad_token_id = None
-    theirs = model(input_ids=ids).logits.item()
-    assert theirs == pytest.approx(
-        members.rewards([("What is 70 minus 55?", "15")])[0].item(), abs=2e-2
-    )
+def test_what_is_trained_is_what_is_run(tmp_path):
+    folder = zoo.folder("steps-reward")
+    model = Likelihoods().from_pretrained(str(folder), dtype=torch.float32)
+    members = SideBySide(model, members=2, rank=2, seed=1)
+    torch.manual_seed(2)
+    with torch.no_grad():
+        for each in members.up:
+            each.copy_(0.3 * torch.randn_like(each))
+    network = RewardNetwork(RewardModel(path=str(folder)), "R")
+    ids = torch.tensor([network.read(*CHAIN).ids] * 2)
+    trained = model(ids).logits.softmax(-1)[:, -1, 1].tolist()
+    for at, (tensors, config) in enumerate(members.adapters()):
+        adapter = tmp_path / f"{at}"
+        adapter.mkdir()
+        save_file(tensors, adapter / "adapter_model.safetensors")
+        (adapter / "adapter_config.json").write_text(json.dumps(config))
+        declared = RewardModel(path=str(folder), adapter=str(adapter))
+        (judged,) = RewardNetwork(declared, "R").judged([CHAIN])
+        assert judged.reward == pytest.approx(trained[at], abs=1e-4)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from composer import zoo
 from composer.fit.zoo import adapters, cards, items, rewards
-from composer.fit.zoo.models import ADAPTERS, ANSWER_REWARDS, RECIPES, REWARDS, SHIPPED
+from composer.fit.zoo.models import ADAPTERS, RECIPES, REWARD_ADAPTERS, REWARDS, SHIPPED
 from composer.fit.zoo.train import train
 
 
@@ -17,7 +17,10 @@ def main() -> None:
     verbs = parser.add_subparsers(dest="verb", required=True)
     training = verbs.add_parser("train", help="train models, each on one thread")
     training.add_argument(
-        "names", nargs="+", choices=[*RECIPES, *REWARDS, *ADAPTERS, *ANSWER_REWARDS], metavar="NAME"
+        "names",
+        nargs="+",
+        choices=[*RECIPES, *REWARDS, *ADAPTERS, *REWARD_ADAPTERS],
+        metavar="NAME",
     )
     writing = verbs.add_parser("items", help="write the items, without recorded answers")
     judging = verbs.add_parser("cards", help="answer the items; write cards and records")
@@ -39,10 +42,10 @@ def _do(arguments: argparse.Namespace) -> None:
                 rewards.train(name, arguments.models, arguments.rewards)
             elif name in ADAPTERS:
                 adapters.train(name, arguments.models, arguments.adapters)
-            elif name in ANSWER_REWARDS:
-                from composer.fit.zoo import answer_rewards  # it imports torch
+            elif name in REWARD_ADAPTERS:
+                from composer.fit.zoo import reward_adapters  # it imports torch
 
-                answer_rewards.train(name, arguments.models, arguments.rewards)
+                reward_adapters.train(name, arguments.rewards)
             else:
                 train(name, arguments.models)
     elif arguments.verb == "items":

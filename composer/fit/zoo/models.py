@@ -83,28 +83,22 @@ ADAPTERS: dict[str, AdapterRecipe] = {
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerRewardRecipe:
-    """How reward models of answers are made: adapters of one base that are trained side by side.
+class RewardAdaptersRecipe:
+    """How several adapters of a reward model are made that are trained side by side.
 
-    The wrong answers come from `writers`, four of each to so many `questions`. Each member learns
-    from as many pairs as there are, drawn with replacement. `diversity` is the weight of the
-    nuclear norm of the members' matrices.
+    `diversity` is the weight of the nuclear norm of their matrices.
     """
 
     seed: int
     base: str
-    writers: tuple[str, ...]
     members: int
-    questions: int = 3000
-    steps: int = 300
+    steps: int
     rank: int = 4
-    diversity: float = 0.01
+    diversity: float = 0.05
 
 
-ANSWER_REWARDS: dict[str, AnswerRewardRecipe] = {
-    "answers-reward": AnswerRewardRecipe(
-        1, "general-1", ("general-2", "tune-text", "tune-maths"), members=4
-    ),
+REWARD_ADAPTERS: dict[str, RewardAdaptersRecipe] = {
+    "steps-lora": RewardAdaptersRecipe(12, "steps-reward", members=3, steps=40),
 }
 
 

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
-    from composer.fit.zoo.maths import Draw
     from composer.fit.zoo.skills import Split
 
 STEP_END = "\n"
@@ -98,9 +97,11 @@ class Rows:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         while True:
-            yield self.padded([self._drawn(draw) for draw in islice(self.draws, BATCH)])
+            yield self.padded([self.drawn() for _ in range(BATCH)])
 
-    def _drawn(self, draw: Draw) -> Row:
+    def drawn(self) -> Row:
+        """The next row."""
+        draw = next(self.draws)
         bare = self.rng.random() < BARE
         if self.rng.random() < HALF:
             return self.row(labelled(draw, self.rng), bare=bare)
