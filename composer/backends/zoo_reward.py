@@ -87,9 +87,9 @@ class ZooReward(Rewarding):
         return self.folder.name
 
     def at(self, folder: Path) -> RewardModel:
-        """A reward model of a folder, with the options that are given."""
-        given = self.model_dump(exclude={"model"}, exclude_unset=True)
-        return RewardModel(path=str(folder), **given)
+        """A reward model of a folder, with all options as they are here."""
+        options = {name: getattr(self, name) for name in type(self).model_fields if name != "model"}
+        return RewardModel(path=str(folder), **options)
 
     @property
     def weights(self) -> Weights:

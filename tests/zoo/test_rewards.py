@@ -2,6 +2,7 @@
 
 from itertools import islice
 from random import Random
+from statistics import fmean, pvariance
 
 import pytest
 import torch
@@ -22,8 +23,8 @@ DRAW = Draw("7, add 5, times 2", "Take 7, add 5, times 2.", "7+5=12\n12*2=24\nan
 AFTER_ONE = Place((Operation("+", 5), Operation("*", 2)), (7, 12))
 
 
-def test_one_reward_model_ships():
-    assert zoo.rewards() == list(REWARDS) == ["steps-reward"]
+def test_one_reward_model_ships_and_three_adapters_of_it():
+    assert zoo.rewards() == ["steps-lora-1", "steps-lora-2", "steps-lora-3", *REWARDS]
     assert zoo.folder("steps-reward").is_dir()
     assert "steps-reward" not in zoo.names()
 
@@ -135,3 +136,49 @@ def test_inputs_of_other_splits_are_never_drawn():
 def test_equal_scores_count_half():
     assert area_under_roc([1, 2, 2, 3], [False, False, True, True]) == pytest.approx(0.875)
     assert area_under_roc([3, 1], [True, False]) == 1
+
+
+JUDGED = "7+5=12\n12*2=24\nanswer 24", "7+5=12\n12*2=26\nanswer 26"
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_an_adapter_judges_by_itself(at):
+    (right, wrong), alone = (
+        [
+            each.reward
+            for each in RewardNetwork(ZooReward(model=name), "R").judged(
+                [(Query.of(DRAW.query), text) for text in JUDGED]
+            )
+        ]
+        for name in (f"steps-lora-{at}", "steps-reward")
+    )
+    assert right > 0.5 > wrong
+    assert [right, wrong] != alone
+    assert zoo.card(f"steps-lora-{at}")["base"] == "steps-reward"
+
+
+@pytest.mark.parametrize("name", ["build/rewards", "build/warm"])
+def test_the_recipes_keep_a_right_chain(name):
+    recipe = Recipe.load(name)
+    with recipe.ready() as ensemble:
+        assert ensemble(recipe.example).answer.endswith("answer 24")
+
+
+def test_what_the_recipe_says_of_its_models_is_what_they_say():
+    owner = object()
+    networks = [RewardNetwork(ZooReward(model=f"steps-lora-{n}"), "R", owner) for n in (1, 2, 3)]
+    by_hand = {
+        "mean": fmean,
+        "minimum": min,
+        "penalized": lambda own: fmean(own) - 2 * pvariance(own),
+    }
+    for how, combined in by_hand.items():
+        recipe = Recipe.load("build/rewards", {"across": how, "draws": "2", "c": "2"})
+        with recipe.ready() as ensemble:
+            events = ensemble(recipe.example).trace.events
+        (rank,) = (event for event in events if event.op == "rank")
+        draws = [call.text for event in events if event.op == "sample" for call in event.asked]
+        jobs = [(Query.of(recipe.example), text) for text in draws]
+        rows = zip(*([e.reward for e in each.judged(jobs)] for each in networks), strict=True)
+        told = sorted(float(each) for each in rank.asked[0].text.split(","))
+        assert told == pytest.approx(sorted(map(combined, rows)), abs=1e-3)
