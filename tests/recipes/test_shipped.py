@@ -74,6 +74,7 @@ ANSWERS = {
     "build/dare_ties.ens": "3 January",
     "build/dppa.ens": "3 January",
     "build/moe.ens": "96",
+    "build/moerge.ens": "34",
     "build/rewards.ens": "7+5=12\n12*2=24\nanswer 24",
     "build/slerp.ens": "2",
     "build/soup.ens": "2",
