@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Seq2Seq"]
 
 ABLE = Capability.TEXT | Capability.LOGPROBS | Capability.SCORE | Capability.WEIGHTS
-FUSED = Capability.NEXT | Capability.LOGITS
+FUSED = Capability.NEXT | Capability.LOGITS | Capability.CROP
 
 
 class Seq2Seq(Stored, Remote):

@@ -25,6 +25,7 @@ BUILT_IN = {
     "seq2seq": "Seq2Seq",
     "reward_model": "RewardModel",
     "zoo_reward": "ZooReward",
+    "zoo_seq2seq": "ZooSeq2Seq",
 }
 """The built-in backends: each has a module of its name in this package, imported on use."""
 

@@ -60,6 +60,9 @@ class Zoo(Adapted, Local):
         if self.model in zoo.rewards():
             help_ = f'declare it with `zoo_reward("{self.model}")`'
             raise ModelError("E501", f"`{self.model}` is a reward model", help_)
+        if self.model in zoo.translators():
+            help_ = f'declare it with `zoo_seq2seq("{self.model}")`'
+            raise ModelError("E501", f"`{self.model}` is an encoder-decoder model", help_)
         try:
             return zoo.folder(self.model)
         except zoo.UnknownModelError:

@@ -87,6 +87,10 @@ def _models() -> Iterator[Row]:
         card = zoo.card(name)
         about = f"{card['architecture']}, {card['parameters']:,} parameters"
         yield {"name": f'zoo_reward("{name}")', "about": about}
+    for name in zoo.translators():
+        card = zoo.card(name)
+        about = f"{card['architecture']}, {card['parameters']:,} parameters"
+        yield {"name": f'zoo_seq2seq("{name}")', "about": about}
 
 
 def _recipes() -> Iterator[Row]:

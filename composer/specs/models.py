@@ -135,8 +135,9 @@ class Declared(Checkpoint):
     @property
     def in_engine(self) -> bool:
         """Whether it is local, or has weights here that give next-token distributions."""
-        gives = Capability.NEXT in self.declaration.card().capabilities
-        return self.is_local or (self._own_weights is not None and gives)
+        return self.is_local or (
+            self._own_weights is not None and Capability.NEXT in self.card.capabilities
+        )
 
     @property
     def weights(self) -> Weights:

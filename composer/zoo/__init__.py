@@ -11,6 +11,7 @@ from composer.diagnostics import did_you_mean
 MODELS = Path(__file__).parent / "models"
 REWARDS = Path(__file__).parent / "rewards"
 ADAPTERS = Path(__file__).parent / "adapters"
+TRANSLATORS = Path(__file__).parent / "translators"
 ITEMS = Path(__file__).parent / "items"
 
 
@@ -18,7 +19,7 @@ class UnknownModelError(LookupError):
     """No model of the zoo has this name."""
 
     def __init__(self, name: str) -> None:
-        near = did_you_mean(name, [*names(), *rewards(), *adapters()])
+        near = did_you_mean(name, [*names(), *rewards(), *adapters(), *translators()])
         super().__init__(f"no model named {name!r} in the zoo: {near}")
 
 
@@ -38,6 +39,11 @@ def adapters() -> list[str]:
     return sorted(path.parent.name for path in ADAPTERS.glob("*/adapter_config.json"))
 
 
+def translators() -> list[str]:
+    """Names of the encoder-decoder models that ship, in alphabetical order."""
+    return sorted(path.parent.name for path in TRANSLATORS.glob("*/config.json"))
+
+
 def folder(name: str) -> Path:
     """The folder of a model or an adapter, as `from_pretrained` takes it."""
     if name in names():
@@ -46,6 +52,8 @@ def folder(name: str) -> Path:
         return REWARDS / name
     if name in adapters():
         return ADAPTERS / name
+    if name in translators():
+        return TRANSLATORS / name
     raise UnknownModelError(name)
 
 

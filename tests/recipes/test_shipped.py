@@ -145,6 +145,7 @@ ANSWERS = {
     "token/safe.ens": "red",
     "token/speculative.ens": "42",
     "token/speculative_cascade.ens": "42",
+    "token/translate.ens": "tnalp",
     "token/unite.ens": "red",
 }
 

@@ -29,7 +29,8 @@ class PromptWeigh(Weigh):
     """How the members' weights follow from the prompt, once for an answer."""
 
     once: ClassVar[bool] = True
-    needs: ClassVar[Capability] = Capability.LOGITS
+    # an encoder-decoder model gives no probabilities to its prompt
+    needs: ClassVar[Capability] = Capability.LOGITS | Capability.CONTINUE
 
     def weights(self, aligned: Aligned, weights: Sequence[MemberWeight]) -> list[MemberWeight]:
         """Return the weights as they are: they were found before the first token."""

@@ -6,8 +6,15 @@ import argparse
 from pathlib import Path
 
 from composer import zoo
-from composer.fit.zoo import adapters, cards, items, rewards
-from composer.fit.zoo.models import ADAPTERS, RECIPES, REWARD_ADAPTERS, REWARDS, SHIPPED
+from composer.fit.zoo import adapters, cards, items, rewards, translators
+from composer.fit.zoo.models import (
+    ADAPTERS,
+    RECIPES,
+    REWARD_ADAPTERS,
+    REWARDS,
+    SHIPPED,
+    TRANSLATORS,
+)
 from composer.fit.zoo.train import train
 
 
@@ -19,7 +26,7 @@ def main() -> None:
     training.add_argument(
         "names",
         nargs="+",
-        choices=[*RECIPES, *REWARDS, *ADAPTERS, *REWARD_ADAPTERS],
+        choices=[*RECIPES, *REWARDS, *ADAPTERS, *REWARD_ADAPTERS, *TRANSLATORS],
         metavar="NAME",
     )
     writing = verbs.add_parser("items", help="write the items, without recorded answers")
@@ -30,24 +37,31 @@ def main() -> None:
     for verb in (training, judging):
         verb.add_argument("--rewards", type=Path, default=zoo.REWARDS, help="of reward models")
         verb.add_argument("--adapters", type=Path, default=zoo.ADAPTERS, help="of adapters")
+        verb.add_argument("--translators", type=Path, default=zoo.TRANSLATORS)
     for verb in (writing, judging):
         verb.add_argument("--items", type=Path, default=zoo.ITEMS, help="folder of items")
     _do(parser.parse_args())
 
 
+def _train(arguments: argparse.Namespace) -> None:
+    for name in arguments.names:
+        if name in REWARDS:
+            rewards.train(name, arguments.models, arguments.rewards)
+        elif name in ADAPTERS:
+            adapters.train(name, arguments.models, arguments.adapters)
+        elif name in REWARD_ADAPTERS:
+            from composer.fit.zoo import reward_adapters  # it imports torch
+
+            reward_adapters.train(name, arguments.rewards)
+        elif name in TRANSLATORS:
+            translators.train(name, arguments.translators)
+        else:
+            train(name, arguments.models)
+
+
 def _do(arguments: argparse.Namespace) -> None:
     if arguments.verb == "train":
-        for name in arguments.names:
-            if name in REWARDS:
-                rewards.train(name, arguments.models, arguments.rewards)
-            elif name in ADAPTERS:
-                adapters.train(name, arguments.models, arguments.adapters)
-            elif name in REWARD_ADAPTERS:
-                from composer.fit.zoo import reward_adapters  # it imports torch
-
-                reward_adapters.train(name, arguments.rewards)
-            else:
-                train(name, arguments.models)
+        _train(arguments)
     elif arguments.verb == "items":
         for split in items.QUOTAS:
             items.write(items.make(split), arguments.items / f"{split}.jsonl")
@@ -55,6 +69,8 @@ def _do(arguments: argparse.Namespace) -> None:
         rewards.evaluate(arguments.rewards, arguments.names)
     elif set(arguments.names) <= set(ADAPTERS):
         adapters.evaluate(arguments.models, arguments.adapters, arguments.items, arguments.names)
+    elif set(arguments.names) <= set(TRANSLATORS):
+        translators.evaluate(arguments.translators, arguments.items, arguments.names)
     else:
         cards.evaluate(arguments.models, arguments.items, arguments.names)
         print(cards.table(arguments.models, arguments.names))  # noqa: T201 - the command's output

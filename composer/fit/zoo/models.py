@@ -102,6 +102,21 @@ REWARD_ADAPTERS: dict[str, RewardAdaptersRecipe] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class TranslatorRecipe:
+    """How an encoder-decoder model is made: for which skills."""
+
+    seed: int
+    skills: tuple[str, ...]
+    steps: int
+    tokens: str = "digits-384"
+
+
+TRANSLATORS: dict[str, TranslatorRecipe] = {
+    "rewriter": TranslatorRecipe(12, ("plural", "past", "reverse", "letters"), 600),
+}
+
+
 def build(shape: Shape, tokens: PreTrainedTokenizerFast) -> PreTrainedModel:
     """A fresh model of a shape, its vocabulary as wide as its tokenizer."""
     config = _neox(tokens) if shape == "neox" else _llama(shape, tokens)
