@@ -62,6 +62,29 @@ def dare_ties(tensors: Sequence[np.ndarray], by: Sequence[float], density: float
     ]
 
 
+def varm(tensors: Sequence[np.ndarray], by: Sequence[float]) -> Tensors:
+    """Weigh differences by their sums of squares (FuseChat, arXiv:2402.16107)."""
+    base, *tuned = tensors
+    differences = [t - base for t in tuned]
+    squares = np.array([(d**2).sum() for d in differences])
+    terms = zip(by[1:], squares / squares.sum(), differences, strict=True)
+    return [base + sum(c * w * d for c, w, d in terms)]
+
+
+def sce(tensors: Sequence[np.ndarray], by: Sequence[float], density: float = 0.25) -> Tensors:
+    """Select where differences vary most, weigh by squares, erase minority signs (the same)."""
+    base, *tuned = tensors
+    differences = np.stack([t - base for t in tuned])
+    variance = differences.var(axis=0)
+    count = int(density * np.count_nonzero(variance))
+    selected = differences * (variance >= np.sort(variance, axis=None)[-count])
+    weighted = np.array([c * d for c, d in zip(by[1:], selected, strict=True)])
+    agrees = np.sign(weighted) == np.where(weighted.sum(axis=0) >= 0, 1, -1)
+    squares = [(d**2).sum() * a for d, a in zip(selected, agrees, strict=True)]
+    weights = np.array(squares) / np.maximum(np.sum(squares, axis=0), 1e-300)
+    return [base + (weights * weighted).sum(axis=0)]
+
+
 def trimmed(difference: np.ndarray, density: float) -> np.ndarray:
     """Return a difference whose numbers are zero but for the largest in magnitude."""
     sizes = np.abs(difference)
