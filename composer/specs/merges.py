@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from math import isclose
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from composer.diagnostics.amounts import counted
-from composer.specs.derived import Derived
+from composer.specs.derived import Derived, unlike
+from composer.specs.headers import TensorHeader
 from composer.specs.problems import SpecProblem, normalized_weights, weight_problems
+from composer.specs.shared_tokens import BY_TOKEN, SharedTokens, shared_tokens
+from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from composer.specs.parts import Coefficients, Edit, TensorPlace
+    from composer.values.card import Card
 
-__all__ = ["BLOCK", "Merge"]
+__all__ = ["BLOCK", "Merge", "of_rows"]
 
 
 BLOCK = 1 << 20
@@ -28,7 +34,8 @@ class Merge(Derived):
 
     Factors are divided by their sum when `normalize`, and all alike if there are none; those of a
     formula are its coefficients, and not normalized. `by_tensor` gives other coefficients from
-    tensor to tensor.
+    tensor to tensor. The donors' tokenizers are the `same`, or the merge has the first one's
+    (`base`), or all tokens (`union`).
     """
 
     word: ClassVar[str] = "merge"
@@ -38,6 +45,7 @@ class Merge(Derived):
     edit: Edit
     normalize: bool = True
     by_tensor: Coefficients | None = None
+    vocabulary: Literal["same", "base", "union"] = field(default="same", kw_only=True)
 
     def option_problems(self) -> Iterator[SpecProblem]:
         """Yield why the weights or the edit cannot be used."""
@@ -69,10 +77,65 @@ class Merge(Derived):
     def _is_formula(self) -> bool:
         return self.factors is not None and not self.normalize
 
+    def donor_problems(self) -> Iterator[SpecProblem]:
+        """Yield which donors do not go together, or why their tokenizers are not joined."""
+        wrong = [*super().donor_problems()]
+        yield from wrong
+        if not wrong:
+            try:
+                _ = self._shared_now
+            except ModelError as error:
+                text = error.message
+                yield SpecProblem(error.code, text, error.help or "", field="vocabulary")
+
+    def mismatches(
+        self, tensors: Sequence[Mapping[str, TensorHeader]], vocabularies: Sequence[str | None]
+    ) -> Iterator[SpecProblem]:
+        """Yield which donors are unlike; their tokens may differ where they are joined."""
+        if self.vocabulary == "same":
+            yield from super().mismatches(tensors, vocabularies)
+        else:
+            widths = [of_rows(each, 0) for each in tensors]
+            yield from unlike(self.labels, widths, [None] * len(widths))
+
+    def shared(
+        self, folders: Sequence[Path], tensors: Sequence[Mapping[str, TensorHeader]]
+    ) -> SharedTokens | None:
+        """Return the vocabulary that the donors have together; None if it is the same.
+
+        Raises ModelError (E306) where it cannot be written.
+        """
+        if self.vocabulary == "same":
+            return None
+        sizes = [max(_rows(each), default=0) for each in tensors]
+        return shared_tokens(folders, sizes, self.vocabulary)
+
+    @cached_property
+    def _shared_now(self) -> SharedTokens | None:
+        """Return the shared vocabulary as far as all donors are on this machine."""
+        folders = [source.folder for source in self.sources]
+        here = [each for each in folders if each and (each / "tokenizer.json").is_file()]
+        if len(here) < len(folders):
+            return None
+        return self.shared(here, [source.tensors for source in self.sources])
+
+    @property
+    def tensors(self) -> Mapping[str, TensorHeader]:
+        """The tensors to be built: with more rows where tokens come from several donors."""
+        shared = self._shared_now
+        return super().tensors if shared is None else of_rows(super().tensors, shared.size)
+
+    @property
+    def card(self) -> Card:
+        """That of a derived model; a joined vocabulary is known when it is built."""
+        card = super().card
+        return card if self.vocabulary != "union" else replace(card, vocabulary=None)
+
     @property
     def making(self) -> tuple[object, ...]:
         """The edit and the coefficients."""
-        return self.edit, self.coefficients, self.by_tensor
+        own = () if self.vocabulary == "same" else (self.vocabulary,)
+        return self.edit, self.coefficients, self.by_tensor, *own
 
     @property
     def coefficients(self) -> tuple[float, ...]:
@@ -115,3 +178,18 @@ class Merge(Derived):
 
 def _signed(by: float, term: str) -> str:
     return f"{'-' if by < 0 else '+'} {abs(by):g} * {term}"
+
+
+def _rows(tensors: Mapping[str, TensorHeader]) -> list[int]:
+    """Return how many rows those tensors have that have one for each token."""
+    return [each.shape[0] for name, each in tensors.items() if BY_TOKEN.search(name)]
+
+
+def of_rows(tensors: Mapping[str, TensorHeader], rows: int) -> dict[str, TensorHeader]:
+    """Return tensors with another number of rows where they have one for each token."""
+    return {
+        name: TensorHeader(each.dtype, (rows, *each.shape[1:]), each.bytes // each.shape[0] * rows)
+        if BY_TOKEN.search(name)
+        else each
+        for name, each in tensors.items()
+    }

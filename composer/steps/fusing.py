@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -398,6 +398,7 @@ def merge(
     weights: tuple[float, ...] | None = None,
     edit: Edit = Average(),
     coefficients: Coefficients | None = None,
+    vocabulary: Literal["same", "base", "union"] = "same",
     normalize: bool = True,
     dtype: Dtype = "auto",
     device: str = "auto",
@@ -410,8 +411,10 @@ def merge(
     sum of its coefficients unless `normalize = true`. `edit` says how tensors become one;
     `coefficients` gives the members other coefficients from layer to layer, or searches them. The
     members need the same shapes and the same tokenizer; everything but the weights comes from the
-    first member. The merge is built when it is first used, and kept in the cache folder. `dtype` is
-    its number type, by default that of the first member.
+    first member. Where tokenizers differ, `vocabulary = base` keeps the first member's, and `union`
+    adds the added tokens of the others; a member that lacks a token gets the vector of the first
+    member that has it. The merge is built when it is first used, and kept in the cache folder.
+    `dtype` is its number type, by default that of the first member.
     """
     return Merge(
         members,
@@ -420,6 +423,7 @@ def merge(
         edit,
         normalize,
         coefficients,
+        vocabulary=vocabulary,
         dtype=long_name(dtype),
         device=device,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import torch
@@ -9,12 +10,13 @@ import torch
 from composer.engine.weights.tensors import FLOATS
 from composer.engine.weights.writing import Construction
 from composer.specs.derived import recast
-from composer.specs.merges import BLOCK
+from composer.specs.merges import BLOCK, of_rows
 from composer.specs.parts import tensor_places
+from composer.specs.shared_tokens import BY_TOKEN
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from torch import Tensor
 
@@ -22,30 +24,61 @@ if TYPE_CHECKING:
     from composer.specs import Merge
     from composer.specs.headers import TensorHeader
     from composer.specs.parts import Edit, TensorPlace
+    from composer.specs.shared_tokens import SharedTokens
 
 __all__ = ["merging"]
 
 
 def merging(model: Merge, donors: Sequence[Tensors]) -> Construction:
     """Return the checkpoint that a merge of open donors is."""
+    shared = model.shared([donor.folder for donor in donors], [donor.headers for donor in donors])
     headers = recast(donors[0].headers, model.dtype)
+    if shared is not None:
+        headers = of_rows(headers, shared.size)
     places = tensor_places(headers)
-    edit = model.searched_edit.surveyed(_survey(places, donors))
+
+    def read(name: str, start: int = 0, stop: int | None = None) -> list[Tensor]:
+        if shared is None or not BY_TOKEN.search(name):
+            return [donor.read(name, start, stop) for donor in donors]
+        return _by_token(shared, _numbers([donor.read(name) for donor in donors]))
+
+    edit = model.searched_edit.surveyed(_survey(places, read))
 
     def make(name: str) -> Iterator[Tensor]:
-        for start, stop in _blocks(headers[name], whole=not edit.elementwise):
-            tensors = [donor.read(name, start, stop) for donor in donors]
-            yield _merged(model, edit, places[name], tensors)
+        whole = not edit.elementwise or (shared is not None and bool(BY_TOKEN.search(name)))
+        for start, stop in _blocks(headers[name], whole=whole):
+            yield _merged(model, edit, places[name], read(name, start, stop))
 
-    return Construction(donors[0].folder, headers, make)
+    changed = None if shared is None else shared.content
+    texts = {} if changed is None else {"tokenizer.json": json.dumps(changed, ensure_ascii=False)}
+    config = {} if changed is None or shared is None else {"vocab_size": shared.size}
+    return Construction(donors[0].folder, headers, make, config, texts=texts)
+
+
+def _by_token(shared: SharedTokens, tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Return tensors with a row for each token of a shared vocabulary.
+
+    A model that lacks a token gets the vector of the first model that has it; rows of no token are
+    the first model's.
+    """
+    made = []
+    for rows in shared.rows:
+        spare = ((0, min(row, len(tensors[0]) - 1)) for row in range(shared.size))
+        places = torch.tensor([rows.get(row, default) for row, default in enumerate(spare)])
+        own = torch.empty(shared.size, *tensors[0].shape[1:], dtype=tensors[0].dtype)
+        for owner, tensor in enumerate(tensors):
+            mask = places[:, 0] == owner
+            own[mask] = tensor[places[mask, 1]]
+        made.append(own)
+    return made
 
 
 def _survey(
-    places: Mapping[str, TensorPlace], donors: Sequence[Tensors]
+    places: Mapping[str, TensorPlace], read: Callable[[str], Sequence[Tensor]]
 ) -> Iterator[tuple[TensorPlace, Sequence[Tensor]]]:
     """Yield the tensors of all members, for an edit that looks at them before it merges."""
     for name, place in places.items():
-        numbers = _numbers([donor.read(name) for donor in donors])
+        numbers = _numbers(read(name))
         if numbers:
             yield place, numbers
 

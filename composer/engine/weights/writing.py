@@ -43,7 +43,7 @@ class Construction:
     `headers` has its tensors in the order in which they are written, and `make` makes one of them
     when its turn comes: whole, or in pieces that follow one another. All files but the weights are
     copied from `files`; `config` has what is other than there in config.json, or all of it if it is
-    the `whole`.
+    the `whole`. `texts` are files that are written instead of those there.
     """
 
     files: Path
@@ -51,6 +51,7 @@ class Construction:
     make: Callable[[str], Tensor | Iterable[Tensor]]
     config: Mapping[str, Any] = field(default_factory=dict)
     whole: bool = False
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
 def write(
@@ -94,6 +95,8 @@ def _copy(checkpoint: Construction, folder: Path, dtype: str) -> None:
     if dtype != "auto":
         stated = config | changed
         changed |= {name: dtype for name in ("dtype", "torch_dtype") if name in stated}
+    for name, content in checkpoint.texts.items():
+        (folder / name).write_text(content, encoding="utf-8")
     if changed:
         text = json.dumps(config | changed, indent=2) + "\n"
         (folder / "config.json").write_text(text, encoding="utf-8")
