@@ -38,11 +38,7 @@ LETTERS = 120_000
 """Of the corpus, of each kind."""
 
 TRAINING = "adamw(rate = 0.003, epochs = 3, batch = 8, length = 128, checks = 12)"
-LESSONS = {
-    "taught by the fused tunes": "distributions(target = 0, top = 64)",
-    "half by the fused tunes, half by the text": "distributions(target = 0.5, top = 64)",
-    "by the text alone": "distributions(target = 1, top = 64)",
-}
+LESSONS = {"student of the fused tunes": "distributions(target = 0, top = 64)"}
 VOCABULARY = 512
 
 

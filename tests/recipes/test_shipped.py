@@ -55,6 +55,7 @@ ANSWERS = {
     "after/weak_labels.ens": "XIV",
     "after/weighted.ens": "1200",
     "after/winrate.ens": "yes",
+    "build/fuse_chat.ens": "42",
     "build/fuse_llm.ens": "42",
     "cascade/automix.ens": "yes",
     "cascade/cascade_routing.ens": "42",
@@ -168,7 +169,7 @@ def _working_folder(tmp_path, monkeypatch):
 SLOW = {"after/blender.ens", "after/dfpe.ens", "after/more.ens", "after/summa_reranker.ens"}
 """Recipes that learn for seconds; test_after_selectors.py asks two of them in the quick tests."""
 
-TRAINED = {"build/fuse_llm.ens"}
+TRAINED = {"build/fuse_chat.ens", "build/fuse_llm.ens"}
 """Recipes of models that are trained first; tests/build/ trains smaller ones in the quick tests."""
 
 every_recipe = pytest.mark.parametrize("name", sorted(ANSWERS))
