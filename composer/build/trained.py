@@ -7,9 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from composer.build.distilling import distill
+from composer.build.reward_tuning import tune_reward
 from composer.diagnostics.caches import cache_folder
 from composer.engine.weights.building import TRAINED, cached, content_of
-from composer.specs import Distilled
+from composer.specs import Distilled, TunedReward
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["TRAINERS", "trained"]
 
-TRAINERS: dict[type[Derived], Callable[..., None]] = {Distilled: distill}
+TRAINERS: dict[type[Derived], Callable[..., None]] = {
+    Distilled: distill,
+    TunedReward: tune_reward,
+}
 """What trains each kind of models: from the model, the folders of its donors, an empty folder for
 the checkpoint, a folder for work that is kept until it is whole, and what hears how far it is."""
 

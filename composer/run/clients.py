@@ -234,13 +234,10 @@ def _tells(model: Checkpoint) -> bool:
 
 
 def _built(model: Derived) -> Declared:
-    """Return a derived model as its first donor is declared, with the weights that are built."""
+    """Return a derived model that a client reads, with the weights that are built."""
     from composer.engine.weights.building import built
 
-    first: Model = model
-    while isinstance(first, Derived):
-        first = first.sources[0]
-    assert isinstance(first, Declared)
-    assert isinstance(first.declaration, Remote)
-    declaration = first.declaration.at(built(model))
-    return Declared(model.name, declaration, first.timeout)
+    assert model.reads is not None
+    first = model.sources[0]
+    timeout = first.timeout if isinstance(first, Declared) else None
+    return Declared(model.name, model.reads.at(built(model)), timeout)

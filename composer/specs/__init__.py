@@ -43,6 +43,7 @@ from composer.specs.rewards import RewardEnsemble
 from composer.specs.stacks import Stack
 from composer.specs.text_fuses import ByteFuse, Handoff, SpanFuse, StringFuse
 from composer.specs.token_details import missing_detail
+from composer.specs.tuned_rewards import TunedReward
 
 __all__ = [
     "ByteFuse",
@@ -69,6 +70,7 @@ __all__ = [
     "StringFuse",
     "TokenAccess",
     "TokenFuse",
+    "TunedReward",
     "WeightedFuse",
     "Weights",
     "bare",

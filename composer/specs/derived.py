@@ -8,9 +8,9 @@ from functools import reduce
 from operator import and_
 from typing import TYPE_CHECKING, ClassVar
 
-from composer.specs.declaration import Weights
+from composer.specs.declaration import Remote, Weights
 from composer.specs.headers import TensorHeader
-from composer.specs.models import Checkpoint, Prompted
+from composer.specs.models import Checkpoint, Declared, Prompted
 from composer.specs.problems import SpecError, SpecProblem
 from composer.values.capability import Capability
 from composer.values.fitted import Trainable
@@ -153,8 +153,17 @@ class Derived(Checkpoint):
 
     @property
     def is_local(self) -> bool:
-        """Whether the engine reads its weights, as those of the first donor."""
-        return not self.sources or self.sources[0].is_local
+        """Whether the engine reads its weights, and no client."""
+        return not self.sources or self.reads is None
+
+    @property
+    def reads(self) -> Remote | None:
+        """What reads its weights in a folder, as those of the first donor; None: the engine."""
+        first = self.sources[0]
+        if isinstance(first, Derived):
+            return first.reads
+        declaration = first.declaration if isinstance(first, Declared) else None
+        return declaration if isinstance(declaration, Remote) else None
 
     @property
     def in_engine(self) -> bool:

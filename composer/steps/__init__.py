@@ -25,7 +25,7 @@ WHERE = {
     "classifying": ("classify",),
     "building": ("moe", "stack"),
     "fusing": ("token_fuse", "byte_fuse", "span_fuse", "string_fuse", "handoff", "weigh", "merge"),
-    "rewarding": ("rewards",),
+    "rewarding": ("rewards", "tune_reward"),
     "panels": ("shuffle", "analyse"),
     "searching": ("process_fuse",),
     "ranking": ("rank", "top", "best", "select", "regenerate"),

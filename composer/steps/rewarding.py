@@ -6,13 +6,16 @@ from typing import Annotated
 
 from pydantic import Field
 
+from composer.backends.reward_model import RewardModel
+from composer.checkpoints.dtypes import Dtype, long_name
+from composer.methods import AdamW, Training
 from composer.methods.scorers.tournament import Across
-from composer.specs import RewardEnsemble
+from composer.specs import RewardEnsemble, TunedReward
 from composer.steps.declare import step
 from composer.values import Model, Quorum
 from composer.values.capability import Capability
 from composer.values.flow import unique
-from composer.values.typed import MaybeFile
+from composer.values.typed import FilePath, MaybeFile
 
 NO_REWARD = "declare a reward model: `reward_model(...)`; a judge is `rank(J, by = judge())`"
 
@@ -42,4 +45,41 @@ def rewards(
         c=c,
         standardize=standardize,
         min=min,
+    )
+
+
+@step(paper="arXiv:2203.02155", hidden=("names",))
+def tune_reward(
+    member: Model,
+    /,
+    *,
+    pairs: FilePath,
+    heads: Annotated[int, Field(ge=1)] = 1,
+    bootstrap: bool = True,
+    diversity: Annotated[float, Field(ge=0)] = 0.0,
+    training: Training = AdamW(),
+    dtype: Dtype = "auto",
+    device: str = "auto",
+    names: tuple[str, ...] = (),
+) -> TunedReward:
+    """Train a reward model of a language model on pairs of answers, of which one was preferred.
+
+    `pairs` is a data file with `query`, `chosen` and `rejected`. The loss is that of Bradley and
+    Terry, -log sigmoid(r_chosen - r_rejected). All weights are trained, with as many `heads` on
+    one trunk: each gives a reward, and with `bootstrap` each learns from pairs drawn with
+    replacement. `diversity` is the weight of the nuclear norm of the heads' matrix, which keeps
+    them apart (after arXiv:2401.00243). It is trained by `compose build`.
+    """
+    reads = RewardModel(path=".", heads=heads, dtype=dtype, device=device)
+    return TunedReward(
+        (member,),
+        names or (member.name,),
+        pairs,
+        heads,
+        bootstrap and heads > 1,
+        diversity,
+        training,
+        reads,
+        dtype=long_name(dtype),
+        device=device,
     )

@@ -94,5 +94,5 @@ def test_every_step_can_be_read(name):
 @pytest.mark.parametrize("name", [name for name, step in STEPS.items() if not step.sign])
 def test_every_option_has_a_default_but_those_that_make_the_step(name):
     required = {n for n, field in STEPS[name].public_options.items() if field.is_required()}
-    names = {"template", "reward", "path", "labels", "by", "gate", "corpus", "layers"}
+    names = {"template", "reward", "path", "labels", "by", "gate", "corpus", "layers", "pairs"}
     assert required <= names

@@ -25,7 +25,7 @@ from composer.engine.weights.placing import unfinished
 from composer.engine.weights.room import make_room, used
 from composer.engine.weights.stacking import stacking
 from composer.engine.weights.writing import SHARD, Construction, write
-from composer.specs import Derived, Distilled, Merge, Mixture, SpecError, Stack
+from composer.specs import Derived, Distilled, Merge, Mixture, SpecError, Stack, TunedReward
 from composer.specs.content import folder_digest, json_digest, stamps
 from composer.specs.digest import digest
 from composer.specs.headers import read_json, tensors_of
@@ -68,6 +68,7 @@ BUILDERS: dict[type[Derived], Callable[[Any, Sequence[Tensors]], Construction]] 
     Mixture: mixing,
     Stack: stacking,
     Distilled: _copied,
+    TunedReward: _copied,
 }
 """What makes a checkpoint of each kind of derived models, from its open donors."""
 
