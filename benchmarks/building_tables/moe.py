@@ -16,6 +16,7 @@ from composer import zoo
 from composer.evaluate import read_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 MIXTURES = {
@@ -45,14 +46,18 @@ def table(data: Path) -> str:
         name: f"moe(base, maths, text, gate = {gate.format(**given)}, base_expert = false)"
         for name, gate in MIXTURES.items()
     }
-    halves = [row.tags[1] for row in items("test")]
+    halves = [row["tags"][1] for row in items("test")]
     rows = []
     for name, form in forms.items():
-        right = judge.right(form)
-        parts = [right[[half == each for half in halves]] for each in ("maths", "text")]
-        against = gain(right, judge.right("base"))
+        right = judge.right(form).tolist()
+        parts = [_of(half, right, halves) for half in ("maths", "text")]
+        against = gain(right, judge.right("base").tolist())
         rows.append([name, *map(percent, [*parts, right]), against])
     return markdown(HEAD, rows)
+
+
+def _of(half: str, right: Sequence[float], halves: Sequence[str]) -> list[float]:
+    return [each for each, own in zip(right, halves, strict=True) if own == half]
 
 
 def _prompts(half: str) -> list[str]:
