@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from composer.backends.step_likelihood import Likelihoods
 from composer.checkpoints.adapters import adapter_files
-from composer.engine.preferences import SideBySide
 from composer.fit.zoo import cards
 from composer.fit.zoo.models import REWARD_ADAPTERS
 from composer.fit.zoo.rewards import UNLABELLED, Rows
@@ -18,6 +17,7 @@ from composer.heavy import torch, transformers
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from composer.engine.preferences import SideBySide
     from composer.fit.zoo.models import RewardAdaptersRecipe
 
 __all__ = ["train"]
@@ -60,6 +60,8 @@ def train(name: str, rewards: Path) -> None:
 
 def _trained(base: Path, recipe: RewardAdaptersRecipe) -> SideBySide:
     """Return adapters that were trained by so many steps, at a rate that falls to nothing."""
+    from composer.engine.preferences import SideBySide  # it imports torch
+
     model = Likelihoods().from_pretrained(str(base), dtype=torch.float32)
     members = SideBySide(model, recipe.members, recipe.rank, recipe.seed)
     rows = Rows(transformers.AutoTokenizer.from_pretrained(base), recipe.seed)
