@@ -93,9 +93,8 @@ def _unread(files: ModelFiles, raw: Mapping[str, Any]) -> Iterator[ModelError]:
         yield damaged_file(config, f"says that `{name}` is {shown}, which is not allowed")
     if (files.folder / "adapter_config.json").exists():
         text = f"`{files.folder}` contains an adapter, not a whole model"
-        yield ModelError(
-            "E505", text, "merge the adapter into its base model, and save the whole model"
-        )
+        help_ = 'name its base, and the adapter beside it: `hf("BASE", adapter = "FOLDER")`'
+        yield ModelError("E505", text, help_)
 
 
 def _unnamed(folder: Path, stored: Mapping[str, TensorHeader]) -> Iterator[ModelError]:

@@ -197,6 +197,8 @@ def _config(folder: Path) -> dict[str, Any]:
         advice = "give a folder that `save_pretrained` wrote"
         if any(folder.glob("*.gguf")):
             advice = "serve GGUF files with the server of llama.cpp, and use an endpoint"
+        elif (folder / "adapter_config.json").exists():
+            advice = 'name its base, and the adapter beside it: `hf("BASE", adapter = "FOLDER")`'
         raise ModelError("E505", f"`{folder}` has no config.json", advice)
     config = read_json(folder / "config.json")
     if "auto_map" in config and not _known(str(config.get("model_type", ""))):

@@ -147,3 +147,9 @@ def test_identity_and_digest_depend_on_the_adapter(folder, tmp_path):
 
 def test_the_names_of_an_adapted_model_in_data_are_those_of_its_adapter(folder):
     assert HF(path=str(BASE), adapter=str(folder)).aliases == ("maths", str(folder))
+
+
+def test_an_adapter_that_is_named_as_a_model_is_refused_with_what_to_write(folder):
+    with pytest.raises(ModelError, match=r"no config.json") as told:
+        HF(path=str(folder)).card()
+    assert "adapter = " in told.value.help
