@@ -141,7 +141,7 @@ def cached(model: Derived, train: Make | None = None) -> Build:
         if not whole and not model.trained:
             make_room(entry.parent)
     except OSError as error:
-        text = f"{model.name} cannot be built in the cache folder: {error}"
+        text = f"{model.name} cannot be built in the cache folder: {error.strerror or error}"
         raise ModelError(
             "E505", text, "free some space there, or set XDG_CACHE_HOME to another folder"
         ) from error
@@ -167,7 +167,7 @@ def export(
             if _is_whole(folder, content_of(model, donors)):
                 return Build(folder, new=False)
     except OSError as error:
-        text = f"{model.name} cannot be built in {folder}: {error}"
+        text = f"{model.name} cannot be built in {folder}: {error.strerror or error}"
         raise ModelError("E505", text, "free some space there, or give another folder") from error
     text = f"`{folder}` is there already, and is not what would be built"
     raise ModelError("E512", text, "give another folder, or remove this one")
