@@ -157,7 +157,7 @@ def run_until(folder, pattern, recipe="r.ens"):
     while pattern and time.monotonic() < deadline and process.poll() is None:
         if list(folder.rglob(pattern)):
             os.kill(process.pid, signal.SIGKILL)
-        time.sleep(0.002)
+        time.sleep(0.01)
     return process.wait()
 
 
