@@ -44,7 +44,7 @@ def demand_unseen(recipes: Iterable[Recipe], rows: Sequence[EvaluationRow]) -> N
             if count:
                 text = (
                     f"the coefficients of `{part.name}` in `{recipe.name}` were searched on "
-                    f"{count:,} of these {counted(len(rows), 'row')}"
+                    f"{counted(count, 'row')} of these data"
                 )
                 help_ = "evaluate on other rows; `--fitted-rows` measures on these all the same"
                 raise Mistakes([Diagnostic("E727", text, help=help_)])

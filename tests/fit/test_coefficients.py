@@ -82,7 +82,7 @@ def test_a_greedy_soup_is_fitted_used_and_not_measured_on_its_rows(tmp_path, row
     with fitted.ready() as ensemble:
         assert ensemble("What is 17 plus 25?").text
     seen = read_rows(rows)
-    with pytest.raises(Mistakes, match="searched on 1 of these 1 row"):
+    with pytest.raises(Mistakes, match="searched on 1 row of these data"):
         demand_unseen([fitted], seen[:1])
     demand_unseen([fitted], read_rows(zoo.items("test"))[:50])
 
