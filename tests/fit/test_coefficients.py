@@ -97,11 +97,7 @@ def test_a_second_fit_takes_all_scores_from_the_history(tmp_path, rows):
 
 
 def subject_of(part, memory, rows):
-    return Subject(part, memory_model(memory), memory, Grading(), rows)
-
-
-def memory_model(memory):
-    return memory._model
+    return Subject(memory._model, memory, Grading(), rows, memory._model, part)
 
 
 def test_the_gradient_of_coefficients_is_that_of_torch(rows):

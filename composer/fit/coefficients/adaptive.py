@@ -15,7 +15,8 @@ from composer.diagnostics.amounts import counted
 from composer.fit.coefficients.entropy import lower_entropy
 from composer.fit.coefficients.history import kept_history
 from composer.fit.coefficients.masks import ConcreteMask
-from composer.fit.coefficients.search import history_name, open_subject, result_of
+from composer.fit.coefficients.opening import history_name, open_subject
+from composer.fit.coefficients.reports import result_of
 from composer.fit.coefficients.subject import merge_of
 from composer.heavy import np, torch
 from composer.methods.edits.searched import query_digests, row_of

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from composer.methods.estimators.values import Floats
     from composer.specs.parts import Edit, TensorPlace
 
-__all__ = ["PointSearch", "Searched", "Space", "query_digests", "row_of"]
+__all__ = ["PointSearch", "Searched", "Space", "query_digests", "row_of", "tie_broken"]
 
 
 class Space(NamedTuple):
@@ -50,6 +50,15 @@ def query_digests(queries: Iterable[str]) -> NDArray[np.uint64]:
     """Return a number for each question, the same for equal ones."""
     digests = (hashlib.sha256(query.strip().encode()).digest()[:8] for query in queries)
     return np.array([int.from_bytes(each, "little") for each in digests], dtype=np.uint64)
+
+
+def tie_broken(quality: Floats, likelihood: Floats) -> float:
+    """Return the mean quality on rows, with ties broken by the mean likelihood of a token.
+
+    `quality` and `likelihood` [row] are the grades of answers, and mean log-probabilities of the
+    references. A whole right answer counts for more than any likelihood.
+    """
+    return float(np.mean(quality) + np.exp(np.mean(likelihood)) / (len(quality) + 1))
 
 
 class Searched(Coefficients, FittedPart):
@@ -115,11 +124,6 @@ class PointSearch(Searched):
         return 0.0, 1.0
 
     def score(self, quality: Floats, likelihood: Floats, tags: Sequence[Sequence[str]]) -> float:
-        """Return how good a merge is: its mean quality on the rows, ties broken by likelihood.
-
-        `quality` and `likelihood` [row] are the grades of its answers, and the mean
-        log-probability of a token of the reference. A whole right answer counts for more than any
-        likelihood.
-        """
+        """Return how good a merge is by the quality and the likelihood of its answers [row]."""
         del tags
-        return float(np.mean(quality) + np.exp(np.mean(likelihood)) / (len(quality) + 1))
+        return tie_broken(quality, likelihood)
