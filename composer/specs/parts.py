@@ -38,6 +38,7 @@ __all__ = [
     "Edit",
     "HandoverSpec",
     "Key",
+    "LayerPath",
     "LessonSpec",
     "Renders",
     "Router",
@@ -229,6 +230,23 @@ class Coefficients(Typed):
         """Yield why it cannot be used with an edit of so many members, or with a formula."""
         del edit, count, formula
         return iter(())
+
+
+class LayerPath(Typed):
+    """Which layers of a stack are kept, and what the input of each is multiplied by."""
+
+    @property
+    @abstractmethod
+    def found(self) -> bool:
+        """Whether it says anything yet; until then all layers are kept as they are."""
+
+    @abstractmethod
+    def kept(self, count: int) -> Sequence[int]:
+        """Return the places of the layers that are kept, of so many, from below."""
+
+    @abstractmethod
+    def scales(self, count: int) -> Sequence[float]:
+        """Return by what the input of each layer that is kept is multiplied: a positive number."""
 
 
 class RouterBase(Protocol):

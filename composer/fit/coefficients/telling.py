@@ -31,7 +31,10 @@ def search_lines(report: Mapping[str, Any]) -> Iterator[str]:
     )
     last = f"at the end {_short(history[-1])}" if lowers else f"the best {_short(best)}"
     yield f"{unit}: {what} at first {_short(history[0])}, {last}"
-    table = report["coefficients"]
+    if "layers" in report:
+        pairs = zip(report["layers"], report["scales"], strict=True)
+        yield "layers: " + ", ".join(layer + _scale(scale) for layer, scale in pairs)
+    table = report.get("coefficients", ())
     for name, row in zip(_groups(len(table)), table, strict=True):
         pairs = zip(members, row, strict=True)
         yield f"{name}: {', '.join(f'{member} {_short(each)}' for member, each in pairs)}"
@@ -39,6 +42,11 @@ def search_lines(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"option {option} of the edit: {_short(value)}"
     if "kept" in report:
         yield f"the mask keeps {100 * report['kept']:.1f} % of the numbers"
+
+
+def _scale(value: float) -> str:
+    """Say what the input of a layer is multiplied by, if by anything."""
+    return "" if value == 1 else f" (input * {_short(value)})"
 
 
 def _merges(history: Sequence[float]) -> str:
@@ -51,8 +59,8 @@ def _short(value: float) -> str:
 
 def _groups(rows: int) -> list[str]:
     """Name the rows of a table of coefficients."""
-    if rows == 1:
-        return ["coefficients"]
+    if rows <= 1:
+        return ["coefficients"] * rows
     return ["beside the layers", *(f"group {group} of {rows - 1}" for group in range(1, rows))]
 
 
