@@ -109,7 +109,7 @@ if TYPE_CHECKING:
 @click.option(
     "--fitted-rows",
     is_flag=True,
-    help="Measure also on rows on which the coefficients of a merge were searched.",
+    help="Measure also on rows on which a merge or a stack was searched.",
 )
 @no_cache_option
 @budget_option

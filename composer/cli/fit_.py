@@ -77,7 +77,7 @@ def _target(ctx: click.Context, param: click.Parameter, value: str | None) -> Ta
     "--plot",
     type=Picture(dir_okay=False, writable=True, path_type=Path),
     metavar="FILE",
-    help="Plot the history of searched coefficients to a .png, .svg or .pdf file (extra `plot`).",
+    help="Plot the history of a searched merge or stack to a .png, .svg or .pdf file.",
 )
 @timeout_option
 @recipe_options
@@ -184,9 +184,9 @@ AT_TARGET = {
 
 
 HELD_OUT = {
-    "searched": "quality with the coefficients found",
-    "given": "quality with those of the recipe",
-    "over_given": "gain over those of the recipe",
+    "searched": "quality of what was found",
+    "given": "quality of what the recipe gives",
+    "over_given": "gain over what the recipe gives",
     "chosen": "quality of the choice",
     "policy": "quality with the policy",
     "fixed": "quality with fixed weights",

@@ -9,6 +9,7 @@ from composer.compiler.graph import topological
 from composer.diagnostics import Diagnostic, Mistakes
 from composer.diagnostics.amounts import counted
 from composer.heavy import np
+from composer.methods.edits.paths import Paths
 from composer.methods.edits.searched import Searched, query_digests
 
 if TYPE_CHECKING:
@@ -36,26 +37,26 @@ def training_overlap(recipe: Recipe, routes: Iterable[Node], rows: Sequence[Eval
 
 
 def demand_unseen(recipes: Iterable[Recipe], rows: Sequence[EvaluationRow]) -> None:
-    """Raise Mistakes (E727) where coefficients of a merge were searched on some of the rows."""
+    """Raise Mistakes (E727) where a merge or a stack was searched on some of the rows."""
     digests = query_digests(row.query for row in rows)
     for recipe in recipes:
         for part in _searched(recipe):
             count = int(np.isin(digests, part.queries()).sum())
             if count:
                 text = (
-                    f"the coefficients of `{part.name}` in `{recipe.name}` were searched on "
+                    f"what `{part.name}` gives in `{recipe.name}` was searched on "
                     f"{counted(count, 'row')} of these data"
                 )
                 help_ = "evaluate on other rows; `--fitted-rows` measures on these all the same"
                 raise Mistakes([Diagnostic("E727", text, help=help_)])
 
 
-def _searched(recipe: Recipe) -> Iterator[Searched]:
-    """Yield the parts of a recipe that hold searched coefficients, if they are fitted."""
+def _searched(recipe: Recipe) -> Iterator[Searched | Paths]:
+    """Yield the parts of a recipe that hold what was searched, if they are fitted."""
     answer = recipe.fitted.answer
     for node in topological(answer) if answer is not None else ():
         for value in node.values().values():
-            if isinstance(value, Searched) and not value.unfitted:
+            if isinstance(value, Searched | Paths) and not value.unfitted:
                 yield value
 
 

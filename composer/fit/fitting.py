@@ -23,6 +23,7 @@ from composer.compiler.fits.manifest import content_of
 from composer.diagnostics import Diagnostic, Mistakes
 from composer.fit.boundaries import train_boundary
 from composer.fit.coefficients.adaptive import train_adaptive
+from composer.fit.coefficients.paths import train_paths
 from composer.fit.coefficients.search import train_points
 from composer.fit.coordinators import train_roles
 from composer.fit.estimators import train_estimator
@@ -36,6 +37,7 @@ from composer.methods.acceptances.base import LearnedAcceptance
 from composer.methods.align.mapped import Mapped
 from composer.methods.coordinators.roles import Roles
 from composer.methods.edits.adaptive import Adaptive
+from composer.methods.edits.paths import Paths
 from composer.methods.edits.searched import PointSearch
 from composer.methods.estimators.base import Learned
 from composer.methods.fitted import TrainablePart
@@ -75,6 +77,7 @@ TRAINERS: dict[type[Trainable], Trainer] = {
     Roles: train_roles,
     PointSearch: train_points,
     Adaptive: train_adaptive,
+    Paths: train_paths,
 }
 """The trainer of each class of parts; a part is trained by that of its nearest class."""
 

@@ -88,7 +88,7 @@ if TYPE_CHECKING:
     from composer.methods.template import Template, check
     from composer.methods.templates import TEMPLATES
     from composer.methods.ties import First, Seeded, Surest, Ties
-    from composer.specs.parts import Coefficients, Edit, Router, kind_of
+    from composer.specs.parts import Coefficients, Edit, LayerPath, Router, kind_of
     from composer.values import Typed
 
     PARTS: dict[str, dict[str, type[Typed]]]
@@ -149,6 +149,7 @@ __all__ = [
     "Judge",
     "Judging",
     "Knn",
+    "LayerPath",
     "Length",
     "Lesson",
     "Likelihood",
@@ -241,7 +242,7 @@ WHERE = {
     "graders.base": ("AskJudge", "Grade", "Grader", "Submission"),
     "handover": ("Doubt", "Handover"),
     "scorers.judging": ("Judge",),
-    "edits": ("Coefficients", "Edit"),
+    "edits": ("Coefficients", "Edit", "LayerPath"),
     "edits.average": ("Average",),
     "mistakes": ("PartError", "TemplateError"),
     "readers.options": ("Option",),

@@ -270,6 +270,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "evolve": "edits.evolve.Evolve",
         "bayesian": "edits.bayesian.Bayesian",
     },
+    "layerpath": {"paths": "edits.paths.Paths"},
     "router": {
         "hidden": "routers.prompted.Hidden",
         "embeddings": "routers.prompted.Embeddings",

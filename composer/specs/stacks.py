@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from composer.specs.headers import TensorHeader
+    from composer.specs.parts import LayerPath
 
 __all__ = ["Stack"]
 
@@ -28,28 +29,44 @@ class Stack(Derived):
     """A model of donors' layers: for each donor a range such as "0-5", or one layer, "3".
 
     A donor may stand there several times. The embeddings come from the first one, the last norm
-    and the head from the last one.
+    and the head from the last one. `order` says which layers are kept.
     """
 
     word: ClassVar[str] = "stack"
 
     ranges: tuple[str, ...]
+    order: LayerPath | None = None
 
     @property
     def making(self) -> tuple[object, ...]:
-        """The ranges of layers."""
-        return (self.ranges,)
+        """The ranges of layers, and which of them are kept."""
+        return (self.ranges,) if self.order is None else (self.ranges, self.order)
 
     @property
     def path(self) -> tuple[tuple[int, int], ...]:
-        """The layers from below: the place of the donor and the number that the layer has there."""
+        """The layers that are kept, from below."""
+        if self.order is None or not self.order.found:
+            return self.slots
+        return tuple(self.slots[place] for place in self.order.kept(len(self.slots)))
+
+    @property
+    def scales(self) -> tuple[float, ...]:
+        """What the input of each layer that is kept is multiplied by."""
+        if self.order is None or not self.order.found:
+            return (1.0,) * len(self.slots)
+        return tuple(self.order.scales(len(self.slots)))
+
+    @property
+    def slots(self) -> tuple[tuple[int, int], ...]:
+        """All layers from below: the place of the donor and the number that the layer has there."""
         spans = enumerate(_span(text) for text in self.ranges)
         return tuple((donor, layer) for donor, span in spans for layer in span)
 
     def formula(self, names: Sequence[str]) -> str:
         """Say which layers follow one another."""
         pairs = zip(names, self.ranges, strict=True)
-        return "layers " + ", ".join(f"{layers} of {name}" for name, layers in pairs)
+        by = "" if self.order is None else f", kept by {self.order.name}"
+        return "layers " + ", ".join(f"{layers} of {name}" for name, layers in pairs) + by
 
     def option_problems(self) -> Iterator[SpecProblem]:
         """Yield why the ranges cannot be read, or are not as many as the members."""

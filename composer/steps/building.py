@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from composer.checkpoints.dtypes import Dtype, long_name
-from composer.methods import Router
+from composer.methods import LayerPath, Router
 from composer.specs import Mixture, Stack
 from composer.steps.declare import step
 from composer.values import Model
@@ -50,6 +50,7 @@ def moe(
 def stack(
     *members: Model,
     layers: tuple[str, ...],
+    order: LayerPath | None = None,
     dtype: Dtype = "auto",
     device: str = "auto",
     names: tuple[str, ...] = (),
@@ -61,12 +62,13 @@ def stack(
     last norm and the head from the last one, and all but the weights from the first. The members
     need layers of the same shapes and the same tokenizer. Nothing is trained, so most stacks write
     worse than their members; some do not (merges of this kind are called passthrough or
-    frankenmerges).
+    frankenmerges). With `order = paths()`, `compose fit` searches which of these layers are kept.
     """
     return Stack(
         members,
         names or unique(member.name for member in members),
         layers,
+        order,
         dtype=long_name(dtype),
         device=device,
     )

@@ -65,4 +65,4 @@ def test_a_plot_of_a_fit_without_a_search_says_so(compose, tmp_path):
     )
     status, text = compose("fit", "route.ens", "--data", "rec.jsonl", "--plot", "h.svg")
     assert status == 3
-    assert "no coefficients of a merge were searched" in text
+    assert "no merge and no stack was searched" in text

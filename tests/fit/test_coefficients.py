@@ -23,9 +23,11 @@ from composer.fit.fitting import fit
 from composer.fit.settings import FitSettings
 from composer.methods.edits.adaptive import Adaptive
 from composer.methods.edits.average import Average
+from composer.methods.edits.paths import Paths, decoded
 from composer.methods.edits.ties import Ties
 from composer.recipe import Recipe
-from composer.specs import Declared, Merge
+from composer.specs import Declared, Merge, Stack
+from composer.values import Fitted
 
 MEMBERS = ("general-1", "tune-maths", "tune-text")
 
@@ -151,6 +153,34 @@ def test_adaptive_training_that_was_stopped_ends_where_one_without_a_stop_ends(
         assert len(path.read_text().splitlines()) == 3
         again = trained(part, path)
     assert all(np.array_equal(whole[name], again[name]) for name in whole)
+
+
+def stack(point=None):
+    donors = tuple(Declared(name, Zoo(model=name)) for name in MEMBERS[:2])
+    part = Paths()
+    if point is not None:
+        part = part.bound(Fitted.of((), 1, state=decoded(np.array(point), 6)))
+    return Stack(donors, MEMBERS[:2], ("0-3", "2-3"), part)
+
+
+def test_scaled_inputs_of_layers_are_folded_into_the_weights():
+    """A path of four layers of six; its inputs are scaled by hand in a stack without scales."""
+    kept, scales = [1, 0, 1, 1, 0, 1], [1.3, 1, 0.7, 1.2, 1, 0.8]
+    ids = torch.arange(5, 15)[None]
+    with InMemory(stack()) as memory, torch.inference_mode():
+        scaled = memory.make(stack([*kept, *scales])).module(ids).logits
+        plain = memory.make(stack([*kept, *[1.0] * 6])).module
+        whole = memory.make(stack()).module
+        for layer, by in zip(plain.model.layers, [1.3, 0.7, 1.2, 0.8], strict=True):
+            layer.register_forward_pre_hook(lambda _, args, by=by: (args[0] * by, *args[1:]))
+        expected = plain(ids).logits
+    assert len(whole.model.layers) == 6
+    assert torch.allclose(scaled, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_a_path_is_told_by_its_layers():
+    report = {"history": [0.5], "layers": ["A 0", "B 3"], "scales": [1.0, 1.25]}
+    assert list(search_lines(report))[1] == "layers: A 0, B 3 (input * 1.25)"
 
 
 def test_a_mask_unlearns_what_raises_the_entropy():

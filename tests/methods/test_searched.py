@@ -11,6 +11,7 @@ from composer.methods.edits.average import Average
 from composer.methods.edits.bayesian import Bayesian, expected_improvement
 from composer.methods.edits.evolve import Evolve
 from composer.methods.edits.greedy import Greedy
+from composer.methods.edits.paths import Paths, decoded
 from composer.methods.edits.searched import Space, query_digests, row_of
 from composer.methods.edits.ties import Ties
 from composer.specs.parts import TensorPlace
@@ -141,6 +142,18 @@ def test_a_mask_keeps_some_changes_and_scales_them_by_the_share():
     tensors = [torch.ones(3), torch.full((3,), 2.0)]
     made = Masked(inner=Average(), state=state).merged(tensors, (0.5, 0.5), place(0))
     assert made.tolist() == [1.75, 1.0, 1.75]
+
+
+def test_a_path_keeps_the_layers_whose_indicator_is_above_one_half():
+    part, point = Paths(), np.array([0.9, 0.2, 0.51, 1.2, 0.7, 0.8])
+    fitted = part.bound(Fitted.of((), 1, state=decoded(point, 3)))
+    assert part.found is False
+    assert (fitted.found, fitted.kept(3), fitted.scales(3)) == (True, [0, 2], [1.2, 0.8])
+
+
+def test_a_path_keeps_the_likeliest_layer_where_none_is_above_one_half():
+    fitted = Paths().bound(Fitted.of((), 1, state=decoded(np.array([0.1, 0.4]), 2)))
+    assert (fitted.kept(2), fitted.scales(2)) == ([1], [1.0])
 
 
 def test_equal_questions_have_equal_digests_whatever_stands_around_them():

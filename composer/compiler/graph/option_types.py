@@ -29,6 +29,7 @@ KIND_WORDS = {
     "stepreward": "a step reward",
     "edit": "a way to merge tensors",
     "coefficients": "a way to choose coefficients",
+    "layerpath": "a way to choose layers",
     "router": "a way to choose experts",
     "chatfile": "a file of a chat template",
     "key": 'a variable of the environment, `env("NAME")`',

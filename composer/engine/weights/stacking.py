@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from itertools import accumulate
+from operator import mul
 from typing import TYPE_CHECKING, Any
 
 from composer.engine.weights.writing import Construction
 from composer.heavy import transformers
 from composer.quiet import quiet
 from composer.specs.derived import recast
+from composer.specs.headers import read_json
+from composer.specs.parts import tensor_places
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -18,8 +23,15 @@ if TYPE_CHECKING:
 
     from composer.engine.weights.tensors import Tensors
     from composer.specs import Stack
+    from composer.specs.parts import TensorPlace
 
 __all__ = ["stacking"]
+
+OUTPUTS = re.compile(r"\.(o_proj|down_proj)\.(weight|bias)$")
+"""The matrices that make what a layer adds to its input."""
+
+SCALABLE = ("llama", "mistral", "qwen2", "qwen3")
+"""Types whose layers normalize what they read, and nothing of what they add."""
 
 COUNTS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
 """What configurations call the number of layers; some types know it by two names."""
@@ -37,12 +49,37 @@ def stacking(model: Stack, donors: Sequence[Tensors]) -> Construction:
     origins = model.origins(tensors)
     headers = {name: tensors[donor][old] for name, (donor, old) in origins.items()}
 
+    divisors = _divisors(model, donors[0].folder, tensor_places(headers))
+
     def make(name: str) -> Tensor:
         donor, old = origins[name]
-        return donors[donor].read(old)
+        tensor = donors[donor].read(old)
+        return tensor / divisors[name] if name in divisors else tensor
 
     config = _config(model, [donor.folder for donor in donors])
     return Construction(donors[0].folder, recast(headers, model.dtype), make, config)
+
+
+def _divisors(model: Stack, folder: Path, places: Mapping[str, TensorPlace]) -> dict[str, float]:
+    """Return by what the outputs of layers are divided, so that their inputs are as if scaled.
+
+    A layer adds to its input what it makes of the normalized input. So to multiply all inputs up to
+    a layer is to divide what that layer adds by the product, up to a factor of the whole, which the
+    last norm removes.
+    """
+    if all(scale == 1 for scale in model.scales):
+        return {}
+    kind = str(read_json(folder / "config.json").get("model_type"))
+    if kind not in SCALABLE:
+        text = f"{model.name}: the inputs of layers of the type {kind} cannot be scaled"
+        listed = ", ".join(SCALABLE)
+        raise ModelError("E505", text, f"write `paths(scale = false)`; types: {listed}")
+    products = list(accumulate(model.scales, mul))
+    return {
+        name: products[place.layer]
+        for name, place in places.items()
+        if place.layer is not None and OUTPUTS.search(name)
+    }
 
 
 def _config(model: Stack, folders: Sequence[Path]) -> dict[str, Any]:

@@ -26,9 +26,9 @@ def search_lines(report: Mapping[str, Any]) -> Iterator[str]:
         return
     lowers = "entropy" in report
     best = (min if lowers else max)(history)
-    what, unit = (
-        ("entropy", counted(len(history), "step")) if lowers else ("score", _merges(history))
-    )
+    tries = counted(len(history), "stack" if "layers" in report else "merge")
+    steps = counted(len(history), "step")
+    what, unit = ("entropy", steps) if lowers else ("score", f"{tries} tried")
     last = f"at the end {_short(history[-1])}" if lowers else f"the best {_short(best)}"
     yield f"{unit}: {what} at first {_short(history[0])}, {last}"
     if "layers" in report:
@@ -47,10 +47,6 @@ def search_lines(report: Mapping[str, Any]) -> Iterator[str]:
 def _scale(value: float) -> str:
     """Say what the input of a layer is multiplied by, if by anything."""
     return "" if value == 1 else f" (input * {_short(value)})"
-
-
-def _merges(history: Sequence[float]) -> str:
-    return f"{counted(len(history), 'merge')} tried"
 
 
 def _short(value: float) -> str:
@@ -74,7 +70,7 @@ def draw_histories(path: Path, entries: Sequence[ManifestEntry]) -> None:
 
     reports = {entry.part["name"]: entry.report for entry in entries if "history" in entry.report}
     if not reports:
-        text = "there is nothing to plot: no coefficients of a merge were searched"
+        text = "there is nothing to plot: no merge and no stack was searched"
         raise Failure("E712", text, "leave out `--plot`")
     save_plot(path, lambda: history_figure(reports))
 

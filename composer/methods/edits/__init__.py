@@ -1,5 +1,5 @@
 """How weights are merged: what each tensor becomes, and which coefficient a member has in it."""
 
-from composer.specs.parts import Coefficients, Edit
+from composer.specs.parts import Coefficients, Edit, LayerPath
 
-__all__ = ["Coefficients", "Edit"]
+__all__ = ["Coefficients", "Edit", "LayerPath"]

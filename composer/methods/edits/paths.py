@@ -8,12 +8,14 @@ from pydantic import Field
 
 from composer.heavy import np
 from composer.methods.edits.evolve import Evolve
-from composer.methods.edits.searched import Space
+from composer.methods.edits.searched import Space, seen_queries
 from composer.methods.fitted import FittedPart, shaped
 from composer.specs.parts import LayerPath
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
+
+    from numpy.typing import NDArray
 
     from composer.methods.estimators.values import Floats
     from composer.values import State
@@ -62,6 +64,10 @@ class Paths(LayerPath, FittedPart):
         """Return by what the inputs of the layers that are kept are multiplied."""
         scales = shaped(self.state(), "scales", count)
         return [float(scales[place]) for place in self.kept(count)]
+
+    def queries(self) -> NDArray[np.uint64]:
+        """Return the digests of the questions that the path was found on."""
+        return seen_queries(self.state())
 
     def space(self, slots: int) -> Space:
         """Return what is searched: an indicator of each slot, then its scale."""

@@ -17,8 +17,17 @@ if TYPE_CHECKING:
 
     from composer.methods.estimators.values import Floats
     from composer.specs.parts import Edit, TensorPlace
+    from composer.values import State
 
-__all__ = ["PointSearch", "Searched", "Space", "query_digests", "row_of", "tie_broken"]
+__all__ = [
+    "PointSearch",
+    "Searched",
+    "Space",
+    "query_digests",
+    "row_of",
+    "seen_queries",
+    "tie_broken",
+]
 
 
 class Space(NamedTuple):
@@ -50,6 +59,12 @@ def query_digests(queries: Iterable[str]) -> NDArray[np.uint64]:
     """Return a number for each question, the same for equal ones."""
     digests = (hashlib.sha256(query.strip().encode()).digest()[:8] for query in queries)
     return np.array([int.from_bytes(each, "little") for each in digests], dtype=np.uint64)
+
+
+def seen_queries(state: State) -> NDArray[np.uint64]:
+    """Return the digests of the questions that a state was found on."""
+    digests: NDArray[np.uint64] = shaped(state, "queries", None)
+    return digests
 
 
 def tie_broken(quality: Floats, likelihood: Floats) -> float:
@@ -92,8 +107,7 @@ class Searched(Coefficients, FittedPart):
 
     def queries(self) -> NDArray[np.uint64]:
         """Return the digests of the questions that the coefficients were found on."""
-        digests: NDArray[np.uint64] = shaped(self.state(), "queries", None)
-        return digests
+        return seen_queries(self.state())
 
     def edit(self, given: Edit) -> Edit:
         """Return the edit with the options that were found."""
