@@ -175,7 +175,7 @@ def test_scaled_inputs_of_layers_are_folded_into_the_weights():
             layer.register_forward_pre_hook(lambda _, args, by=by: (args[0] * by, *args[1:]))
         expected = plain(ids).logits
     assert len(whole.model.layers) == 6
-    assert torch.allclose(scaled, expected, rtol=1e-3, atol=1e-3)
+    assert torch.allclose(scaled, expected, rtol=1e-2, atol=1e-2)
 
 
 def test_a_path_is_told_by_its_layers():

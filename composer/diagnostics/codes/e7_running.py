@@ -167,8 +167,8 @@ CODES = {
     "E727": Code(
         "rows on which a model was searched",
         "The coefficients of a merge, or the layers of a stack, were searched on some of these "
-        "rows, so figures on them would be too good. The fit has a digest of each question, so this "
-        "is found wherever the rows lie. Evaluate on other rows. `compose eval --fitted-rows` measures on them all the "
-        "same.",
+        "rows, so figures on them would be too good. The fit has a digest of each question, so "
+        "this is found wherever the rows lie. Evaluate on other rows. `compose eval --fitted-rows` "
+        "measures on them all the same.",
     ),
 }

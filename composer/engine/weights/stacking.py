@@ -65,7 +65,7 @@ def _divisors(model: Stack, folder: Path, places: Mapping[str, TensorPlace]) -> 
 
     A layer adds to its input what it makes of the normalized input. So to multiply all inputs up to
     a layer is to divide what that layer adds by the product, up to a factor of the whole, which the
-    last norm removes.
+    last norm removes. The small constant that norms add is not scaled.
     """
     if all(scale == 1 for scale in model.scales):
         return {}
