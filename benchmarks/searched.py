@@ -41,7 +41,9 @@ def make(name: str, folder: Path, plots: Path | None) -> None:
     text = (RECIPES / f"{name}.ens").read_text(encoding="utf-8")
     recipe, data = folder / f"{name}.ens", folder / "rows.jsonl"
     recipe.write_text(re.sub(r',?\s*file = "[^"]*"', "", text), encoding="utf-8")
-    data.write_text("".join(json.dumps(row) + "\n" for row in rows(ROWS.get(name, 100))), encoding="utf-8")
+    data.write_text(
+        "".join(json.dumps(row) + "\n" for row in rows(ROWS.get(name, 100))), encoding="utf-8"
+    )
     outcome = fit(FitSettings(Recipe.load(recipe), data, cache=True, tell=print))
     (entry,) = outcome.manifest.entries
     print("\n".join(search_lines(entry.report)), entry.report.get("held_out"), sep="\n")
