@@ -17,7 +17,10 @@ from composer.values.capability import Capability
 from composer.values.flow import unique
 from composer.values.typed import FilePath, MaybeFile
 
-NO_REWARD = "declare a reward model: `reward_model(...)`; a judge is `rank(J, by = judge())`"
+NO_REWARD = (
+    "declare a reward model: `reward_model(...)`; or ask `{name}` as a judge: "
+    "`rank({name}, by = judge())`"
+)
 
 
 @step(paper="arXiv:2310.02743", needs=Capability.REWARD, instead=NO_REWARD, hidden=("names",))
