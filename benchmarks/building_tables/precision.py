@@ -2,8 +2,6 @@
 
 Three members in float32, bfloat16 and float16 are merged into float32. An error is the largest
 difference in a tensor, over the largest number in it; a figure is the largest error of all tensors.
-SCE selects by a threshold on the variance of members: those in half precision have equal variances
-at many places, which rounding to float32 tells apart. So one of its members is in float32.
 """
 
 from __future__ import annotations
@@ -34,12 +32,11 @@ if TYPE_CHECKING:
 
 
 class Case(NamedTuple):
-    """A merge as it is written, its coefficients, its formula, and which member is which."""
+    """A merge as it is written, its coefficients and its formula."""
 
     edit: Edit
     by: tuple[float, ...]
     formula: Callable[[Sequence[np.ndarray], Sequence[float]], list[np.ndarray]]
-    order: tuple[int, ...] = (0, 1, 2)
 
 
 ADDED = -0.3, 0.6, 0.7
@@ -53,7 +50,7 @@ CASES = {
     "DARE": Case(Dare(density=0.4), ADDED, formulas.dare),
     "DARE and TIES": Case(DareTies(density=0.4), ADDED, formulas.dare_ties),
     "VaRM": Case(Varm(), ADDED, formulas.varm),
-    "SCE": Case(Sce(density=0.25), ADDED, formulas.sce, (1, 0, 2)),
+    "SCE": Case(Sce(density=0.25), ADDED, formulas.sce),
 }
 
 
@@ -86,7 +83,7 @@ def members(folder: Path, shape: str, *, split: bool) -> list[Path]:
 
 def error(case: Case, donors: Sequence[Path], folder: Path) -> float:
     """Build a merge of as many members as it takes, and return the largest error of a tensor."""
-    donors = [donors[at] for at in case.order[: len(case.by)]]
+    donors = donors[: len(case.by)]
     declared = tuple(Declared(each.name, HF(path=str(each))) for each in donors)
     names = tuple(each.name for each in declared)
     folder.mkdir()

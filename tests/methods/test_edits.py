@@ -201,6 +201,19 @@ def test_sce_divides_by_the_weights_of_those_that_agree():
     assert made == pytest.approx([(2 * 4 + 1 * 2) / 6, 1])  # squares 4 and 2
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_sce_selects_all_numbers_of_half_precision_that_vary_alike(dtype):
+    """The same three numbers in another order of the members, over other bases in float32."""
+    (base, *_), numbers = random(3, 100)
+    members = numbers.to(dtype).float()
+    orders = [torch.cat([*members[at:], *members[:at]]) for at in range(3)]
+    bases = torch.cat([base, base.roll(1), base.roll(2)])
+    for count in range(10, 300, 30):  # one of three that vary alike is the last that is needed
+        merge = Sce(density=(count + 0.5) / 300).merged([bases, *orders], (-2, 1, 1, 1), PLACE)
+        first, *others = (merge != bases).reshape(3, 100).tolist()
+        assert others == [first, first]
+
+
 def test_sce_of_one_change_is_that_change():
     assert merged(Sce(), [1.0, 1.0], [2.0, 0.5], by=(0, 1)) == [2.0, 0.5]
 

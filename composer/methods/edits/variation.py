@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
@@ -49,7 +50,8 @@ class Sce(Edit):
     """Select where members vary, calculate weights, erase minority signs: SCE.
 
     In each tensor the numbers are selected at which the differences from the base vary most between
-    the members: the share `density` of those that vary at all; all, where none does. A member
+    the members: the share `density` of those that vary at all, and equals of the least of them; all
+    numbers, where none varies. A member
     weighs by the squares of its selected differences. For each number, the differences whose sign
     is not that of their sum are erased, and the weights of the others are divided by their sum. In
     the formula the coefficients of the differences are usually 1.
@@ -68,7 +70,8 @@ class Sce(Edit):
         """Return the base plus what is selected, weighed and not erased."""
         del place
         base, *others = tensors
-        differences = self._selected([other - base for other in others])
+        selected = self._selected(others)
+        differences = [(other - base) * selected for other in others]
         scaled = [d * by for d, by in zip(differences, coefficients[1:], strict=True)]
         total, weights = torch.zeros_like(base), torch.zeros_like(base)
         sign = torch.where(sum(scaled, total) >= 0, 1.0, -1.0)
@@ -78,14 +81,26 @@ class Sce(Edit):
             weights.add_(agrees, alpha=share)
         return total.div_(weights.where(weights > 0, 1.0)).add_(base)
 
-    def _selected(self, differences: list[Tensor]) -> list[Tensor]:
-        """Set differences to zero where they vary less than at the selected numbers."""
-        variance = torch.stack(differences).var(0, unbiased=False)
+    def _selected(self, members: Sequence[Tensor]) -> Tensor:
+        """Say at which numbers the members vary most; at equal variances all are selected."""
+        variance = _variance(members)
         count = int(self.density * int(variance.count_nonzero()))
         if not count:
-            return differences
+            return torch.ones_like(variance, dtype=torch.bool)
         least = variance.flatten().kthvalue(variance.numel() - count + 1).values
-        return [difference * (variance >= least) for difference in differences]
+        return variance >= least
+
+
+def _variance(members: Sequence[Tensor]) -> Tensor:
+    """Return the variance of each number between members, times the square of their number.
+
+    It is the sum over pairs of their squared distances, in float64. For members in half precision
+    that sum is exact, in whatever order they stand: so equal variances are equal here too.
+    """
+    total = torch.zeros_like(members[0], dtype=torch.float64)
+    for one, other in combinations(members, 2):
+        total.add_((one.double() - other.double()).square_())
+    return total
 
 
 def _shares(differences: Sequence[Tensor]) -> list[float]:
