@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 from weakref import WeakValueDictionary
 
@@ -98,13 +98,15 @@ class Trunk:
     """Weights in memory, which reward models that differ in their adapter alone share.
 
     `cache` is the model's argument for a cache. Rewards that are wanted at one time are read
-    together, whichever of these models they are of.
+    together, whichever of these models they are of. `free` is held by whoever reads, or loads an
+    adapter: networks are opened in threads of their own.
     """
 
     module: PreTrainedModel
     adapters: Adapters
     cache: str
     waiting: Gathering[Job, Judged]
+    free: threading.Lock = field(default_factory=threading.Lock)
 
 
 _TRUNKS: WeakValueDictionary[tuple[object, ...], Trunk] = WeakValueDictionary()
@@ -190,7 +192,8 @@ class RewardNetwork:
         folder = fetched(adapter, OF_ADAPTER)
         for fault in misfits(adapter_files(folder), files.folder):
             raise fault
-        return self.trunk.adapters.add(folder)
+        with self.trunk.free:
+            return self.trunk.adapters.add(folder)
 
     def readings(self, query: Query, texts: Sequence[str]) -> list[Reading]:
         """Write a question with each of its answers."""
@@ -267,7 +270,7 @@ class RewardNetwork:
 
         `lines` are the adapters of the rows. A beginning that all have in common is read once.
         """
-        with self.trunk.adapters.use(lines):
+        with self.trunk.free, self.trunk.adapters.use(lines):
             return list(self._rewards(batch, lines))
 
     def _rewards(

@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -433,3 +434,12 @@ def test_a_language_model_with_an_adapter_rewards_answers(adapters, tmp_path):
     assert values[3] == pytest.approx(
         (head["base_model.model.score.weight"] @ hidden).item(), abs=1e-2
     )
+
+
+def test_adapters_that_are_opened_at_one_time_stay_apart(folders, tmp_path):
+    base, owner = folders["answer"], object()
+    made = [save_adapter(base, tmp_path / f"{at}", at, whole=["score"]) for at in range(4)]
+    declared = [RewardModel(path=str(base), adapter=str(each)) for each in made]
+    with ThreadPoolExecutor(len(made)) as pool:
+        networks = list(pool.map(lambda each: RewardNetwork(each, "R", owner), declared))
+    assert sorted(each.adapter for each in networks) == [1, 2, 3, 4]
