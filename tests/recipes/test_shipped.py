@@ -76,7 +76,7 @@ ANSWERS = {
     "build/dare.ens": "3 January",
     "build/dare_ties.ens": "3 January",
     "build/dppa.ens": "3 January",
-    "build/evolve.ens": "32",
+    "build/evolve.ens": "XIV",
     "build/greedy_soup.ens": "2",
     "build/moe.ens": "96",
     "build/moerge.ens": "34",
