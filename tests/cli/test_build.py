@@ -125,6 +125,15 @@ def test_the_readme_says_what_it_was_made_of(compose, golden):
     golden(Path(__file__).parent / "golden/build_readme.md", Path("made/README.md").read_text())
 
 
+def test_what_is_made_of_a_derived_model_with_long_options_is_written(compose):
+    prompts = [["Add 1 and 2."] * 30, ["Reverse the word star."]]
+    gate = f"gate = hidden({json.dumps(prompts)})"
+    experts = f"let experts = moe(C, A, B, {gate}, base_expert = false)\n"
+    Path("long.ens").write_text(MERGE + experts + "merge(experts)\n")
+    assert compose("long.ens", "--out", "made")[0] == 0
+    assert "base_model" not in Path("made/README.md").read_text()
+
+
 def test_a_model_with_an_adapter_is_written_as_one_checkpoint(compose, tmp_path):
     base = Path(zoo.folder("general-1"))
     adapter = save_adapter(base, tmp_path / "maths")

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.diagnostics.caches import PACKAGE_VERSION
+from composer.specs.derived import Derived
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from composer.specs import Derived
 
 __all__ = ["readme"]
 
@@ -25,7 +24,8 @@ def readme(model: Derived, recipe: str, digests: Sequence[str]) -> str:
 
 
 def _lines(model: Derived, recipe: str, digests: Sequence[str]) -> Iterator[str]:
-    public = [each.weights.location for each in model.sources if not each.weights.local]
+    declared = [each.weights for each in model.sources if not isinstance(each, Derived)]
+    public = [weights.location for weights in declared if not weights.local]
     yield from ("---", "library_name: transformers", f"tags: [{model.word}]")
     if len(public) == len(model.sources):
         yield from ("base_model:", *(f"- {each}" for each in public))
