@@ -10,9 +10,10 @@ import click
 from composer.compiler.fits import demand_fitted
 from composer.compiler.graph import topological
 from composer.compiler.graph.capabilities import checkpoint_of
+from composer.diagnostics import Mistakes
 from composer.methods.edits.average import Average
 from composer.specs import Declared, Derived, Merge
-from composer.syntax import Let, parse
+from composer.syntax import Let, parse, parse_expression, unparse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,14 +68,17 @@ def _merged(recipe: Recipe) -> Iterator[DerivedModel]:
 
 
 def _written(place: Place | None) -> str:
-    """Return the name of the `let` at a place, else the expression that stands there."""
+    """Return the name of the `let` at a place, else the expression that stands there, in a line."""
     if place is None:
         return ""
     file = parse(place.source) if not place.source.name.startswith("--") else None
     for statement in () if file is None else file.statements:
         if isinstance(statement, Let) and statement.value.place == place:
             return statement.name
-    return " ".join(place.text.split())
+    try:
+        return unparse(parse_expression(place.text))
+    except Mistakes:  # it is written in YAML
+        return " ".join(place.text.split())
 
 
 def chosen(models: Sequence[DerivedModel], recipe: Recipe) -> DerivedModel:

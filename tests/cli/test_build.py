@@ -107,6 +107,13 @@ def test_what_else_is_there_is_left_alone(compose, there):
     assert {file.name: file.stat().st_mtime_ns for file in Path().rglob("made*")} == before
 
 
+def test_an_expression_over_several_lines_is_told_in_one(compose):
+    Path("lines.ens").write_text(MERGE + "merge(\n  A,\n  B,  # the second\n)\n")
+    assert compose("lines.ens", "--out", "made")[1] == "merge(A, B) in made, 937.7 KiB in 1 file\n"
+    Path("lines.yaml").write_text("model:\n  A: {zoo: maths}\n\nanswer: {merge: [A, A]}\n")
+    assert compose("lines.yaml", "--out", "again")[1].startswith("{merge: [A, A]} in again, ")
+
+
 def test_an_empty_folder_is_written_into(compose):
     Path("made").mkdir()
     assert compose("one.ens", "--out", "made")[0] == 0
