@@ -125,7 +125,11 @@ def fit(settings: FitSettings, on_part: Callable[[Learner], None] = lambda _: No
     learners = find_learners(recipe.compiled.answer) if recipe.compiled.answer is not None else []
     if not learners:
         text = f"`{recipe.name}` has no part that can be fitted"
-        raise not_trainable(text, "add one, for example `route(by = linear()) -> [a, b]`")
+        help_ = (
+            "add one, for example `route(by = linear()) -> [a, b]`; a part that has a `file` is "
+        )
+        help_ += "fitted already: leave the `file` out, and it is fitted anew"
+        raise not_trainable(text, help_)
     trained = _train(settings, on_part)
     results = [trained[learner.key] for learner in learners]
     manifest = FitManifest(

@@ -127,6 +127,7 @@ def test_a_recipe_without_anything_to_teach_is_refused(desk):
     found = refused(desk.fit, desk.recipe(by="length()"))
     assert found.code == "E509"
     assert "no part that can be fitted" in found.message
+    assert "leave the `file` out" in found.help
 
 
 def test_the_report_holds_both_kinds_of_folds(desk):
