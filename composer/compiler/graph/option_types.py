@@ -45,13 +45,17 @@ def hint_of(field: FieldInfo) -> object:
 
 def type_text(hint: object) -> str:
     """Name a type in words."""
-    hint = required(unwrap(hint)[0])
+    hint, mark = unwrap(hint)
+    hint = required(hint)
     words: dict[object, str] = {
         int: "a whole number",
         float: "a number",
         str: "a text",
         bool: "`true` or `false`",
     }
+    if mark is not None:
+        named_file = mark.must_exist or mark.written
+        words[str] = "a file" if named_file else "a folder, or the id of a model"
     words |= {Model: Port.MODEL.value, Rule: "a condition"}
     words |= {Variables: "values by name, such as `[enable_thinking: false]`"}
     if hint in words:
