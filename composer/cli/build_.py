@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +15,12 @@ from composer.cli.derived import DerivedModel, chosen, derived_models
 from composer.cli.terminal import err, out
 from composer.compiler.graph import topological
 from composer.compiler.plan.describe import size_text
+from composer.diagnostics import Mistakes
 from composer.diagnostics.amounts import bytes_of, counted
+from composer.diagnostics.near_names import did_you_mean
 
 if TYPE_CHECKING:
+    from composer.diagnostics import Diagnostic
     from composer.engine.weights.building import Build
     from composer.recipe import Recipe
 
@@ -91,8 +95,22 @@ def _read(reading: RecipeReader, path: Path, model: str | None) -> Recipe:
     """Read a recipe, or its model of this name as if that were its answer, with the fit beside."""
     if model is None:
         return reading.read(path)
-    whole, lone = reading.read(path), reading.load(path, answer=model)
+    whole = reading.read(path)
+    try:
+        lone = reading.load(path, answer=model)
+    except Mistakes as mistakes:
+        raise Mistakes([_among_models(each, whole) for each in mistakes.diagnostics]) from None
     return replace(lone, path=whole.path)
+
+
+def _among_models(mistake: Diagnostic, whole: Recipe) -> Diagnostic:
+    """Return the mistake of an unknown name with the names of the recipe's models for a help."""
+    if mistake.code != "E201" or mistake.place is None:
+        return mistake
+    names = [*whole.compiled.models]
+    with suppress(click.UsageError):
+        names += [each.text for each in derived_models(whole) if each.text.isidentifier()]
+    return replace(mistake, help=did_you_mean(mistake.place.text, names))
 
 
 def _in_cache(each: DerivedModel) -> dict[str, object]:

@@ -80,6 +80,13 @@ def test_one_of_several_is_named(compose):
     assert compose("two.ens", "--out", "third", "--model", "iner")[0] == 1
 
 
+def test_an_unknown_model_is_told_with_the_models_of_the_recipe(compose):
+    code, _, err = compose("two.ens", "--out", "made", "--model", "nope")
+    assert (code, "help: one of: `A`, `B`, `C`, `inner`\n" in err) == (1, True)
+    code, _, err = compose("none.ens", "--out", "made", "--model", "merge(A, nope)")
+    assert (code, "unknown name `nope`" in err) == (1, True)
+
+
 def test_a_recipe_without_any_is_refused(compose):
     status, _, err = compose("none.ens")
     assert (status, "derives no model from others" in " ".join(err.split())) == (2, True)
