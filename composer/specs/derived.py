@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from composer.values.flow import Model
     from composer.values.thinking import Thinking
 
-__all__ = ["SIZES", "Derived", "recast", "unlike"]
+__all__ = ["SIZES", "Derived", "recast"]
 
 SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 """The types of numbers that are merged, and the bytes of one; other tensors are copied."""
@@ -42,6 +42,8 @@ class Derived(Checkpoint):
     """
 
     word: ClassVar[str] = ""
+    together: ClassVar[str] = "merged"
+    """What is done to its donors, as errors say it."""
     trained: ClassVar[bool] = False
     related: ClassVar[bool] = False
     """Whether its donors must descend from one model."""
@@ -92,7 +94,29 @@ class Derived(Checkpoint):
         By default, those that are unlike the first. There are no headers of a model that is not on
         this machine yet.
         """
-        yield from unlike(self.labels[: len(tensors)], tensors, vocabularies)
+        yield from self.unlike(tensors, vocabularies)
+
+    def unlike(
+        self, tensors: Sequence[Mapping[str, TensorHeader]], vocabularies: Sequence[str | None]
+    ) -> Iterator[SpecProblem]:
+        """Yield which donors are unlike the first: in their tensors, else in their tokenizer.
+
+        Models that are not on this machine yet are checked when they are opened.
+        """
+        for place in range(1, len(tensors)):
+            difference = _difference(tensors[0], tensors[place])
+            if difference and tensors[0] and tensors[place]:
+                yield self._unlike(place, f"weights are different: {difference}", "shapes")
+            elif len({vocabularies[0], vocabularies[place]} - {None}) > 1:
+                yield self._unlike(place, "vocabularies are different", "tokens")
+
+    def _unlike(self, place: int, reason: str, other: str) -> SpecProblem:
+        pair = f"`{self.labels[0]}` and `{self.labels[place]}`"
+        text = f"{pair} cannot be {self.together}, because their {reason}"
+        kind = {"shapes": "of one architecture and size", "tokens": "with one tokenizer"}[other]
+        others = "fuse others while they write: `token_fuse(..., align = union())`"
+        label, note = f"has other {other}", f"{self.together} here"
+        return SpecProblem("E306", text, f"use models {kind}; {others}", label, note, member=place)
 
     def _weightless(self, place: int) -> Iterator[SpecProblem]:
         donor, needed = self.donors[place], Capability.WEIGHTS
@@ -226,31 +250,6 @@ def recast(tensors: Mapping[str, TensorHeader], dtype: str) -> dict[str, TensorH
         else TensorHeader(kind, tensor.shape, tensor.count * SIZES[kind])
         for name, tensor in tensors.items()
     }
-
-
-def unlike(
-    names: tuple[str, ...],
-    tensors: Sequence[Mapping[str, TensorHeader]],
-    vocabularies: Sequence[str | None],
-) -> Iterator[SpecProblem]:
-    """Yield which donors are unlike the first: in their tensors, else in their tokenizer.
-
-    Models that are not on this machine yet are checked when they are opened.
-    """
-    for place in range(1, len(names)):
-        pair = f"`{names[0]}` and `{names[place]}`"
-        difference = _difference(tensors[0], tensors[place])
-        if difference and tensors[0] and tensors[place]:
-            text = f"{pair} cannot be merged, because their weights are different: {difference}"
-            help_ = (
-                "merge models of one architecture and size; fuse others while they write: "
-                "`token_fuse(..., align = union())`"
-            )
-            yield SpecProblem("E306", text, help_, "has other shapes", "merged here", member=place)
-        elif len({vocabularies[0], vocabularies[place]} - {None}) > 1:
-            text = f"{pair} cannot be merged, because their vocabularies are different"
-            help_ = "merge models with one tokenizer; fuse others: `token_fuse(..., align = union)`"
-            yield SpecProblem("E306", text, help_, "has other tokens", "merged here", member=place)
 
 
 def _difference(first: Mapping[str, TensorHeader], second: Mapping[str, TensorHeader]) -> str:

@@ -8,7 +8,7 @@ from math import isclose
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from composer.diagnostics.amounts import counted
-from composer.specs.derived import Derived, unlike
+from composer.specs.derived import Derived
 from composer.specs.headers import TensorHeader
 from composer.specs.problems import SpecProblem, normalized_weights, weight_problems
 from composer.specs.shared_tokens import BY_TOKEN, SharedTokens, shared_tokens
@@ -96,7 +96,7 @@ class Merge(Derived):
             yield from super().mismatches(tensors, vocabularies)
         else:
             widths = [of_rows(each, 0) for each in tensors]
-            yield from unlike(self.labels, widths, [None] * len(widths))
+            yield from self.unlike(widths, [None] * len(widths))
 
     def shared(
         self, folders: Sequence[Path], tensors: Sequence[Mapping[str, TensorHeader]]

@@ -52,6 +52,7 @@ class Mixture(Derived):
     """
 
     word: ClassVar[str] = "moe"
+    together: ClassVar[str] = "mixed"
     related: ClassVar[bool] = True
 
     gate: Router

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from composer.diagnostics.amounts import counted
-from composer.specs.derived import Derived, recast, unlike
+from composer.specs.derived import Derived, recast
 from composer.specs.parts import LAYER, tensor_places
 from composer.specs.problems import SpecProblem
 
@@ -33,6 +33,7 @@ class Stack(Derived):
     """
 
     word: ClassVar[str] = "stack"
+    together: ClassVar[str] = "stacked"
 
     ranges: tuple[str, ...]
     order: LayerPath | None = None
@@ -89,7 +90,7 @@ class Stack(Derived):
         yield from absent
         if not absent:
             patterns = [_patterns(each) for each in tensors]
-            problems = [*unlike(self.labels, patterns, vocabularies)]
+            problems = [*self.unlike(patterns, vocabularies)]
             yield from problems or self._uneven(tensors)
 
     def _absent(self, tensors: Sequence[Mapping[str, TensorHeader]]) -> Iterator[SpecProblem]:

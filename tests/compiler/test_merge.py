@@ -128,3 +128,18 @@ def test_a_donor_that_is_not_there_is_said_once(load):
 def test_no_route_weighs_the_members_of_a_merge(load):
     recipe = load("route -> [merge(P, merge(Q, R))]", models=ZOO)
     assert [each.code for each in recipe.check()] == ["W302"]
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ('stack(P, S, layers = ["0", "0"])', "stacked"),
+        ("moe(P, S, gate = uniform())", "mixed"),
+        ("merge(P, S)", "merged"),
+    ],
+)
+def test_unlike_members_are_refused_in_the_words_of_the_step(load, text, word):
+    with pytest.raises(Mistakes) as raised:
+        load(f'model S = zoo("large")\n{text}', models=ZOO)
+    told = str(raised.value.diagnostics[0])
+    assert f"cannot be {word}" in told

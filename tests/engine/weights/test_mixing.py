@@ -220,7 +220,7 @@ def test_options_that_do_not_fit_the_experts_are_refused(gate, options, text):
 def test_models_that_have_no_place_in_a_mixture_are_refused_by_name(tmp_path):
     with pytest.raises(SpecError, match="no mixture of models of type gpt_neox"):
         mixture([zoo.folder("other")] * 2, Uniform())
-    with pytest.raises(SpecError, match="cannot be merged"):
+    with pytest.raises(SpecError, match="cannot be mixed"):
         mixture([zoo.folder("general-1"), zoo.folder("large")], Uniform())
     saved(tmp_path / "B", LlamaConfig(**SIZES, attention_bias=True), 0)
     with pytest.raises(SpecError, match=r"_proj.bias`, for which a model of type mixtral"):
