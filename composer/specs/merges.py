@@ -35,7 +35,8 @@ class Merge(Derived):
     Factors are divided by their sum when `normalize`, and all alike if there are none; those of a
     formula are its coefficients, and not normalized. `by_tensor` gives other coefficients from
     tensor to tensor. The donors' tokenizers are the `same`, or the merge has the first one's
-    (`base`), or all tokens (`union`).
+    (`base`), or all tokens (`union`). `subtracted` is a member that the formula subtracts from
+    others, so that it is no sum of differences from the base.
     """
 
     word: ClassVar[str] = "merge"
@@ -46,6 +47,7 @@ class Merge(Derived):
     normalize: bool = True
     by_tensor: Coefficients | None = None
     vocabulary: Literal["same", "base", "union"] = field(default="same", kw_only=True)
+    subtracted: str | None = field(default=None, kw_only=True, compare=False)
 
     def option_problems(self) -> Iterator[SpecProblem]:
         """Yield why the weights or the edit cannot be used."""
@@ -56,6 +58,17 @@ class Merge(Derived):
             text = f"`{self.edit.name}` edits differences from a base, so it needs a formula"
             help_ = "write what is added to which base: `merge(base + 0.5 * (A - base), ...)`"
             yield SpecProblem("E403", text, help_, "needs a formula", field="edit")
+        elif self.edit.differences and self.subtracted:
+            base, odd = self.labels[0], self.subtracted
+            text = (
+                f"`{self.edit.name}` edits differences from `{base}`, the first model of the "
+                f"formula, which also subtracts `{odd}`"
+            )
+            help_ = (
+                f"write each term as a difference from `{base}`, such as "
+                f"`- 0.5 * ({odd} - {base})`; or leave `edit` out"
+            )
+            yield SpecProblem("E403", text, help_, "needs differences from the base", field="edit")
         elif self.edit.members not in {None, count}:
             text = (
                 f"`{self.edit.name}` merges {counted(self.edit.members or 0, 'model')}, and here "

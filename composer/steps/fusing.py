@@ -392,7 +392,7 @@ def handoff(
     return Handoff(members, names or _names(members), when)
 
 
-@step(paper="arXiv:2203.05482", formula=True, hidden=("names",))
+@step(paper="arXiv:2203.05482", formula=True, hidden=("names", "subtracted"))
 def merge(
     *members: Model,
     weights: tuple[float, ...] | None = None,
@@ -403,6 +403,7 @@ def merge(
     dtype: Dtype = "auto",
     device: str = "auto",
     names: tuple[str, ...] = (),
+    subtracted: str | None = None,
 ) -> Merge:
     """Merge the weights of several models that were tuned from one base into one model.
 
@@ -424,6 +425,7 @@ def merge(
         normalize,
         coefficients,
         vocabulary=vocabulary,
+        subtracted=subtracted,
         dtype=long_name(dtype),
         device=device,
     )

@@ -131,6 +131,45 @@ def test_no_route_weighs_the_members_of_a_merge(load):
 
 
 @pytest.mark.parametrize(
+    ("formula", "odd"),
+    [
+        ("P + 0.5 * (Q - P) + 0.5 * (R - Q)", "Q"),
+        ("P + Q - R", "R"),
+        ("P + R + -1 * Q", "Q"),
+        ("P - (R - Q)", "Q"),
+        ("3 * P - (Q + R)", "Q"),
+        ("P + 0.5 * swap", "Q"),
+    ],
+)
+def test_an_edit_of_differences_takes_differences_from_the_base_alone(load, formula, odd):
+    with pytest.raises(Mistakes) as raised:
+        load(f"let swap = R - Q\nmerge({formula}, edit = ties())", models=ZOO)
+    (mistake,) = raised.value.diagnostics
+    assert (mistake.code, f"subtracts `{odd}`" in mistake.message) == ("E403", True)
+    assert f"({odd} - P)" in mistake.help
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "P + 0.5 * (Q - P) - 0.5 * (R - P)",
+        "P + 0.5 * (P - Q) + 0.2 * (R - P)",
+        "P + 0.5 * ((Q - P) + (R - P))",
+        "P + 0.5 * (Q + R - 2 * P)",
+        "P + 0.5 * tune - tune / 4",
+        "0.4 * P + 0.3 * Q + 0.3 * R",
+        "P - (P - Q)",
+    ],
+)
+def test_differences_from_the_base_may_be_written_in_many_ways(load, formula):
+    assert load(f"let tune = Q - P\nmerge({formula}, edit = ties())", models=ZOO)
+
+
+def test_without_an_edit_a_formula_may_subtract_any_model(load):
+    assert load("merge(P + 0.5 * (Q - R))", models=ZOO)
+
+
+@pytest.mark.parametrize(
     ("text", "word"),
     [
         ('stack(P, S, layers = ["0", "0"])', "stacked"),

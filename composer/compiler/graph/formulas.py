@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isclose
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph.arguments import BadValueError
@@ -13,6 +14,8 @@ from composer.syntax import tree, unparse
 from composer.trampoline import deep, run
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from composer.compiler.graph.scope import Scope
     from composer.compiler.graph.values import Values
 
@@ -40,6 +43,76 @@ def formula_terms(values: Values, expr: tree.Expr, scope: Scope) -> list[Term]:
         text = f"in `{unparse(expr)}` all models cancel"
         raise BadValueError(Diagnostic("E402", text, expr.place, "nothing is left"))
     return list(sums.values())
+
+
+Leaf = tuple[str, float]
+"""A model as it is written, and what it is multiplied by."""
+
+
+def subtracted(values: Values, expr: tree.Expr, scope: Scope, base: str) -> str | None:
+    """Return a model that a formula subtracts though it is not the `base`, if it does.
+
+    In a formula of differences from the base, such as `base + 0.5 * (A - base)`, nothing else is
+    subtracted; a difference as a whole may be.
+    """
+    sums = _Sums(values, base)
+    own, inner = run(sums.level(expr, scope, 1.0))
+    if sums.has_several(own + inner):
+        sums.subtract(own)
+    return next(iter(sums.odd), None)
+
+
+class _Sums:
+    """A walk through the sums of a formula; `odd` has the models that they subtract."""
+
+    def __init__(self, values: Values, base: str) -> None:
+        self._values, self._base = values, base
+        self.odd: list[str] = []
+
+    @deep
+    async def level(
+        self, source: tree.Expr, scope: Scope, factor: float
+    ) -> tuple[list[Leaf], list[Leaf]]:
+        """Return the models of a sum, and those of the sums that it is made of."""
+        expr, home = follow(source, scope)
+        match expr:
+            case tree.Binary(op="+" | "-" as op, left=left, right=right):
+                own, inner = await self.level(left, home, factor)
+                more, deeper = await self._operand(right, home, factor if op == "+" else -factor)
+                return own + more, inner + deeper
+            case tree.Binary():
+                member, by = _scaled(self._values, expr, home)
+                return await self._operand(member, home, factor * by)
+            case tree.Unary(operand=operand):
+                return await self._operand(operand, home, -factor)
+            case _:
+                return [(unparse(source), factor)], []
+
+    @deep
+    async def _operand(
+        self, source: tree.Expr, scope: Scope, factor: float
+    ) -> tuple[list[Leaf], list[Leaf]]:
+        """Do the same for what is added or multiplied; a sum there stands for itself."""
+        expr, _ = follow(source, scope)
+        if not (isinstance(expr, tree.Binary) and expr.op in ("+", "-")):
+            return await self.level(source, scope, factor)
+        own, inner = await self.level(source, scope, 1.0)
+        whole = own + inner
+        is_difference = isclose(sum(by for _, by in whole), 0, abs_tol=1e-9)
+        if not is_difference or self.has_several(whole):
+            self.subtract(own)
+        scaled = [(name, by * factor) for name, by in whole]
+        if not is_difference and factor < 0:
+            self.subtract(scaled)
+        return [], scaled
+
+    def has_several(self, leaves: Sequence[Leaf]) -> bool:
+        """Say whether there are several models besides the base."""
+        return len({name for name, _ in leaves} - {self._base}) > 1
+
+    def subtract(self, leaves: Sequence[Leaf]) -> None:
+        """Note the models below zero that are not the base."""
+        self.odd += [name for name, by in leaves if name != self._base and by < 0]
 
 
 @deep

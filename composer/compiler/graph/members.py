@@ -9,7 +9,7 @@ from composer.backends import BACKENDS
 from composer.compiler.graph.arguments import BadValueError
 from composer.compiler.graph.calls import definition_scope, lower_name, lower_step_call
 from composer.compiler.graph.context import AsModel
-from composer.compiler.graph.formulas import formula_terms, is_formula
+from composer.compiler.graph.formulas import formula_terms, is_formula, subtracted
 from composer.compiler.graph.model_mistakes import (
     formula_with_weights,
     member_with_options,
@@ -22,7 +22,7 @@ from composer.compiler.graph.scope import Binding, Scope, bound_value, follow, l
 from composer.compiler.graph.value_mistakes import no_value
 from composer.methods import Logs
 from composer.steps import STEPS, Step
-from composer.syntax import tree
+from composer.syntax import tree, unparse
 from composer.trampoline import deep
 from composer.values import Port
 from composer.values.flow import unique
@@ -105,6 +105,7 @@ async def _fused(ctx: Context, step: Step, call: tree.Call, scope: Scope) -> Nod
             return None
         try:
             terms = formula_terms(ctx.values, formula, home)
+            odd = subtracted(ctx.values, formula, home, unparse(terms[0][0]))
         except BadValueError as bad:
             ctx.catch(bad)
             return None
@@ -112,7 +113,8 @@ async def _fused(ctx: Context, step: Step, call: tree.Call, scope: Scope) -> Nod
         members = [tree.Argument(None, e, e.place, e.place) for e, _, _ in terms]
         options = (a for a in call.arguments if a.name)
         call = replace(call, arguments=(*members, *options))
-        summed = {"combine": Logs(), "normalize": False, "weights": tuple(c for *_, c in terms)}
+        weights = tuple(by for *_, by in terms)
+        summed = {"combine": Logs(), "normalize": False, "weights": weights, "subtracted": odd}
         hidden = {
             name: value for name, value in summed.items() if name in step.options.model_fields
         }
