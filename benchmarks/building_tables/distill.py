@@ -38,7 +38,10 @@ LETTERS = 120_000
 """Of the corpus, of each kind."""
 
 TRAINING = "adamw(rate = 0.003, epochs = 3, batch = 8, length = 128, checks = 12)"
-LESSONS = {"student of the fused tunes": "distributions(target = 0, top = 64)"}
+LESSONS = {
+    "student of the fused tunes": "distributions(target = 0, top = 64)",
+    "student of the text alone": "distributions(target = 1, top = 64)",
+}
 VOCABULARY = 512
 
 
