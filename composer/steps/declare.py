@@ -95,8 +95,8 @@ class Step(Traits):
     @cached_property
     def gives(self) -> Port:
         """The port of the result (for `gives=SAME`, of the widest possible one)."""
-        hints = typing.get_type_hints(self.function)
-        return next(iter(ports_of(hints["return"])))
+        ports = ports_of(typing.get_type_hints(self.function)["return"])
+        return Port.CANDIDATES if Port.CANDIDATES in ports else next(iter(ports))
 
     @cached_property
     def positional(self) -> tuple[str, ...]:

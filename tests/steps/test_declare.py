@@ -96,3 +96,8 @@ def test_every_option_has_a_default_but_those_that_make_the_step(name):
     required = {n for n, field in STEPS[name].public_options.items() if field.is_required()}
     names = {"template", "reward", "path", "labels", "by", "gate", "corpus", "layers", "pairs"}
     assert required <= names
+
+
+def test_a_step_of_several_results_gives_the_widest_in_every_process():
+    for name in ("extract", "fallback"):
+        assert STEPS[name].gives is Port.CANDIDATES
