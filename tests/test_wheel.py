@@ -51,18 +51,23 @@ def _see_packages(home):
 def _compose(installed, *arguments):
     python, folder = installed
     command = [str(python), "-m", "composer", *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=_own_paths(), capture_output=True, text=True, check=False
+    )
+
+
+def _own_paths():
+    """The variables for a process that imports what its environment has, and nothing else."""
     quiet = {**os.environ, "OMP_NUM_THREADS": "1"}
     quiet.pop("PYTHONPATH", None)
-    return subprocess.run(
-        command, cwd=folder, env=quiet, capture_output=True, text=True, check=False
-    )
+    return quiet
 
 
 def test_the_wheel_is_what_runs(installed):
     python, folder = installed
     where = subprocess.run(
         [str(python), "-c", "import composer; print(composer.__file__)"],
-        cwd=folder, capture_output=True, text=True, check=True,
+        cwd=folder, env=_own_paths(), capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert str(folder) in where.stdout
 
@@ -88,6 +93,17 @@ def test_what_is_no_code_is_in_the_wheel(installed, where, what):
     files = _files(target, where)
     assert files == _files(ROOT, where)
     assert where / what in files
+
+
+def test_recipes_are_in_the_wheel_with_the_files_that_they_name(installed):
+    _, folder = installed
+    (packages,) = (folder / "venv" / "lib").glob("*/site-packages")
+    shipped = _files(packages / "composer", Path("recipes"))
+    assert shipped == _files(ROOT, Path("recipes"))
+    assert {
+        Path("recipes/build/lessons.jsonl"),
+        Path("recipes/build/evolve.safetensors"),
+    } <= shipped
 
 
 def _files(root, where):

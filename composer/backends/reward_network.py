@@ -18,7 +18,7 @@ from composer.diagnostics.amounts import counted
 from composer.engine.rows.forward_arguments import cache_name
 from composer.engine.weights.adapters import NONE, Adapters
 from composer.engine.weights.fetching import fetched
-from composer.engine.weights.loading import module_of, refused, tokenizer_of
+from composer.engine.weights.loading import config_of, module_of, refused, tokenizer_of
 from composer.heavy import torch, transformers
 from composer.quiet import quiet
 from composer.specs.content import OF_ADAPTER
@@ -397,9 +397,7 @@ class LayeredClassifier:
 
     def from_pretrained(self, folder: str, **how: Any) -> Any:  # noqa: ANN401 - as transformers
         """Load a folder into transformers' class with this head."""
-        config = transformers.AutoConfig.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
+        config = config_of(folder)
         config.num_labels = LABELS["steps"]
         known = transformers.MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING[type(config)]
 

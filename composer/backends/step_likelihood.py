@@ -31,9 +31,9 @@ class Likelihoods:
 
     def from_pretrained(self, folder: str, **how: Any) -> Any:  # noqa: ANN401 - as transformers
         """Load it."""
-        config = transformers.AutoConfig.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
+        from composer.engine.weights.loading import config_of
+
+        config = config_of(folder)
         return step_likelihood(config).from_pretrained(folder, config=config, **how)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from composer.build.distilling import distill
 from composer.build.reward_tuning import tune_reward
 from composer.diagnostics.caches import cache_folder
-from composer.engine.weights.building import TRAINED, cached, content_of
+from composer.engine.weights.building import TRAINED, build_in_cache, content_of
 from composer.specs import Distilled, TunedReward
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def trained(model: Derived, tell: Callable[[str], None]) -> Build:
         works.append(work)
         TRAINERS[type(model)](model, donors, folder, work, partial(_tell, model, tell))
 
-    build = cached(model, train)
+    build = build_in_cache(model, train)
     for work in works:
         shutil.rmtree(work, ignore_errors=True)
     return build

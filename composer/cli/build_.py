@@ -115,9 +115,9 @@ def _among_models(mistake: Diagnostic, whole: Recipe) -> Diagnostic:
 
 def _in_cache(each: DerivedModel) -> dict[str, object]:
     """Build a model in the cache folder, where the models that it is made of are."""
-    from composer.engine.weights.building import cached
+    from composer.engine.weights.building import build_in_cache
 
-    return _told(each, _trained(each) if each.model.trained else cached(each.model))
+    return _told(each, _trained(each) if each.model.trained else build_in_cache(each.model))
 
 
 def _trained(each: DerivedModel) -> Build:

@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     from composer.values.flow import Model
     from composer.values.thinking import Thinking
 
-__all__ = ["SIZES", "Derived", "recast"]
+__all__ = ["SIZES", "Derived", "Trained", "recast"]
 
 SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 """The types of numbers that are merged, and the bytes of one; other tensors are copied."""
+
+STATES = 16
+"""The bytes that training needs for each number: itself, its gradient, and AdamW's two means."""
 
 NAMES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 
@@ -239,6 +242,18 @@ class Derived(Checkpoint):
 def _stated(value: object) -> str:
     fitted = value.fitted if isinstance(value, Trainable) else None
     return repr(value) if fitted is None else f"{value!r}@{fitted.digest}"
+
+
+@dataclass(frozen=True)
+class Trained(Derived):
+    """A model that is trained here, from its only donor; it is built by `compose build` alone."""
+
+    trained: ClassVar[bool] = True
+
+    @property
+    def memory(self) -> int:
+        """The bytes that training needs, without those of the texts that are read at a time."""
+        return STATES * sum(tensor.count for tensor in self.tensors.values())
 
 
 def recast(tensors: Mapping[str, TensorHeader], dtype: str) -> dict[str, TensorHeader]:

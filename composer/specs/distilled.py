@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from composer.specs.content import file_digest
-from composer.specs.derived import Derived
+from composer.specs.derived import Trained
 from composer.specs.models import leaves
 from composer.specs.problems import SpecProblem
 
@@ -19,12 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Distilled"]
 
-STATES = 16
-"""The bytes that training needs for each number: itself, its gradient, and AdamW's two means."""
-
 
 @dataclass(frozen=True)
-class Distilled(Derived):
+class Distilled(Trained):
     """A student, its only donor, trained on a corpus with what `teachers` say there.
 
     `labels` are the names of the student and of the teachers. `lesson` says what is learned of
@@ -33,7 +30,6 @@ class Distilled(Derived):
     """
 
     word: ClassVar[str] = "distill"
-    trained: ClassVar[bool] = True
 
     teachers: tuple[Model, ...]
     corpus: str
@@ -68,11 +64,6 @@ class Distilled(Derived):
     def making(self) -> tuple[object, ...]:
         """The teachers, what the corpus holds, the lesson and the training."""
         return self.teachers, file_digest(self.corpus), self.lesson, self.training
-
-    @property
-    def memory(self) -> int:
-        """The bytes that training needs, without those of the texts that are read at a time."""
-        return STATES * sum(tensor.count for tensor in self.tensors.values())
 
     def formula(self, names: Sequence[str]) -> str:
         """Write who learns from whom."""

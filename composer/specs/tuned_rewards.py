@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from composer.diagnostics.amounts import counted
 from composer.specs.content import file_digest
-from composer.specs.derived import Derived
-from composer.specs.distilled import STATES
+from composer.specs.derived import Trained
 from composer.values.capability import Capability
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ __all__ = ["TunedReward"]
 
 
 @dataclass(frozen=True)
-class TunedReward(Derived):
+class TunedReward(Trained):
     """A language model, its only donor, with new heads that were trained with it on `pairs`.
 
     Each of `heads` gives a reward; with `bootstrap` each learns from pairs of its own. `diversity`
@@ -31,7 +30,6 @@ class TunedReward(Derived):
     """
 
     word: ClassVar[str] = "tune_reward"
-    trained: ClassVar[bool] = True
 
     pairs: str
     heads: int
@@ -61,11 +59,6 @@ class TunedReward(Derived):
         """What the pairs hold, the heads and the training."""
         options = self.heads, self.bootstrap, self.diversity
         return file_digest(self.pairs), *options, self.training
-
-    @property
-    def memory(self) -> int:
-        """The bytes that training needs, without those of the texts that are read at a time."""
-        return STATES * sum(tensor.count for tensor in self.tensors.values())
 
     def formula(self, names: Sequence[str]) -> str:
         """Write what it is made of."""

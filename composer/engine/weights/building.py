@@ -19,11 +19,11 @@ from composer.checkpoints.fingerprint import fingerprint
 from composer.diagnostics.caches import MERGED, NAMES, cache_folder
 from composer.diagnostics.progress import Progress
 from composer.engine.weights.donors import Donor
-from composer.engine.weights.merging import merging
-from composer.engine.weights.mixing import mixing
+from composer.engine.weights.merging import construct_merge
+from composer.engine.weights.mixing import construct_mixture
 from composer.engine.weights.placing import unfinished
 from composer.engine.weights.room import make_room, used
-from composer.engine.weights.stacking import stacking
+from composer.engine.weights.stacking import construct_stack
 from composer.engine.weights.writing import SHARD, Construction, write
 from composer.specs import Derived, Distilled, Merge, Mixture, SpecError, Stack, TunedReward
 from composer.specs.content import folder_digest, json_digest, stamps
@@ -43,8 +43,8 @@ __all__ = [
     "TRAINED",
     "Build",
     "build",
+    "build_in_cache",
     "built",
-    "cached",
     "content_of",
     "export",
     "opened",
@@ -64,9 +64,9 @@ def _copied(model: Derived, donors: Sequence[Tensors]) -> Construction:
 
 
 BUILDERS: dict[type[Derived], Callable[[Any, Sequence[Tensors]], Construction]] = {
-    Merge: merging,
-    Mixture: mixing,
-    Stack: stacking,
+    Merge: construct_merge,
+    Mixture: construct_mixture,
+    Stack: construct_stack,
     Distilled: _copied,
     TunedReward: _copied,
 }
@@ -120,10 +120,10 @@ def opened(model: Checkpoint) -> Weights:
 
 def built(model: Derived) -> Path:
     """Return the folder of a derived model in the cache, built now unless it was before."""
-    return cached(model).folder
+    return build_in_cache(model).folder
 
 
-def cached(model: Derived, train: Make | None = None) -> Build:
+def build_in_cache(model: Derived, train: Make | None = None) -> Build:
     """Return a derived model in the cache, built now unless it was before.
 
     Raises ModelError for a trained one that is not there (E513), unless it is told how to `train`.
@@ -213,7 +213,7 @@ def build(model: Derived, donors: Sequence[Donor], folder: Path, shard: int = SH
 
     A trained one is copied from the cache.
     """
-    donors = [Donor(cached(model).folder)] if model.trained else donors
+    donors = [Donor(build_in_cache(model).folder)] if model.trained else donors
     _check(model, donors)
     with ExitStack() as files:
         sources = [files.enter_context(donor.open()) for donor in donors]

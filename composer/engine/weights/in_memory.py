@@ -10,7 +10,7 @@ import torch
 
 from composer.checkpoints.faults import sound
 from composer.engine.weights.building import BUILDERS, donors_of
-from composer.engine.weights.loading import tokenizer_of
+from composer.engine.weights.loading import config_of, tokenizer_of
 from composer.engine.weights.local import LocalModel, load
 from composer.engine.weights.tensors import FLOATS
 from composer.heavy import transformers
@@ -94,9 +94,7 @@ class InMemory:
     def _shaped(self, config: Mapping[str, Any]) -> LocalModel:
         """Return a new model of another shape: the first donor's, with changes in config.json."""
         folder = self.donors[0].folder
-        settings = transformers.AutoConfig.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
+        settings = config_of(folder)
         for name, value in config.items():
             setattr(settings, name, value)
         dtype = self.local.dtype

@@ -13,18 +13,19 @@ from tokenizers import Tokenizer
 from composer.checkpoints.expected import loaded_otherwise
 from composer.checkpoints.fingerprint import spelt
 from composer.heavy import transformers
+from composer.quiet import quiet
 from composer.specs.json_files import damaged_file, read_json
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
     from composer.checkpoints.folder import ModelFiles
     from composer.specs import Weights
 
-__all__ = ["ModelClass", "module_of", "refused", "tokenizer_of"]
+__all__ = ["ModelClass", "config_of", "module_of", "refused", "tokenizer_of"]
 
 _LOADING = threading.Lock()
 """One model is loaded at a time, in whichever ensemble: transformers changes functions of torch
@@ -68,6 +69,15 @@ def module_of(
     if not quantized:
         _own(module)
     return module
+
+
+@quiet()
+def config_of(folder: Path | str) -> PreTrainedConfig:
+    """Return the configuration of a folder with the defaults of its class."""
+    config: PreTrainedConfig = transformers.AutoConfig.from_pretrained(
+        str(folder), local_files_only=True, trust_remote_code=False
+    )
+    return config
 
 
 def _own(module: PreTrainedModel) -> None:

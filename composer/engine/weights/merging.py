@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from composer.specs.parts import Edit, TensorPlace
     from composer.specs.shared_tokens import SharedTokens
 
-__all__ = ["merging"]
+__all__ = ["construct_merge"]
 
 
-def merging(model: Merge, donors: Sequence[Tensors]) -> Construction:
+def construct_merge(model: Merge, donors: Sequence[Tensors]) -> Construction:
     """Return the checkpoint that a merge of open donors is."""
     shared = model.shared([donor.folder for donor in donors], [donor.headers for donor in donors])
     headers = recast(donors[0].headers, model.dtype)

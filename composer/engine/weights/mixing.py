@@ -10,7 +10,7 @@ import torch
 
 from composer.checkpoints.faults import sound
 from composer.checkpoints.prompts import stated_facts
-from composer.engine.weights.loading import module_of, tokenizer_of
+from composer.engine.weights.loading import config_of, module_of, tokenizer_of
 from composer.engine.weights.tokens import TokenModel
 from composer.engine.weights.writing import Construction
 from composer.heavy import transformers
@@ -21,7 +21,6 @@ from composer.specs.parts import tensor_places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from torch import Tensor, nn
 
@@ -30,16 +29,16 @@ if TYPE_CHECKING:
     from composer.specs.layouts import Layout
     from composer.specs.mixtures import Piece
 
-__all__ = ["mixing"]
+__all__ = ["construct_mixture"]
 
 
-def mixing(model: Mixture, donors: Sequence[Tensors]) -> Construction:
+def construct_mixture(model: Mixture, donors: Sequence[Tensors]) -> Construction:
     """Return the checkpoint that a mixture of open donors is."""
     problems = list(model.misfits([donor.folder for donor in donors]))
     if problems:
         raise SpecError(problems)
     folder = donors[0].folder
-    resolved = _resolved(folder)
+    resolved = config_of(folder).to_dict()
     layout = LAYOUTS[str(resolved["model_type"])]
     pieces = model.pieces_of(layout, donors[0].headers)
     gates = model.gate.rows(_Base(model, donors[0]), len(model.experts))
@@ -63,16 +62,6 @@ def _made(piece: Piece, gates: Tensor, donors: Sequence[Tensors]) -> Tensor:
     for each in others:
         total += each
     return total / len(piece.donors)
-
-
-@quiet()
-def _resolved(folder: Path) -> dict[str, Any]:
-    """Return a configuration with the defaults of its class."""
-    config = transformers.AutoConfig.from_pretrained(
-        folder, local_files_only=True, trust_remote_code=False
-    )
-    resolved: dict[str, Any] = config.to_dict()
-    return resolved
 
 
 @quiet()

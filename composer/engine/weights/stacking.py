@@ -7,9 +7,8 @@ from itertools import accumulate
 from operator import mul
 from typing import TYPE_CHECKING, Any
 
+from composer.engine.weights.loading import config_of
 from composer.engine.weights.writing import Construction
-from composer.heavy import transformers
-from composer.quiet import quiet
 from composer.specs.derived import recast
 from composer.specs.headers import read_json
 from composer.specs.parts import tensor_places
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from composer.specs import Stack
     from composer.specs.parts import TensorPlace
 
-__all__ = ["stacking"]
+__all__ = ["construct_stack"]
 
 OUTPUTS = re.compile(r"\.(o_proj|down_proj)\.(weight|bias)$")
 """The matrices that make what a layer adds to its input."""
@@ -43,7 +42,7 @@ NUMBERED = ("attention_types", "mlp_only_layers", "full_attn_idxs")
 """What tells in a configuration by numbers, not by a list of all, which layers are others."""
 
 
-def stacking(model: Stack, donors: Sequence[Tensors]) -> Construction:
+def construct_stack(model: Stack, donors: Sequence[Tensors]) -> Construction:
     """Return the checkpoint that is a stack of open donors' layers."""
     tensors = [donor.headers for donor in donors]
     origins = model.origins(tensors)
@@ -84,7 +83,7 @@ def _divisors(model: Stack, folder: Path, places: Mapping[str, TensorPlace]) -> 
 
 def _config(model: Stack, folders: Sequence[Path]) -> dict[str, Any]:
     """Return what is other in the configuration: the number of layers, and lists of all layers."""
-    configs = [_resolved(folder) for folder in folders]
+    configs = [config_of(folder).to_dict() for folder in folders]
     first = configs[0]
     counts = [name for name in COUNTS if isinstance(first.get(name), int)]
     numbered = next((n for n in NUMBERED for config in configs if config.get(n)), None)
@@ -101,13 +100,3 @@ def _config(model: Stack, folders: Sequence[Path]) -> dict[str, Any]:
         for name in BY_LAYER
         if first.get(name)
     }
-
-
-@quiet()
-def _resolved(folder: Path) -> Mapping[str, Any]:
-    """Return a configuration with the defaults of its class, such as the kind of each layer."""
-    config = transformers.AutoConfig.from_pretrained(
-        folder, local_files_only=True, trust_remote_code=False
-    )
-    resolved: dict[str, Any] = config.to_dict()
-    return resolved

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from composer.engine.descent import Descent
 from composer.fit.zoo.batches import Batches
 from composer.fit.zoo.cards import write_card
 from composer.fit.zoo.models import RECIPES, TrainingRecipe, build
@@ -66,16 +68,10 @@ _MATRIX = 2  # dimensions
 
 def fit(model: PreTrainedModel, steps: int, optimizers: list[Optimizer], batches: Batches) -> None:
     """Train for so many steps, the rates falling linearly to nothing."""
-    rates = [[group["lr"] for group in one.param_groups] for one in optimizers]
+    descent = Descent(optimizers, steps)
     model.train()
     for step, parts in enumerate(islice(batches, steps)):
-        for one, first in zip(optimizers, rates, strict=True):
-            for group, rate in zip(one.param_groups, first, strict=True):
-                group["lr"] = rate * (1 - step / steps)
-        loss = _backward(model, parts)
-        for one in optimizers:
-            one.step()
-            one.zero_grad()
+        loss = descent.step(step, partial(_backward, model, parts))
         if step % REPORT_EVERY == 0:
             print(step, round(loss, 4), flush=True)  # noqa: T201 - the script's progress
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from composer.engine.descent import Descent
 from composer.fit.zoo import cards
 from composer.fit.zoo.decode import DecodedAnswer
 from composer.fit.zoo.items import read
@@ -16,7 +18,7 @@ from composer.fit.zoo.train import save
 from composer.heavy import torch, transformers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor
@@ -43,20 +45,12 @@ def train(name: str, into: Path) -> None:
     model = _model(tokens)
     questions = stream(recipe.skills, f"train {recipe.seed}")
     batches = (list(islice(questions, BATCH)) for _ in range(recipe.steps))
-    optimizers = _optimizers(model)
-    rates = [group["lr"] for one in optimizers for group in one.param_groups]
+    descent = Descent(_optimizers(model), recipe.steps)
     model.train()
     for step, batch in enumerate(batches):
-        groups = (group for one in optimizers for group in one.param_groups)
-        for group, rate in zip(groups, rates, strict=True):
-            group["lr"] = rate * (1 - step / recipe.steps)
-        loss = model(**_encoded(tokens, batch)).loss
-        loss.backward()
-        for one in optimizers:
-            one.step()
-            one.zero_grad()
+        loss = descent.step(step, partial(_backward, model, _encoded(tokens, batch)))
         if step % REPORT_EVERY == 0:
-            print(step, round(loss.item(), 4), flush=True)  # noqa: T201 - the script's progress
+            print(step, round(loss, 4), flush=True)  # noqa: T201 - the script's progress
     save(model, tokens, into / name)
     card = {
         "name": name,
@@ -70,6 +64,12 @@ def train(name: str, into: Path) -> None:
         "cpu_seconds": round(time.process_time() - begun),
     }
     cards.update(into / name, card)
+
+
+def _backward(model: PreTrainedModel, batch: Mapping[str, Tensor]) -> float:
+    loss = model(**batch).loss
+    loss.backward()
+    return float(loss.item())
 
 
 def evaluate(into: Path, items: Path, names: Sequence[str]) -> None:
