@@ -17,14 +17,14 @@ from table_text import markdown
 
 import composer
 from building_tables._stories import MODELS, texts
-from composer.build.teachers import read
-from composer.build.trained import trained
+from composer.build.teacher_outputs import read_documents
+from composer.build.trainers import train_model
 from composer.compiler.graph import topological
 from composer.compiler.graph.node import model_of
 from composer.engine.engine import Engine
 from composer.engine.sessions.likely_tokens import Document
 from composer.engine.top_tokens import NONE
-from composer.methods.teaching.lessons import TeacherDistributions
+from composer.methods.distillation.objectives import TeacherDistributions
 from composer.specs import Derived
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ LETTERS = 120_000
 """Of the corpus, of each kind."""
 
 TRAINING = "adamw(rate = 0.003, epochs = 3, batch = 8, length = 128, checks = 12)"
-LESSONS = {
+OBJECTIVES = {
     "student of the fused tunes": "distributions(target = 0, top = 64)",
     "student of the text alone": "distributions(target = 1, top = 64)",
 }
@@ -53,7 +53,7 @@ def table(data: Path, work: Path | None = None) -> str:
         models = _models(data, corpus)
         for model in models.values():
             if isinstance(model, Derived):
-                trained(model, print)
+                train_model(model, print)
         return _measured(models, [t for some in texts(data).values() for t in some])
 
 
@@ -74,8 +74,8 @@ def _models(data: Path, corpus: Path) -> dict[str, Model]:
     fused = "token_fuse(A, B)"
     alone = {"fused": fused, "base": "S", "Shakespeare's tune": "A", "the sums' tune": "B"}
     students = {
-        name: f'distill(S, {fused}, corpus = "{corpus}", learn = {lesson}, training = {TRAINING})'
-        for name, lesson in LESSONS.items()
+        name: f'distill(S, {fused}, corpus = "{corpus}", learn = {learn}, training = {TRAINING})'
+        for name, learn in OBJECTIVES.items()
     }
     return {name: _model(f"{declared}\n{each}\n") for name, each in (alone | students).items()}
 
@@ -92,27 +92,29 @@ def _model(text: str) -> Model:
 def _measured(models: Mapping[str, Model], some: Sequence[str]) -> str:
     documents = [Document(None, text, end=False) for text in some]
     with Engine() as engine:
-        said = {name: _said(engine, model, documents) for name, model in models.items()}
-    fused = said.pop("fused")[0]
-    apart = {name: _divergence(fused, own) for name, (own, _) in said.items()}
+        found = {name: _distributions(engine, model, documents) for name, model in models.items()}
+    fused = found.pop("fused")[0]
+    apart = {name: _divergence(fused, own) for name, (own, _) in found.items()}
     rows = [
         [name, f"{apart[name]:.3f}", f"{apart[name] / apart['base']:.0%}", f"{nats:.3f}"]
-        for name, (_, nats) in said.items()
+        for name, (_, nats) in found.items()
     ]
     head = ["model", "divergence from the fused tunes", "of the base's", "nats a token on the text"]
     return markdown(head, rows)
 
 
-def _said(engine: Engine, model: Model, documents: Sequence[Document]) -> tuple[Tensor, float]:
+def _distributions(
+    engine: Engine, model: Model, documents: Sequence[Document]
+) -> tuple[Tensor, float]:
     """Return all distributions [place, token], and the mean nats of what stood there."""
-    heard = read(engine, model, documents, TeacherDistributions(top=VOCABULARY))
+    readings = read_documents(engine, model, documents, TeacherDistributions(top=VOCABULARY))
     rows = []
-    for each in heard:
-        ids = each.said.ids.long()
-        shares = each.said.probabilities.masked_fill(ids == NONE, 0.0)
+    for each in readings:
+        ids = each.distributions.ids.long()
+        shares = each.distributions.probabilities.masked_fill(ids == NONE, 0.0)
         wide = torch.zeros(len(ids), VOCABULARY + 1)
         rows.append(wide.scatter_add_(1, ids.where(ids >= 0, VOCABULARY), shares))
-    return torch.cat(rows), torch.cat([each.said.nats for each in heard]).mean().item()
+    return torch.cat(rows), torch.cat([each.distributions.nats for each in readings]).mean().item()
 
 
 def _divergence(first: Tensor, second: Tensor) -> float:

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from composer.engine.engine import Engine
-    from composer.methods.teaching.lessons import TeacherAnswers
+    from composer.methods.distillation.objectives import TeacherAnswers
     from composer.values import Model, Query
 
-__all__ = ["answered"]
+__all__ = ["collect_answers"]
 
 AT_ONCE = 8
 """How many questions wait for their answers at the same time."""
@@ -29,10 +29,10 @@ TOLD = 100
 Key = tuple[int, int]
 
 
-def answered(  # noqa: PLR0913 - who answers what, how, and where it is kept
+def collect_answers(  # noqa: PLR0913 - who answers what, how, and where it is kept
     teachers: Sequence[Model],
     asked: Sequence[Query],
-    lesson: TeacherAnswers,
+    objective: TeacherAnswers,
     engine: Callable[[], Engine],
     folder: Path,
     tell: Callable[[str], None],
@@ -43,7 +43,7 @@ def answered(  # noqa: PLR0913 - who answers what, how, and where it is kept
     the answers until then are kept.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    store = _Store(folder / "answers.jsonl", teachers, asked, lesson, tell)
+    store = _Store(folder / "answers.jsonl", teachers, asked, objective, tell)
     if store.open_questions():
         asyncio.run(store.ask(engine))
     texts = store.read()
@@ -61,7 +61,7 @@ class _Store:
     path: Path
     teachers: Sequence[Model]
     asked: Sequence[Query]
-    lesson: TeacherAnswers
+    objective: TeacherAnswers
     tell: Callable[[str], None]
 
     def read(self) -> dict[Key, list[str]]:
@@ -113,10 +113,10 @@ class _Store:
     async def _texts(
         self, teacher: Model, query: Query, number: int, clients: ModelClients
     ) -> list[str]:
-        lesson = self.lesson
-        sampling = Sampling(temperature=lesson.temperature, max_tokens=lesson.max_tokens)
-        seeds = tuple(number * lesson.n + draw for draw in range(lesson.n))
-        request = Generate(teacher, query, sampling, draws=lesson.n, seeds=seeds)
+        objective = self.objective
+        sampling = Sampling(temperature=objective.temperature, max_tokens=objective.max_tokens)
+        seeds = tuple(number * objective.n + draw for draw in range(objective.n))
+        request = Generate(teacher, query, sampling, draws=objective.n, seeds=seeds)
         client = await clients.of(teacher)
         async with clients.within(teacher):
             given = await client.generate(request)

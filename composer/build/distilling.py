@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from composer.build.answers import answered
+from composer.build.answers import collect_answers
 from composer.build.corpus import documents, questions, refuse_overlap
-from composer.build.lessons import Taught, Texts
-from composer.build.students import end_of, exercise
-from composer.build.targets import Interpreter, target
-from composer.build.teachers import lecture, read
+from composer.build.examples import end_of, make_example
+from composer.build.targets import TokenAligner, target
+from composer.build.teacher_outputs import collect_outputs, read_documents
 from composer.build.training import train
+from composer.build.training_sets import DistillationSet, TextSet
 from composer.engine.engine import Engine
 from composer.engine.sessions.likely_tokens import Document
 from composer.engine.space import space_of
@@ -25,8 +25,8 @@ from composer.engine.top_tokens import NONE
 from composer.engine.weights.local import load
 from composer.engine.weights.tensors import Tensors
 from composer.engine.weights.writing import Construction, write
-from composer.methods.teaching.adamw import AdamW
-from composer.methods.teaching.lessons import TeacherAnswers, TeacherDistributions
+from composer.methods.distillation.adamw import AdamW
+from composer.methods.distillation.objectives import TeacherAnswers, TeacherDistributions
 from composer.quiet import quiet
 from composer.specs.derived import NAMES, SIZES, recast
 from composer.specs.headers import read_json, tensors_of
@@ -35,8 +35,8 @@ from composer.values.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from composer.build.students import Exercise
-    from composer.build.training import Course, Lessons
+    from composer.build.examples import Example
+    from composer.build.training import TrainingSet, TrainingState
     from composer.engine.top_tokens import TopTokens
     from composer.engine.weights.donors import Donor
     from composer.engine.weights.local import LocalModel
@@ -53,8 +53,8 @@ TRIED = 16
 
 
 @dataclass(frozen=True)
-class Classroom:
-    """A student in memory, who teaches it, where its work is kept, and who hears how far it is.
+class DistillationJob:
+    """A student in memory, what it is distilled from, where work is kept, and who is told of it.
 
     `engine` starts the engine in which teachers read, when it is first called.
     """
@@ -72,9 +72,9 @@ class Classroom:
         assert isinstance(how, AdamW)
         return how
 
-    def exercise(self, document: Document) -> Exercise:
+    def example(self, document: Document) -> Example:
         """Return a document in the student's tokens."""
-        return exercise(self.student, self.model.sources[0].weights.chat, document)
+        return make_example(self.student, self.model.sources[0].weights.chat, document)
 
 
 def distill(
@@ -91,13 +91,13 @@ def distill(
     student = load(model.sources[0], device)
     with ExitStack() as stack:
         engine = cache(lambda: stack.enter_context(Engine()))
-        room = Classroom(model, student, work, engine, tell)
-        lessons = _LESSONS[type(model.lesson)](room)
+        job = DistillationJob(model, student, work, engine, tell)
+        training_set = _TRAINING_SETS[type(model.objective)](job)
     module = student.module.float().requires_grad_()
     with quiet():
-        interpolate = getattr(model.lesson, "interpolate", None)
-        course = train(module, lessons, room.how, work / "training", tell, interpolate)
-        _write(model, student, donor.folder, folder, course)
+        interpolate = getattr(model.objective, "interpolate", None)
+        state = train(module, training_set, job.how, work / "training", tell, interpolate)
+        _write(model, student, donor.folder, folder, state)
 
 
 def _demand_plain(model: Distilled, donor: Donor) -> None:
@@ -115,67 +115,68 @@ def _best_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _taught(room: Classroom) -> Lessons:
-    """Return the lessons of teachers' distributions."""
-    lesson = room.model.lesson
-    assert isinstance(lesson, TeacherDistributions)
-    texts = _documents(room)
-    exercises = [room.exercise(each) for each in texts]
-    lectures = [lecture(room.engine, t, texts, lesson, room.tell) for t in room.model.teachers]
-    space, end = space_of(room.student), end_of(room.student) if room.student.ends else NONE
-    heard = [Interpreter.of(lesson.align, space, end, said, exercises) for said in lectures]
+def _distribution_set(job: DistillationJob) -> TrainingSet:
+    """Return the examples with the distributions of the teachers."""
+    objective = job.model.objective
+    assert isinstance(objective, TeacherDistributions)
+    texts = _documents(job)
+    examples = [job.example(each) for each in texts]
+    teachers = job.model.teachers
+    outputs = [collect_outputs(job.engine, t, texts, objective, job.tell) for t in teachers]
+    space, end = space_of(job.student), end_of(job.student) if job.student.ends else NONE
+    aligners = [TokenAligner.of(objective.align, space, end, each, examples) for each in outputs]
 
     @lru_cache(maxsize=2048)
-    def said_of(number: int) -> TopTokens:
-        pairs = zip(heard, lectures, strict=True)
-        own = [hear(exercises[number], said[number]) for hear, said in pairs]
-        return target(exercises[number], own, lesson.fuse, lesson.top)[0]
+    def target_of(number: int) -> TopTokens:
+        pairs = zip(aligners, outputs, strict=True)
+        own = [align(examples[number], each[number]) for align, each in pairs]
+        return target(examples[number], own, objective.fuse, objective.top)[0]
 
-    return Taught(exercises, lesson, said_of)
+    return DistillationSet(examples, objective, target_of)
 
 
-def _answers(room: Classroom) -> Lessons:
-    """Return the lessons of teachers' answers."""
-    lesson = room.model.lesson
-    assert isinstance(lesson, TeacherAnswers)
-    asked = questions(room.model.corpus)
-    pairs = answered(room.model.teachers, asked, lesson, room.engine, room.work, room.tell)
+def _answer_set(job: DistillationJob) -> TrainingSet:
+    """Return the examples that the teachers' answers are."""
+    objective = job.model.objective
+    assert isinstance(objective, TeacherAnswers)
+    asked = questions(job.model.corpus)
+    pairs = collect_answers(job.model.teachers, asked, objective, job.engine, job.work, job.tell)
     texts = [Document(query, text, end=True) for query, text in pairs]
-    _refuse(room, texts)
-    return Texts([room.exercise(each) for each in texts])
+    _refuse(job, texts)
+    return TextSet([job.example(each) for each in texts])
 
 
-_LESSONS: dict[type, Callable[[Classroom], Lessons]] = {
-    TeacherDistributions: _taught,
-    TeacherAnswers: _answers,
+_TRAINING_SETS: dict[type, Callable[[DistillationJob], TrainingSet]] = {
+    TeacherDistributions: _distribution_set,
+    TeacherAnswers: _answer_set,
 }
-"""What makes the lessons of a student, by what it learns."""
+"""What makes the training set of a student, by its objective."""
 
 
-def _documents(room: Classroom) -> list[Document]:
+def _documents(job: DistillationJob) -> list[Document]:
     """Read the corpus, with the space before answers that the student writes itself."""
-    vocabulary = room.student.vocabulary
-    texts = documents(room.model.corpus, room.how.length, lambda text: len(vocabulary.encode(text)))
-    _refuse(room, texts)
-    return _spaced(room, texts)
+    vocabulary = job.student.vocabulary
+    texts = documents(job.model.corpus, job.how.length, lambda text: len(vocabulary.encode(text)))
+    _refuse(job, texts)
+    return _add_spaces(job, texts)
 
 
-def _refuse(room: Classroom, texts: Sequence[Document]) -> None:
-    if room.model.test is not None:
-        refuse_overlap(room.model.corpus, texts, room.model.test)
+def _refuse(job: DistillationJob, texts: Sequence[Document]) -> None:
+    if job.model.test is not None:
+        refuse_overlap(job.model.corpus, texts, job.model.test)
 
 
-def _spaced(room: Classroom, texts: list[Document]) -> list[Document]:
+def _add_spaces(job: DistillationJob, texts: list[Document]) -> list[Document]:
     """Put a space before answers, if the student finds them likelier so."""
     tried = [each for each in texts if each.query is not None][:TRIED]
     if not tried:
         return texts
-    lesson = TeacherDistributions(top=1)
-    student = room.model.sources[0]
+    objective = TeacherDistributions(top=1)
+    student = job.model.sources[0]
 
     def lost(some: Sequence[Document]) -> float:
-        heard = read(room.engine(), student, some, lesson)
-        return sum(each.said.nats.sum().item() for each in heard)
+        readings = read_documents(job.engine(), student, some, objective)
+        return sum(each.distributions.nats.sum().item() for each in readings)
 
     if lost(list(map(_with_space, tried))) >= lost(tried):
         return texts
@@ -189,18 +190,18 @@ def _with_space(document: Document) -> Document:
 
 
 def _write(
-    model: Distilled, student: LocalModel, donor: Path, folder: Path, course: Course
+    model: Distilled, student: LocalModel, donor: Path, folder: Path, state: TrainingState
 ) -> None:
     """Write a trained student with the files of its donor, and its numbers in the donor's types."""
     with TemporaryDirectory(dir=folder.parent) as temporary:
         student.module.save_pretrained(temporary)
         with Tensors(Path(temporary)) as trained:
-            headers = _typed(trained.headers, tensors_of(donor), model.dtype)
+            headers = _with_dtypes(trained.headers, tensors_of(donor), model.dtype)
             write(folder, Construction(donor, headers, trained.read), model.dtype)
-    (folder / HISTORY).write_text(_history(course), encoding="utf-8")
+    (folder / HISTORY).write_text(_history(state), encoding="utf-8")
 
 
-def _typed(
+def _with_dtypes(
     trained: Mapping[str, TensorHeader], donor: Mapping[str, TensorHeader], dtype: str
 ) -> dict[str, TensorHeader]:
     """Return headers with the type of numbers that is asked, or that of the donor's tensors."""
@@ -216,10 +217,10 @@ def _typed(
     }
 
 
-def _history(course: Course) -> str:
+def _history(state: TrainingState) -> str:
     """Return what was lost in training and on texts held out, as a table."""
     rows = [
         f"{step}\t{lost:.6f}\t{'' if held is None else format(held, '.6f')}"
-        for step, lost, held in course.history
+        for step, lost, held in state.history
     ]
     return "\n".join(["step\ttraining\theld_out", *rows, ""])

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from composer.engine.top_tokens import TopTokens
-    from composer.methods.teaching.lessons import TeacherDistributions
+    from composer.methods.distillation.objectives import TeacherDistributions
 
-__all__ = ["divergence", "lesson_loss"]
+__all__ = ["distillation_loss", "divergence"]
 
 LEAST = 1e-6
 """The least probability of all other tokens: a sum in float32 does not tell less from 0."""
@@ -26,11 +26,11 @@ NOTHING = -1e4
 """A logarithm of 0 with which gradients stay numbers."""
 
 
-def lesson_loss(
+def distillation_loss(
     logits: Tensor,
     labels: Tensor,
-    said: TopTokens,
-    lesson: TeacherDistributions,
+    targets: TopTokens,
+    objective: TeacherDistributions,
     part: float | None = None,
 ) -> Tensor:
     """Return the loss [place] of logits [place, token], in nats.
@@ -38,11 +38,11 @@ def lesson_loss(
     `part` is the teachers' part of the target, where it is interpolated. The divergence at a
     temperature T counts T squared, so that its gradients keep their size (arXiv:1503.02531).
     """
-    heat = lesson.temperature
+    heat = objective.temperature
     text = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
-    student, teachers = _logs(logits / heat, said)
-    apart = divergence(student, teachers, lesson.divergence, part)
-    return lesson.target * text + (1 - lesson.target) * heat**2 * apart
+    student, teachers = _log_probabilities(logits / heat, targets)
+    apart = divergence(student, teachers, objective.divergence, part)
+    return objective.target * text + (1 - objective.target) * heat**2 * apart
 
 
 def divergence(student: Tensor, teachers: Tensor, way: str, part: float | None = None) -> Tensor:
@@ -56,12 +56,12 @@ def divergence(student: Tensor, teachers: Tensor, way: str, part: float | None =
     return (first.exp() * (first - second)).sum(-1)
 
 
-def _logs(logits: Tensor, said: TopTokens) -> tuple[Tensor, Tensor]:
+def _log_probabilities(logits: Tensor, targets: TopTokens) -> tuple[Tensor, Tensor]:
     """Log-probabilities [place, event] of the student and of its teachers."""
-    absent = said.ids == NONE
-    own = logits.log_softmax(-1).gather(-1, said.ids.long().clamp(min=0))
+    absent = targets.ids == NONE
+    own = logits.log_softmax(-1).gather(-1, targets.ids.long().clamp(min=0))
     own = own.masked_fill(absent, NOTHING)
     rest = (1 - own.exp().sum(-1, keepdim=True)).clamp(min=LEAST).log()
-    theirs = said.probabilities.clamp(min=TINY).log().masked_fill(absent, NOTHING)
-    other = said.rest[:, None].clamp(min=LEAST).log()
+    theirs = targets.probabilities.clamp(min=TINY).log().masked_fill(absent, NOTHING)
+    other = targets.rest[:, None].clamp(min=LEAST).log()
     return torch.cat([own, rest], -1), torch.cat([theirs, other], -1)

@@ -16,7 +16,7 @@ from composer.diagnostics import Mistakes
 from composer.diagnostics.errors import CodedError
 from composer.engine.preferences import preference_loss, weights_of
 from composer.heavy import transformers
-from composer.methods.teaching.adamw import AdamW
+from composer.methods.distillation.adamw import AdamW
 from composer.quiet import quiet
 from composer.specs.content import RELEVANT
 from composer.values import ModelError, Query
@@ -34,7 +34,7 @@ __all__ = ["tune_reward"]
 
 
 @dataclass(frozen=True)
-class PairLessons:
+class PairSet:
     """Pairs of answers as tokens [pair][chosen, rejected], and how often each head has each."""
 
     rows: Sequence[Sequence[list[int]]]
@@ -80,15 +80,15 @@ def tune_reward(
         raise Mistakes([error.diagnostic()]) from None
     start = work / "start"
     with quiet():
-        _started(base, start, model.heads, how.seed)
+        _write_start(base, start, model.heads, how.seed)
         declared = model.client.at(start)
         assert isinstance(declared, RewardModel)
         network = RewardNetwork(declared, model.name)
         rows = [[r.ids for r in network.readings(Query.of(q), pair)] for q, *pair in data]
         weights = weights_of(len(rows), model.heads, how.seed, bootstrap=model.bootstrap)
         module = network.module.float().requires_grad_()
-        train(module, PairLessons(rows, weights, model.diversity), how, work / "training", tell)
-        _saved(module, base, folder)
+        train(module, PairSet(rows, weights, model.diversity), how, work / "training", tell)
+        _save(module, base, folder)
 
 
 def _plain(model: TunedReward, donor: Donor) -> Path:
@@ -99,7 +99,7 @@ def _plain(model: TunedReward, donor: Donor) -> Path:
     raise ModelError("E505", f"`{name}` has an adapter, beside which no head is trained", help_)
 
 
-def _started(base: Path, folder: Path, heads: int, seed: int) -> None:
+def _write_start(base: Path, folder: Path, heads: int, seed: int) -> None:
     """Write a model with new heads, the same ones each time."""
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
@@ -107,10 +107,10 @@ def _started(base: Path, folder: Path, heads: int, seed: int) -> None:
             base, num_labels=heads, dtype=torch.float32, local_files_only=True
         )
     folder.mkdir(parents=True, exist_ok=True)
-    _saved(module, base, folder)
+    _save(module, base, folder)
 
 
-def _saved(module: nn.Module, base: Path, folder: Path) -> None:
+def _save(module: nn.Module, base: Path, folder: Path) -> None:
     """Write a model with the files of its base that are no weights."""
     net: Any = module
     net.save_pretrained(folder)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["DOCUMENTS", "Shards", "packed", "unpacked"]
+__all__ = ["DOCUMENTS", "Shards", "pack", "unpack"]
 
 DOCUMENTS = 64
 """How many documents a shard has: so many are lost where a build is interrupted."""
@@ -46,14 +46,14 @@ class Shards:
     def fill(
         self, make: Callable[[range], Sequence[Arrays]], tell: Callable[[int, int], None]
     ) -> None:
-        """Make the shards that are not there yet; `tell` hears how many documents are done."""
+        """Make the shards that are not there yet; `tell` is told how many documents are done."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         told = time.monotonic()
         with FileLock(self.folder / "lock"):
             for number, part in enumerate(self._parts()):
                 path = self._path(number)
                 if not _is_whole(path, len(part)):
-                    write_atomically(path, _written(make(part)))
+                    write_atomically(path, _serialize(make(part)))
                     if part.stop == self.count or time.monotonic() - told >= TOLD_EVERY:
                         tell(part.stop, self.count)
                         told = time.monotonic()
@@ -61,7 +61,7 @@ class Shards:
     def __getitem__(self, document: int) -> Arrays:
         """Return the arrays of a document."""
         number, at = divmod(document, DOCUMENTS)
-        file = _opened(self._path(number))
+        file = _open(self._path(number))
         return {name: _slice(file, name, at) for name in _names(file)}
 
     def _parts(self) -> list[range]:
@@ -75,29 +75,31 @@ class Shards:
 _ENDS = ".ends"
 
 
-def packed(reading: Reading) -> Arrays:
+def pack(reading: Reading) -> Arrays:
     """Return a reading as arrays."""
     lengths = torch.tensor([len(piece) for piece in reading.pieces], dtype=torch.int32)
     spelt = torch.frombuffer(bytearray(b"".join(reading.pieces) or b" "), dtype=torch.uint8)
-    said = {each.name: getattr(reading.said, each.name) for each in fields(TopTokens)}
+    distributions = {
+        each.name: getattr(reading.distributions, each.name) for each in fields(TopTokens)
+    }
     return {
         "entries": torch.tensor(reading.entries, dtype=torch.int32),
         "lengths": lengths,
         "spelt": spelt[: int(lengths.sum())],
         "before": torch.tensor([reading.before], dtype=torch.int32),
-        **said,
+        **distributions,
     }
 
 
-def unpacked(arrays: Mapping[str, Tensor]) -> Reading:
+def unpack(arrays: Mapping[str, Tensor]) -> Reading:
     """Return the reading that some arrays hold."""
     spelt, ends = arrays["spelt"].numpy().tobytes(), arrays["lengths"].cumsum(0).tolist()
     pieces = tuple(spelt[a:b] for a, b in zip([0, *ends], ends, strict=False))
-    said = TopTokens(*(arrays[each.name] for each in fields(TopTokens)))
-    return Reading(pieces, tuple(arrays["entries"].tolist()), int(arrays["before"]), said)
+    distributions = TopTokens(*(arrays[each.name] for each in fields(TopTokens)))
+    return Reading(pieces, tuple(arrays["entries"].tolist()), int(arrays["before"]), distributions)
 
 
-def _written(documents: Sequence[Arrays]) -> bytes:
+def _serialize(documents: Sequence[Arrays]) -> bytes:
     """Return the file of a shard: each array of all documents, and where those of each end."""
     arrays: Arrays = {}
     for name in documents[0]:
@@ -119,7 +121,7 @@ def _is_whole(path: Path, count: int) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _opened(path: Path) -> Any:  # noqa: ANN401 - safetensors has no types
+def _open(path: Path) -> Any:  # noqa: ANN401 - safetensors has no types
     return safe_open(path, "pt")
 
 

@@ -1,4 +1,4 @@
-"""What a student should say: teachers' distributions on its own tokens, made into one."""
+"""What a student is trained to: teachers' distributions on its own tokens, made into one."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from composer.engine.top_tokens import END, NONE, TopTokens, summed
+from composer.engine.top_tokens import END, NONE, TopTokens, sum_top
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-    from composer.build.students import Exercise
-    from composer.build.teachers import Lecture
+    from composer.build.examples import Example
+    from composer.build.teacher_outputs import TeacherOutputs
     from composer.engine.sessions.likely_tokens import Reading
     from composer.engine.space import Space
-    from composer.methods.teaching.base import Blend, Match
+    from composer.methods.distillation.base import Blend, Match
 
-__all__ = ["Interpreter", "target"]
+__all__ = ["TokenAligner", "target"]
 
 
 @dataclass(frozen=True, eq=False)
-class Interpreter:
-    """Brings what one teacher says to the student's tokens.
+class TokenAligner:
+    """Brings the distributions of one teacher to the student's tokens.
 
     `table` [entry] has the student's token for each of the teacher's, -1 for none; it is None where
     both have one vocabulary. `end` is the student's end token.
@@ -39,24 +39,29 @@ class Interpreter:
 
     @classmethod
     def of(
-        cls, match: Match, space: Space, end: int, said: Lecture, exercises: Sequence[Exercise]
-    ) -> Interpreter:
+        cls,
+        match: Match,
+        space: Space,
+        end: int,
+        outputs: TeacherOutputs,
+        examples: Sequence[Example],
+    ) -> TokenAligner:
         """Make one; a match that counts reads all documents first."""
-        if said.space.key == space.key:
+        if outputs.space.key == space.key:
             return cls(match, None, space, end)
-        pairs = _pairs(match, said, exercises) if match.counts else Counter()
-        return cls(match, match.vocabulary(space, said.space, pairs), space, end)
+        pairs = _pairs(match, outputs, examples) if match.counts else Counter()
+        return cls(match, match.vocabulary(space, outputs.space, pairs), space, end)
 
-    def __call__(self, exercise: Exercise, reading: Reading) -> tuple[TopTokens, Tensor]:
+    def __call__(self, example: Example, reading: Reading) -> tuple[TopTokens, Tensor]:
         """Return distributions over the student's tokens, and where there is one [place]."""
-        places = self._places(exercise, reading)
+        places = self._places(example, reading)
         present = places >= 0
-        said = reading.said.at(places.clamp(min=0))
-        ids, shares = self._own(said.ids.long(), said.probabilities)
-        lost = said.probabilities.sum(-1) - shares.sum(-1)
+        theirs = reading.distributions.at(places.clamp(min=0))
+        ids, shares = self._own(theirs.ids.long(), theirs.probabilities)
+        lost = theirs.probabilities.sum(-1) - shares.sum(-1)
         left = (1 - lost).clamp(min=1e-6)[:, None]
         present = present & (shares.sum(-1) > 0)
-        return TopTokens(ids, shares / left, said.rest / left[:, 0], said.nats), present
+        return TopTokens(ids, shares / left, theirs.rest / left[:, 0], theirs.nats), present
 
     def _own(self, ids: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
         """Write entries as tokens of the student; what has no counterpart is left out."""
@@ -67,26 +72,26 @@ class Interpreter:
         own = own.where(own != END, self.end)
         return own, shares.masked_fill(own == NONE, 0.0)
 
-    def _places(self, exercise: Exercise, reading: Reading) -> Tensor:
+    def _places(self, example: Example, reading: Reading) -> Tensor:
         """Return the teacher's place for each place of the student, -1 for none."""
-        count = len(exercise.targets)
-        skipped = exercise.before
-        if exercise.pieces == reading.pieces and skipped >= reading.before:
+        count = len(example.targets)
+        skipped = example.before
+        if example.pieces == reading.pieces and skipped >= reading.before:
             return torch.arange(count) + skipped - reading.before
-        partners = self.match.places(exercise.pieces, reading.pieces)
-        found = [self._behind(exercise, reading, partners, n + skipped - 1) for n in range(count)]
+        partners = self.match.places(example.pieces, reading.pieces)
+        found = [self._behind(example, reading, partners, n + skipped - 1) for n in range(count)]
         places = torch.tensor(found)
-        return places.where(places < len(reading.said), -1)
+        return places.where(places < len(reading.distributions), -1)
 
     def _behind(
-        self, exercise: Exercise, reading: Reading, partners: Sequence[Sequence[int]], token: int
+        self, example: Example, reading: Reading, partners: Sequence[Sequence[int]], token: int
     ) -> int:
         """Return the teacher's place behind the token that goes with one of the student's."""
         if token < 0:
             return 0 if reading.before == 0 else -1
         for other in reversed(partners[token]):
             mapped = self._mapped(reading.entries[other])
-            if self.match.accepts(exercise.pieces[token], reading.pieces[other], mapped):
+            if self.match.accepts(example.pieces[token], reading.pieces[other], mapped):
                 return max(other + 1 - reading.before, -1)
         return -1
 
@@ -96,39 +101,43 @@ class Interpreter:
 
 
 def target(
-    exercise: Exercise, said: Sequence[tuple[TopTokens, Tensor]], blend: Blend, top: int
+    example: Example, distributions: Sequence[tuple[TopTokens, Tensor]], blend: Blend, top: int
 ) -> tuple[TopTokens, Tensor]:
-    """Return what all teachers say as one, and how much of each place is theirs [place].
+    """Return the distributions of all teachers as one, and whether each place has one [place].
 
     Where no teacher has a distribution, the text itself is the target.
     """
-    nats = torch.stack([each.nats for each, _ in said])
-    shares = blend.shares(nats, torch.stack([present for _, present in said])).float()
-    ids = torch.cat([each.ids for each, _ in said], -1)
-    weighed = [s[:, None] * each.probabilities for s, (each, _) in zip(shares, said, strict=True)]
-    ids, probabilities = summed(ids, torch.cat(weighed, -1), top)
-    taught = shares.sum(0) > 0
-    labels = torch.tensor(exercise.targets)
-    ids[~taught, 0] = labels[~taught]
-    probabilities[~taught, 0] = 1.0
+    nats = torch.stack([each.nats for each, _ in distributions])
+    shares = blend.shares(nats, torch.stack([present for _, present in distributions])).float()
+    ids = torch.cat([each.ids for each, _ in distributions], -1)
+    weighed = [
+        s[:, None] * each.probabilities for s, (each, _) in zip(shares, distributions, strict=True)
+    ]
+    ids, probabilities = sum_top(ids, torch.cat(weighed, -1), top)
+    covered = shares.sum(0) > 0
+    labels = torch.tensor(example.targets)
+    ids[~covered, 0] = labels[~covered]
+    probabilities[~covered, 0] = 1.0
     rest = (1 - probabilities.sum(-1)).clamp(min=0)
     lost = (shares * nats).sum(0)
-    return TopTokens(ids.int(), probabilities, rest, lost), taught
+    return TopTokens(ids.int(), probabilities, rest, lost), covered
 
 
-def _pairs(match: Match, said: Lecture, exercises: Sequence[Exercise]) -> Counter[tuple[int, int]]:
+def _pairs(
+    match: Match, outputs: TeacherOutputs, examples: Sequence[Example]
+) -> Counter[tuple[int, int]]:
     """Count how often a token of the teacher goes with one of the student's."""
     counts: Counter[tuple[int, int]] = Counter()
-    for number, exercise in enumerate(exercises):
-        reading, tokens = said[number], _tokens(exercise)
-        for own, others in enumerate(match.places(exercise.pieces, reading.pieces)):
+    for number, example in enumerate(examples):
+        reading, tokens = outputs[number], _tokens(example)
+        for own, others in enumerate(match.places(example.pieces, reading.pieces)):
             counts.update((reading.entries[n], tokens[own]) for n in others)
     for pair in [pair for pair in counts if min(pair) < 0]:
         del counts[pair]
     return counts
 
 
-def _tokens(exercise: Exercise) -> tuple[int, ...]:
+def _tokens(example: Example) -> tuple[int, ...]:
     """Return the student's tokens of the pieces of a text."""
-    before = exercise.prompt[len(exercise.prompt) - exercise.before :]
-    return (*before, *exercise.targets)[: len(exercise.pieces)]
+    before = example.prompt[len(example.prompt) - example.before :]
+    return (*before, *example.targets)[: len(example.pieces)]

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from composer.methods.teaching.adamw import AdamW
-    from composer.methods.teaching.base import Interpolation, Progress
+    from composer.methods.distillation.adamw import AdamW
+    from composer.methods.distillation.base import Interpolation, Progress
 
-__all__ = ["Course", "Lessons", "train"]
+__all__ = ["TrainingSet", "TrainingState", "train"]
 
 KEPT_EVERY = 60.0
 """Seconds between two states that are written, from which an interrupted training goes on."""
@@ -36,7 +36,7 @@ TOLD_EVERY = 10.0
 """Seconds between two lines on how far a training is."""
 
 
-class Lessons(Protocol):
+class TrainingSet(Protocol):
     """What a model is trained on: so many documents, and what it loses on some of them."""
 
     def __len__(self) -> int:
@@ -47,7 +47,7 @@ class Lessons(Protocol):
 
 
 @dataclass
-class Course:
+class TrainingState:
     """How far a training is: its steps, what it lost, and the lowest loss on texts held out.
 
     `worse` counts the measurements since then. `history` has for each one the step, the loss of
@@ -63,14 +63,14 @@ class Course:
     history: list[tuple[int, float, float | None]] = field(default_factory=list)
 
 
-class Pupil:
+class Trainer:
     """A module in training, with all that its next step depends on, and where that is kept."""
 
     def __init__(self, module: nn.Module, how: AdamW, steps: int, folder: Path) -> None:
         self.module, self.how, self.folder = module, how, folder
         self.optimizer = torch.optim.AdamW(module.parameters(), lr=how.rate, weight_decay=how.decay)
         self.descent = Descent([self.optimizer], steps, round(steps * how.warmup))
-        self.course = self._resumed()
+        self.state = self._resume()
 
     def step(self, loss: Callable[[], Tensor]) -> float:
         """Take the next step, on the mean of a loss."""
@@ -81,9 +81,9 @@ class Pupil:
             torch.nn.utils.clip_grad_norm_(self.module.parameters(), self.how.clip)
             return mean.item()
 
-        lost = self.descent.step(self.course.step, gradients)
-        self.course.step += 1
-        self.course.total, self.course.counted = self.course.total + lost, self.course.counted + 1
+        lost = self.descent.step(self.state.step, gradients)
+        self.state.step += 1
+        self.state.total, self.state.counted = self.state.total + lost, self.state.counted + 1
         return lost
 
     def keep(self) -> None:
@@ -91,9 +91,9 @@ class Pupil:
         tensors = {f"weights.{name}": each.detach() for name, each in self._weights()}
         for number, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"{number}.{name}": value for name, value in state.items()}
-        course = {"course": json.dumps(asdict(self.course))}
+        facts = {"state": json.dumps(asdict(self.state))}
         temporary = self.folder / "state.tmp"
-        save_file({name: each.contiguous() for name, each in tensors.items()}, temporary, course)
+        save_file({name: each.contiguous() for name, each in tensors.items()}, temporary, facts)
         temporary.replace(self.folder / "state.safetensors")
 
     def keep_best(self) -> None:
@@ -114,90 +114,93 @@ class Pupil:
             for name, each in self._weights():
                 each.copy_(weights[name])
 
-    def _resumed(self) -> Course:
+    def _resume(self) -> TrainingState:
         from safetensors import safe_open
 
         path = self.folder / "state.safetensors"
         if not path.is_file():
-            return Course()
+            return TrainingState()
         tensors = load_file(path)
         mark = "weights."
         self._load({n.removeprefix(mark): t for n, t in tensors.items() if n.startswith(mark)})
-        state: dict[int, dict[str, Tensor]] = {}
+        moments: dict[int, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():
             number, _, own = name.partition(".")
             if number.isdecimal():
-                state.setdefault(int(number), {})[own] = tensor
+                moments.setdefault(int(number), {})[own] = tensor
         groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
         with safe_open(path, "pt") as file:
-            facts = json.loads(file.metadata()["course"])
-        return Course(**{**facts, "history": [tuple(each) for each in facts["history"]]})
+            facts = json.loads(file.metadata()["state"])
+        return TrainingState(**{**facts, "history": [tuple(each) for each in facts["history"]]})
 
 
 def train(  # noqa: PLR0913 - what a training is of
     module: nn.Module,
-    lessons: Lessons,
+    training_set: TrainingSet,
     how: AdamW,
     folder: Path,
     tell: Callable[[str], None],
     interpolate: Interpolation | None = None,
-) -> Course:
-    """Train a module on lessons; it has the best weights then. What is kept lies in `folder`."""
-    practice, held = _divided(len(lessons), how)
-    steps = max(1, math.ceil(how.epochs * len(practice) / how.batch))
+) -> TrainingState:
+    """Train a module, which has the best weights then. What is kept lies in `folder`."""
+    train_on, held = _divide(len(training_set), how)
+    steps = max(1, math.ceil(how.epochs * len(train_on) / how.batch))
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    pupil = Pupil(module, how, steps, folder)
+    trainer = Trainer(module, how, steps, folder)
     checks = {math.ceil(steps * n / how.checks) for n in range(1, how.checks + 1)}
     clock = _Clock()
-    while pupil.course.step < steps and not _is_over(pupil.course, how):
-        _step(pupil, lessons, practice, interpolate)
-        if pupil.course.step in checks:
-            _measure(pupil, lessons, held)
-        if pupil.course.step in checks or clock.is_due("told", TOLD_EVERY):
-            tell(_line(pupil.course, steps))
-        if pupil.course.step in checks or clock.is_due("kept", KEPT_EVERY):
-            pupil.keep()
-    pupil.take_best()
-    return pupil.course
+    while trainer.state.step < steps and not _is_over(trainer.state, how):
+        _step(trainer, training_set, train_on, interpolate)
+        if trainer.state.step in checks:
+            _measure(trainer, training_set, held)
+        if trainer.state.step in checks or clock.is_due("told", TOLD_EVERY):
+            tell(_line(trainer.state, steps))
+        if trainer.state.step in checks or clock.is_due("kept", KEPT_EVERY):
+            trainer.keep()
+    trainer.take_best()
+    return trainer.state
 
 
 def _step(
-    pupil: Pupil, lessons: Lessons, practice: Sequence[int], interpolate: Interpolation | None
+    trainer: Trainer,
+    training_set: TrainingSet,
+    train_on: Sequence[int],
+    interpolate: Interpolation | None,
 ) -> None:
     """Take one step, on the batch of its number."""
-    course, how = pupil.course, pupil.how
-    progress = None if interpolate is None else _progress(course, interpolate)
+    state, how = trainer.state, trainer.how
+    progress = None if interpolate is None else _progress(state, interpolate)
     part = None if progress is None else progress.part
-    chosen = _batch(practice, course.step, how)
-    devices = [each.device for each in [next(pupil.module.parameters())] if each.is_cuda]
+    chosen = _batch(train_on, state.step, how)
+    devices = [each.device for each in [next(trainer.module.parameters())] if each.is_cuda]
     with torch.random.fork_rng(devices):
-        torch.manual_seed(how.seed + course.step)
-        pupil.module.train()
-        lost = pupil.step(lambda: lessons.losses(pupil.module, chosen, part))
+        torch.manual_seed(how.seed + state.step)
+        trainer.module.train()
+        lost = trainer.step(lambda: training_set.losses(trainer.module, chosen, part))
     if interpolate is not None and progress is not None:
-        moved = interpolate.moved(progress, lost, course.step / pupil.descent.steps)
-        course.progress = asdict(moved)
+        moved = interpolate.move(progress, lost, state.step / trainer.descent.steps)
+        state.progress = asdict(moved)
 
 
-def _progress(course: Course, interpolate: Interpolation) -> Progress:
-    begun = interpolate.begun()
-    return begun if course.progress is None else replace(begun, **course.progress)
+def _progress(state: TrainingState, interpolate: Interpolation) -> Progress:
+    start = interpolate.begin()
+    return start if state.progress is None else replace(start, **state.progress)
 
 
-def _divided(count: int, how: AdamW) -> tuple[list[int], list[int]]:
+def _divide(count: int, how: AdamW) -> tuple[list[int], list[int]]:
     """Divide documents into those to train on, at least one, and those held out."""
     order = torch.randperm(count, generator=torch.Generator().manual_seed(how.seed)).tolist()
     held = min(round(count * how.held_out), count - 1)
     return sorted(order[held:]), sorted(order[:held])
 
 
-def _batch(practice: Sequence[int], step: int, how: AdamW) -> list[int]:
+def _batch(train_on: Sequence[int], step: int, how: AdamW) -> list[int]:
     """Return the documents of a step: each epoch has all, in an order of its own."""
     chosen = []
     for at in range(step * how.batch, (step + 1) * how.batch):
-        epoch, place = divmod(at, len(practice))
-        chosen.append(practice[_order(len(practice), how.seed, epoch)[place]])
+        epoch, place = divmod(at, len(train_on))
+        chosen.append(train_on[_order(len(train_on), how.seed, epoch)[place]])
     return chosen
 
 
@@ -208,41 +211,42 @@ def _order(count: int, seed: int, epoch: int) -> list[int]:
     return order
 
 
-def _measure(pupil: Pupil, lessons: Lessons, held: Sequence[int]) -> None:
+def _measure(trainer: Trainer, training_set: TrainingSet, held: Sequence[int]) -> None:
     """Measure the loss on texts held out, and keep the weights if it is the lowest so far."""
-    course = pupil.course
-    lost = _held_out(pupil, lessons, held) if held else None
-    trained = course.total / max(course.counted, 1)
-    course.history.append((course.step, trained, lost))
-    course.total, course.counted = 0.0, 0
-    if lost is None or lost < course.best:
-        course.best, course.worse = trained if lost is None else lost, 0
-        pupil.keep_best()
+    state = trainer.state
+    lost = _held_out(trainer, training_set, held) if held else None
+    trained = state.total / max(state.counted, 1)
+    state.history.append((state.step, trained, lost))
+    state.total, state.counted = 0.0, 0
+    if lost is None or lost < state.best:
+        state.best, state.worse = trained if lost is None else lost, 0
+        trainer.keep_best()
     else:
-        course.worse += 1
+        state.worse += 1
 
 
-def _held_out(pupil: Pupil, lessons: Lessons, held: Sequence[int]) -> float:
+def _held_out(trainer: Trainer, training_set: TrainingSet, held: Sequence[int]) -> float:
     total, count = 0.0, 0
-    pupil.module.eval()
+    trainer.module.eval()
     with torch.no_grad():
-        for start in range(0, len(held), pupil.how.batch):
-            losses = lessons.losses(pupil.module, held[start : start + pupil.how.batch], None)
+        for start in range(0, len(held), trainer.how.batch):
+            chosen = held[start : start + trainer.how.batch]
+            losses = training_set.losses(trainer.module, chosen, None)
             total, count = total + losses.double().sum().item(), count + len(losses)
     return total / count
 
 
-def _is_over(course: Course, how: AdamW) -> bool:
-    return how.patience is not None and course.worse >= how.patience
+def _is_over(state: TrainingState, how: AdamW) -> bool:
+    return how.patience is not None and state.worse >= how.patience
 
 
-def _line(course: Course, steps: int) -> str:
-    if course.counted or not course.history:
-        lost = course.total / max(course.counted, 1)
-        return f"step {course.step:,} of {steps:,}: loss {lost:.3f}"
-    _, lost, held = course.history[-1]
+def _line(state: TrainingState, steps: int) -> str:
+    if state.counted or not state.history:
+        lost = state.total / max(state.counted, 1)
+        return f"step {state.step:,} of {steps:,}: loss {lost:.3f}"
+    _, lost, held = state.history[-1]
     held_text = "" if held is None else f", on texts held out {held:.3f}"
-    return f"step {course.step:,} of {steps:,}: loss {lost:.3f}{held_text}"
+    return f"step {state.step:,} of {steps:,}: loss {lost:.3f}{held_text}"
 
 
 class _Clock:

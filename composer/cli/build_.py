@@ -122,9 +122,9 @@ def _in_cache(each: DerivedModel) -> dict[str, object]:
 
 def _trained(each: DerivedModel) -> Build:
     """Train a model in the cache folder."""
-    from composer.build.trained import trained
+    from composer.build.trainers import train_model
 
-    return trained(each.model, err)
+    return train_model(each.model, err)
 
 
 def _written(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["END", "NONE", "TopTokens", "summed"]
+__all__ = ["END", "NONE", "TopTokens", "sum_top"]
 
 END = -1
 """In the place of a token: the end of the text, by any token that ends it."""
@@ -51,8 +51,8 @@ class TopTokens:
         return len(self.rest)
 
 
-def summed(ids: Tensor, probabilities: Tensor, top: int) -> tuple[Tensor, Tensor]:
-    """Sum what a row says of one token in several columns; keep the `top` likeliest [row, top].
+def sum_top(ids: Tensor, probabilities: Tensor, top: int) -> tuple[Tensor, Tensor]:
+    """Sum the columns of a row that are of one token; keep the `top` likeliest tokens [row, top].
 
     Rows with fewer tokens are filled up with NONE.
     """

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from composer.methods.code.verifying import Examples, Verifier
     from composer.methods.combine import Logs, Mean
     from composer.methods.coordinators.base import Coordinator
+    from composer.methods.distillation.adamw import AdamW
+    from composer.methods.distillation.base import Objective, Training
+    from composer.methods.distillation.objectives import TeacherDistributions
     from composer.methods.edits.average import Average
     from composer.methods.estimators.asked import Asked, Judging
     from composer.methods.estimators.base import Estimator
@@ -82,9 +85,6 @@ if TYPE_CHECKING:
     from composer.methods.stopping import Decided, Standing, Stopping
     from composer.methods.strings import Product, StringMean
     from composer.methods.table import find_part, kinds_of, parts
-    from composer.methods.teaching.adamw import AdamW
-    from composer.methods.teaching.base import Lesson, Training
-    from composer.methods.teaching.lessons import TeacherDistributions
     from composer.methods.template import Template, check
     from composer.methods.templates import TEMPLATES
     from composer.methods.ties import First, Seeded, Surest, Ties
@@ -151,7 +151,6 @@ __all__ = [
     "Knn",
     "LayerPath",
     "Length",
-    "Lesson",
     "Likelihood",
     "Line",
     "Linear",
@@ -164,6 +163,7 @@ __all__ = [
     "Node",
     "Number",
     "Numeric",
+    "Objective",
     "One",
     "Operation",
     "Optimistic",
@@ -243,6 +243,9 @@ WHERE = {
     "handover": ("Doubt", "Handover"),
     "scorers.judging": ("Judge",),
     "edits": ("Coefficients", "Edit", "LayerPath"),
+    "distillation.adamw": ("AdamW",),
+    "distillation.base": ("Objective", "Training"),
+    "distillation.objectives": ("TeacherDistributions",),
     "edits.average": ("Average",),
     "mistakes": ("PartError", "TemplateError"),
     "readers.options": ("Option",),
@@ -269,9 +272,6 @@ WHERE = {
     "stopping": ("Decided", "Standing", "Stopping"),
     "strings": ("Product", "StringMean"),
     "table": ("find_part", "kind_of", "kinds_of", "parts"),
-    "teaching.adamw": ("AdamW",),
-    "teaching.base": ("Lesson", "Training"),
-    "teaching.lessons": ("TeacherDistributions",),
     "template": ("Template", "check"),
     "templates": ("TEMPLATES",),
     "ties": ("First", "Seeded", "Surest", "Ties"),

@@ -277,22 +277,22 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "random": "routers.plain.Random",
         "uniform": "routers.plain.Uniform",
     },
-    "lesson": {
-        "distributions": "teaching.lessons.TeacherDistributions",
-        "answers": "teaching.lessons.TeacherAnswers",
+    "objective": {
+        "distributions": "distillation.objectives.TeacherDistributions",
+        "answers": "distillation.objectives.TeacherAnswers",
     },
     "match": {
-        "exact": "teaching.matches.Exact",
-        "edits": "teaching.matches.NearestTokens",
-        "one_to_one": "teaching.matches.OneToOne",
-        "counts": "teaching.matches.Counts",
+        "exact": "distillation.matches.Exact",
+        "edits": "distillation.matches.NearestTokens",
+        "one_to_one": "distillation.matches.OneToOne",
+        "counts": "distillation.matches.Counts",
     },
     "blend": {
-        "least": "teaching.blends.LeastTeacher",
-        "average": "teaching.blends.AverageTeacher",
+        "least": "distillation.blends.LeastTeacher",
+        "average": "distillation.blends.AverageTeacher",
     },
-    "interpolation": {"gradual": "teaching.gradual.Gradual"},
-    "training": {"adamw": "teaching.adamw.AdamW"},
+    "interpolation": {"gradual": "distillation.gradual.Gradual"},
+    "training": {"adamw": "distillation.adamw.AdamW"},
     "signal": {
         "confidence": "signals.measured.Confidence",
         "agreement": "signals.measured.Agreed",

@@ -39,7 +39,7 @@ __all__ = [
     "HandoverSpec",
     "Key",
     "LayerPath",
-    "LessonSpec",
+    "ObjectiveSpec",
     "Renders",
     "Router",
     "RouterBase",
@@ -135,8 +135,8 @@ class DraftSpec(Protocol):
     lone: ClassVar[bool]
 
 
-class LessonSpec(Protocol):
-    """What `distill` checks of its lesson: what teachers must be able to do, and whether here."""
+class ObjectiveSpec(Protocol):
+    """What `distill` checks of its objective: what teachers must give, and whether here."""
 
     name: ClassVar[str]
     needs: ClassVar[Capability]

@@ -10,9 +10,9 @@ from small_server import serving
 
 from composer import zoo
 from composer.backends.fake import Fake
-from composer.build.answers import answered
+from composer.build.answers import collect_answers
 from composer.cli import main
-from composer.methods.teaching.lessons import TeacherAnswers
+from composer.methods.distillation.objectives import TeacherAnswers
 from composer.specs import Declared
 from composer.values import ModelError, Query
 
@@ -28,8 +28,10 @@ def ask(tmp_path):
     told = []
 
     def call(*teachers, n=1):
-        lesson = TeacherAnswers(n=n)
-        return answered(teachers, ASKED, lesson, lambda: None, tmp_path, told.append), told
+        objective = TeacherAnswers(n=n)
+        return collect_answers(
+            teachers, ASKED, objective, lambda: None, tmp_path, told.append
+        ), told
 
     return call
 

@@ -9,9 +9,9 @@ from composer import zoo
 from composer.backends.reward_model import RewardModel
 from composer.backends.reward_network import RewardNetwork
 from composer.backends.zoo import Zoo
-from composer.build.reward_tuning import PairLessons, tune_reward
+from composer.build.reward_tuning import PairSet, tune_reward
 from composer.engine.weights.donors import Donor
-from composer.methods.teaching.adamw import AdamW
+from composer.methods.distillation.adamw import AdamW
 from composer.recipe import Recipe
 from composer.run import Failure
 from composer.specs import Declared, TunedReward
@@ -41,16 +41,16 @@ class Linear(torch.nn.Module):
 
 
 def test_each_head_has_its_pairs_as_often_as_drawn():
-    lessons = PairLessons([([0, 3], [1])], torch.tensor([[2.0], [0.0]]), 0.0)
+    training_set = PairSet([([0, 3], [1])], torch.tensor([[2.0], [0.0]]), 0.0)
     module = Linear()
     first = torch.nn.functional.softplus(torch.tensor(1.0 - 3.0)).item()
-    assert lessons.losses(module, [0], None).tolist() == pytest.approx([2 * first, 0.0])
+    assert training_set.losses(module, [0], None).tolist() == pytest.approx([2 * first, 0.0])
     second = torch.nn.functional.softplus(torch.tensor(2.0 - 6.0)).item()
-    assert lessons.losses(module.eval(), [0], None).tolist() == pytest.approx([first, second])
+    assert training_set.losses(module.eval(), [0], None).tolist() == pytest.approx([first, second])
 
 
 def test_diversity_is_taken_off_in_training_alone():
-    plain, diverse = (PairLessons([([3], [1])], torch.ones(2, 1), by) for by in (0.0, 0.1))
+    plain, diverse = (PairSet([([3], [1])], torch.ones(2, 1), by) for by in (0.0, 0.1))
     module = Linear()
     less = plain.losses(module, [0], None) - diverse.losses(module, [0], None)
     assert less.tolist() == pytest.approx([0.1 * 5**0.5] * 2)

@@ -1,6 +1,6 @@
-"""What a model or a fuse says at each token of a given text: its likeliest tokens there.
+"""The distribution of a model or a fuse at each token of a given text: its likeliest tokens there.
 
-Students are trained on this.
+Students are trained on these.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Document:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Reading:
-    """What was said of a text: the bytes of its tokens, their entries, and the likely ones.
+    """A model's reading of a text: the bytes of its tokens, their entries, and distributions.
 
     The first `before` tokens have no distribution, since nothing stands before them. With an end
     there is one more place than tokens.
@@ -51,7 +51,7 @@ class Reading:
     pieces: tuple[bytes, ...]
     entries: tuple[int, ...]
     before: int
-    said: TopTokens
+    distributions: TopTokens
 
 
 async def likely_tokens(
@@ -61,23 +61,23 @@ async def likely_tokens(
 
     Raises ModelError as scoring does.
     """
-    passage = await _opened(group, model, document.query, document.text)
+    passage = await _open(group, model, document.query, document.text)
     sequence = passage.sequence
     try:
         sequence.extend(passage.entries)
         if sequence.remaining_context < 0:
             raise ModelError("E703", "the text is longer than the context of a member")
         targets = [*passage.entries, *[END] * document.end]
-        said = await _said(sequence, targets, top, temperature)
+        distributions = await _distributions(sequence, targets, top, temperature)
     finally:
         sequence.close()
     before = [token.piece for token in passage.before]
     pieces = (*before, *map(group.piece, passage.entries))
     entries = (*[NONE] * len(before), *passage.entries)
-    return Reading(pieces, entries, len(before), said)
+    return Reading(pieces, entries, len(before), distributions)
 
 
-async def _opened(group: Group, model: Model, query: Query | None, text: str) -> Passage:
+async def _open(group: Group, model: Model, query: Query | None, text: str) -> Passage:
     weights = group.weights(model)
     slots = group.running_slots(weights)
     if query is None:
@@ -92,7 +92,7 @@ async def _opened(group: Group, model: Model, query: Query | None, text: str) ->
         raise
 
 
-async def _said(
+async def _distributions(
     sequence: SequenceState, targets: Sequence[int], top: int, temperature: float
 ) -> TopTokens:
     group, parts = sequence.group, []

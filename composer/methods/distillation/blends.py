@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from composer.heavy import torch
-from composer.methods.teaching.base import Blend
+from composer.methods.distillation.base import Blend
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from composer.engine.space import Space
-from composer.methods.teaching.blends import AverageTeacher, LeastTeacher
-from composer.methods.teaching.gradual import Gradual
-from composer.methods.teaching.matches import Counts, Exact, NearestTokens, OneToOne
-from composer.methods.teaching.warping import paired, warped
+from composer.methods.distillation.blends import AverageTeacher, LeastTeacher
+from composer.methods.distillation.gradual import Gradual
+from composer.methods.distillation.matches import Counts, Exact, NearestTokens, OneToOne
+from composer.methods.distillation.warping import align_pairs, warp
 
 
 def space(*pieces, end=None):
@@ -21,17 +21,17 @@ def space(*pieces, end=None):
 
 def test_warping_puts_parts_beside_the_whole():
     """`un|happy` beside `unhappy`: both parts go with the whole."""
-    assert warped([b"un", b"happy", b" day"], [b"unhappy", b" day"]) == [[0], [0], [1]]
-    assert warped([b"unhappy", b" day"], [b"un", b"happy", b" day"]) == [[0, 1], [2]]
+    assert warp([b"un", b"happy", b" day"], [b"unhappy", b" day"]) == [[0], [0], [1]]
+    assert warp([b"unhappy", b" day"], [b"un", b"happy", b" day"]) == [[0, 1], [2]]
 
 
 def test_warping_disregards_spaces_before_tokens():
-    assert warped([b" the", b" cat"], [b"the", b"cat"]) == [[0], [1]]
+    assert warp([b" the", b" cat"], [b"the", b"cat"]) == [[0], [1]]
 
 
 def test_pairing_leaves_out_what_has_no_counterpart():
-    assert paired([b"a", b"bcd", b"e"], [b"a", b"e"]) == [0, -1, 1]
-    assert paired([b"a", b"e"], [b"a", b"bcd", b"e"]) == [0, 2]
+    assert align_pairs([b"a", b"bcd", b"e"], [b"a", b"e"]) == [0, -1, 1]
+    assert align_pairs([b"a", b"e"], [b"a", b"bcd", b"e"]) == [0, 2]
 
 
 CUTS = st.lists(st.integers(1, 4), min_size=1, max_size=12)
@@ -50,12 +50,12 @@ def cut(text, sizes):
 @given(st.binary(min_size=1, max_size=24), CUTS, CUTS)
 def test_partners_are_in_order_and_whole(text, first, second):
     first, second = cut(text, first), cut(text, second)
-    partners = warped(first, second)
+    partners = warp(first, second)
     flat = [n for each in partners for n in each]
     assert flat == sorted(flat)
     assert set(flat) == set(range(len(second)))
     assert all(partners)
-    pairs = [n for n in paired(first, second) if n >= 0]
+    pairs = [n for n in align_pairs(first, second) if n >= 0]
     assert pairs == sorted(set(pairs))
 
 
@@ -127,11 +127,11 @@ def test_who_is_not_there_has_no_share(blend):
 def test_a_target_moves_with_the_steps_and_with_the_fall_of_the_loss():
     """TAID by hand: start 0.4, a fall from 2 to 1 with momentum 0.5 and rate 0.1."""
     moving = Gradual(start=0.4, rate=0.1, momentum=0.5)
-    first = moving.moved(moving.begun(), 2.0, 0.0)
+    first = moving.move(moving.begin(), 2.0, 0.0)
     assert first.part == pytest.approx(0.4 + 0.1 * 0.5 * 0.6)
-    second = moving.moved(first, 1.0, 0.0)
+    second = moving.move(first, 1.0, 0.0)
     trend = 0.5 * 0.5
     further = 0.1 / (1 + math.exp(-trend)) * (1 - first.part)
     assert (second.trend, second.part) == pytest.approx((trend, first.part + further))
-    assert moving.moved(second, 1.0, 0.9).part == pytest.approx(0.94)
-    assert moving.moved(second, 1.0, 1.0).part == 1.0
+    assert moving.move(second, 1.0, 0.9).part == pytest.approx(0.94)
+    assert moving.move(second, 1.0, 1.0).part == 1.0

@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from composer.engine.weights.donors import Donor
     from composer.specs import Derived
 
-__all__ = ["TRAINERS", "trained"]
+__all__ = ["TRAINERS", "train_model"]
 
 TRAINERS: dict[type[Derived], Callable[..., None]] = {
     Distilled: distill,
     TunedReward: tune_reward,
 }
 """What trains each kind of models: from the model, the folders of its donors, an empty folder for
-the checkpoint, a folder for work that is kept until it is whole, and what hears how far it is."""
+the checkpoint, a folder for work that is kept until it is whole, and what is told how far it is."""
 
 
-def trained(model: Derived, tell: Callable[[str], None]) -> Build:
+def train_model(model: Derived, tell: Callable[[str], None]) -> Build:
     """Return a trained model in the cache, trained now unless it was before.
 
     The models that it is made of must be there.

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from composer.methods.teaching.base import Training
+from composer.methods.distillation.base import Training
 
 __all__ = ["AdamW"]
 

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from composer.engine.weights.local import LocalModel
     from composer.specs import Chat
 
-__all__ = ["Exercise", "end_of", "exercise"]
+__all__ = ["Example", "end_of", "make_example"]
 
 
 @dataclass(frozen=True, slots=True)
-class Exercise:
+class Example:
     """A document in a student's tokens: what it reads first, and what it should write then.
 
     `pieces` are the bytes of all tokens of the text, the first `before` of which are part of the
@@ -29,7 +29,7 @@ class Exercise:
     before: int
 
 
-def exercise(model: LocalModel, chat: Chat, document: Document) -> Exercise:
+def make_example(model: LocalModel, chat: Chat, document: Document) -> Example:
     """Return a document in a student's tokens; raises ModelError (E703) where it is too long."""
     if document.query is None:
         ids, prompt = model.vocabulary.begin(document.text), list(model.opening)
@@ -46,7 +46,7 @@ def exercise(model: LocalModel, chat: Chat, document: Document) -> Exercise:
         text = f"a text of the corpus is longer than the context of {model.name}"
         help_ = f"shorten it: {document.text[:60]!r}... has {len(targets)} tokens"
         raise ModelError("E703", text, help_)
-    return Exercise(tuple(prompt), tuple(targets), pieces, before)
+    return Example(tuple(prompt), tuple(targets), pieces, before)
 
 
 def end_of(model: LocalModel) -> int:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 from composer.heavy import torch
 from composer.methods.align.distance import nearest
 from composer.methods.align.table_cache import cached_table
-from composer.methods.teaching.base import Match
-from composer.methods.teaching.warping import paired, warped
+from composer.methods.distillation.base import Match
+from composer.methods.distillation.warping import align_pairs, warp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,7 +57,7 @@ class NearestTokens(Match):
 
     def places(self, student: Sequence[bytes], teacher: Sequence[bytes]) -> list[list[int]]:
         """Warp the texts onto each other; several tokens for one are not used."""
-        return [each if len(each) == 1 else [] for each in warped(student, teacher)]
+        return [each if len(each) == 1 else [] for each in warp(student, teacher)]
 
     def accepts(self, student: bytes, teacher: bytes, mapped: bytes) -> bool:
         """Say that the teacher's is the student's token, or the nearest to it."""
@@ -69,7 +69,7 @@ class NearestTokens(Match):
         """Find for each token the student's that the fewest edits of bytes make of it."""
         del pairs
         return cached_table(
-            "taught", (student.content, teacher.content), lambda: _nearest(student, teacher)
+            "distillation", (student.content, teacher.content), lambda: _nearest(student, teacher)
         )
 
 
@@ -85,7 +85,7 @@ class OneToOne(Exact):
 
     def places(self, student: Sequence[bytes], teacher: Sequence[bytes]) -> list[list[int]]:
         """Pair the tokens of the texts."""
-        return [[] if at < 0 else [at] for at in paired(student, teacher)]
+        return [[] if at < 0 else [at] for at in align_pairs(student, teacher)]
 
     def accepts(self, student: bytes, teacher: bytes, mapped: bytes) -> bool:
         """Say that one ends as the other does."""
@@ -107,7 +107,7 @@ class Counts(Match):
 
     def places(self, student: Sequence[bytes], teacher: Sequence[bytes]) -> list[list[int]]:
         """Warp the texts onto each other."""
-        return warped(student, teacher)
+        return warp(student, teacher)
 
     def accepts(self, student: bytes, teacher: bytes, mapped: bytes) -> bool:
         """Say that one ends as the other does."""

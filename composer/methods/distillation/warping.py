@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
     Costs = NDArray[np.float64]
 
-__all__ = ["paired", "warped"]
+__all__ = ["align_pairs", "warp"]
 
 DIAGONAL, UP, LEFT = 0, 1, 2
 """The step that leads to a cell: both tokens are new, or one goes on beside a new one."""
 
 
-def warped(first: Sequence[bytes], second: Sequence[bytes]) -> list[list[int]]:
+def warp(first: Sequence[bytes], second: Sequence[bytes]) -> list[list[int]]:
     """Dynamic time warping: for each token of the first, those of the second that go with it.
 
     Each token goes with at least one, in order, so that the sum of edit distances is least; of
@@ -33,7 +33,7 @@ def warped(first: Sequence[bytes], second: Sequence[bytes]) -> list[list[int]]:
     return partners
 
 
-def paired(first: Sequence[bytes], second: Sequence[bytes]) -> list[int]:
+def align_pairs(first: Sequence[bytes], second: Sequence[bytes]) -> list[int]:
     """Needleman and Wunsch's alignment: for each token of the first, one of the second, or -1.
 
     To leave a token out costs its length, to pair two their edit distance.

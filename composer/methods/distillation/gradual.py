@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from composer.methods.teaching.base import Interpolation, Progress
+from composer.methods.distillation.base import Interpolation, Progress
 
 __all__ = ["Gradual"]
 
@@ -28,11 +28,11 @@ class Gradual(Interpolation):
     rate: float = Field(default=5e-4, ge=0, le=1)
     momentum: float = Field(default=0.99, ge=0, lt=1)
 
-    def begun(self) -> Progress:
+    def begin(self) -> Progress:
         """Begin at `start`."""
         return Progress(part=self.start, loss=math.inf)
 
-    def moved(self, progress: Progress, loss: float, done: float) -> Progress:
+    def move(self, progress: Progress, loss: float, done: float) -> Progress:
         """Move on by the fall of the loss, and at least to where the steps are."""
         fall = 0.0 if math.isinf(progress.loss) else 1 - loss / max(progress.loss, 1e-12)
         trend = self.momentum * progress.trend + (1 - self.momentum) * fall

@@ -1,4 +1,4 @@
-"""What teachers say of a corpus: read in the engine once, and kept in the cache folder."""
+"""Teachers' distributions on a corpus: read in the engine once, and kept in the cache folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save
 
 from composer.atomic import write_atomically
-from composer.build.shards import Shards, packed, unpacked
+from composer.build.shards import Shards, pack, unpack
 from composer.diagnostics.caches import cache_folder
 from composer.engine.sessions.likely_tokens import likely_tokens
 from composer.engine.space import Space
@@ -26,73 +26,73 @@ if TYPE_CHECKING:
     from composer.engine.group import Group
     from composer.engine.sessions.base import Session
     from composer.engine.sessions.likely_tokens import Document, Reading
-    from composer.methods.teaching.lessons import TeacherDistributions
+    from composer.methods.distillation.objectives import TeacherDistributions
     from composer.values.flow import Model
 
-__all__ = ["Lecture", "lecture", "read"]
+__all__ = ["TeacherOutputs", "collect_outputs", "read_documents"]
 
 FOLDER = "distributions"
-"""The folder in the user's cache that has what teachers said."""
+"""The folder in the user's cache that has the distributions of teachers."""
 
 SPACE = "space"
 
 
 @dataclass(frozen=True)
-class Lecture:
-    """What a teacher said of each document, and what its entries are."""
+class TeacherOutputs:
+    """A teacher's reading of each document, and what its entries are."""
 
     shards: Shards
     space: Space
 
     def __getitem__(self, document: int) -> Reading:
-        """Return what it said of one."""
-        return unpacked(self.shards[document])
+        """Return its reading of one."""
+        return unpack(self.shards[document])
 
 
-def lecture(
+def collect_outputs(
     engine: Callable[[], Engine],
     teacher: Model,
     documents: Sequence[Document],
-    lesson: TeacherDistributions,
+    objective: TeacherDistributions,
     tell: Callable[[str], None],
-) -> Lecture:
-    """Return what a teacher says of documents; what was stored is not asked again."""
-    folder = cache_folder() / FOLDER / _content(teacher, documents, lesson)
+) -> TeacherOutputs:
+    """Return a teacher's readings of documents; what was stored is not read again."""
+    folder = cache_folder() / FOLDER / _content(teacher, documents, objective)
     shards = Shards(folder, len(documents))
     model = _plain(teacher)
 
     def make(part: range) -> list[dict[str, torch.Tensor]]:
         chosen = [documents[n] for n in part]
-        return [packed(each) for each in read(engine(), model, chosen, lesson)]
+        return [pack(each) for each in read_documents(engine(), model, chosen, objective)]
 
     def done(count: int, total: int) -> None:
         tell(f"{teacher.name} has read {count:,} of {total:,} texts")
 
     space = _space(folder, engine, model)
     shards.fill(make, done)
-    return Lecture(shards, space)
+    return TeacherOutputs(shards, space)
 
 
-def read(
-    engine: Engine, model: Model, documents: Sequence[Document], lesson: TeacherDistributions
+def read_documents(
+    engine: Engine, model: Model, documents: Sequence[Document], objective: TeacherDistributions
 ) -> list[Reading]:
     """Read documents side by side. They begin in one step, so that each time the sums are alike."""
-    sessions = [partial(_session, model, each, lesson) for each in documents]
+    sessions = [partial(_session, model, each, objective) for each in documents]
     return [future.result() for future in engine.run_all(model, sessions)]
 
 
 def _session(
-    model: Model, document: Document, lesson: TeacherDistributions, group: Group
+    model: Model, document: Document, objective: TeacherDistributions, group: Group
 ) -> Session[Reading]:
-    return likely_tokens(group, model, document, lesson.top, lesson.temperature)
+    return likely_tokens(group, model, document, objective.top, objective.temperature)
 
 
-def _content(teacher: Model, documents: Sequence[Document], lesson: TeacherDistributions) -> str:
+def _content(teacher: Model, documents: Sequence[Document], objective: TeacherDistributions) -> str:
     texts = [
         [[] if each.query is None else list(map(list, each.query.messages)), each.text, each.end]
         for each in documents
     ]
-    return json_digest([digest(teacher), texts, lesson.top, lesson.temperature])
+    return json_digest([digest(teacher), texts, objective.top, objective.temperature])
 
 
 def _plain(model: Model) -> Model:
@@ -106,19 +106,19 @@ def _plain(model: Model) -> Model:
 
 
 def _space(folder: Path, engine: Callable[[], Engine], model: Model) -> Space:
-    """Return what the entries of a teacher are, which is kept beside what it said."""
+    """Return what the entries of a teacher are, which is kept beside its readings."""
     path = folder / f"{SPACE}.safetensors"
     if not path.is_file():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(path, _stored(engine().run(model, _its_space).result()))
-    return _restored(path)
+        write_atomically(path, _serialize_space(engine().run(model, _its_space).result()))
+    return _read_space(path)
 
 
 async def _its_space(group: Group) -> Space:
     return group.space
 
 
-def _stored(space: Space) -> bytes:
+def _serialize_space(space: Space) -> bytes:
     spelt = [piece or b"" for piece in space.pieces]
     arrays = {
         "lengths": torch.tensor([len(piece) for piece in spelt]),
@@ -129,7 +129,7 @@ def _stored(space: Space) -> bytes:
     return content
 
 
-def _restored(path: Path) -> Space:
+def _read_space(path: Path) -> Space:
     from safetensors import safe_open
 
     arrays = load_file(path)

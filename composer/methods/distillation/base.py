@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
     from composer.engine.space import Space
 
-__all__ = ["Blend", "Interpolation", "Lesson", "Match", "Progress", "Training"]
+__all__ = ["Blend", "Interpolation", "Match", "Objective", "Progress", "Training"]
 
 
-class Lesson(Typed):
-    """What is learned of the teachers.
+class Objective(Typed):
+    """What a student is trained to: which outputs of the teachers, and the loss.
 
     `needs` is what each teacher must be able to do; with `here` its weights must be on this
     machine.
@@ -88,13 +88,13 @@ class Interpolation(Typed):
     """How the target moves from the student's own distribution to the teachers' in training."""
 
     @abstractmethod
-    def begun(self) -> Progress:
+    def begin(self) -> Progress:
         """Return where it begins."""
 
     @abstractmethod
-    def moved(self, progress: Progress, loss: float, done: float) -> Progress:
+    def move(self, progress: Progress, loss: float, done: float) -> Progress:
         """Return where it goes on, after a step with this loss; `done` of all steps are over."""
 
 
 class Training(Typed):
-    """How the weights of a model are changed until they have learned."""
+    """How the weights of a model are trained."""

@@ -6,15 +6,15 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from composer.methods.teaching.base import Blend, Interpolation, Lesson, Match
-from composer.methods.teaching.blends import LeastTeacher
-from composer.methods.teaching.matches import NearestTokens
+from composer.methods.distillation.base import Blend, Interpolation, Match, Objective
+from composer.methods.distillation.blends import LeastTeacher
+from composer.methods.distillation.matches import NearestTokens
 from composer.values.capability import Capability
 
 __all__ = ["TeacherAnswers", "TeacherDistributions"]
 
 
-class TeacherDistributions(Lesson):
+class TeacherDistributions(Objective):
     """Learn the teachers' next-token distributions at each token of the corpus.
 
     The loss is `target` times the cross-entropy with the text, plus the rest times the divergence
@@ -40,7 +40,7 @@ class TeacherDistributions(Lesson):
     interpolate: Interpolation | None = None
 
 
-class TeacherAnswers(Lesson):
+class TeacherAnswers(Objective):
     """Learn the texts that teachers answer the corpus's questions with (sequence-level).
 
     Each teacher answers each question `n` times, at a `temperature`, in at most `max_tokens`

@@ -1,1 +1,0 @@
-"""What a student learns of its teachers, and how: the parts of `distill`."""
