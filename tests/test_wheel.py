@@ -101,7 +101,7 @@ def test_recipes_are_in_the_wheel_with_the_files_that_they_name(installed):
     shipped = _files(packages / "composer", Path("recipes"))
     assert shipped == _files(ROOT, Path("recipes"))
     assert {
-        Path("recipes/build/lessons.jsonl"),
+        Path("recipes/build/corpus.jsonl"),
         Path("recipes/build/evolve.safetensors"),
     } <= shipped
 

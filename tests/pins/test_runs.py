@@ -12,7 +12,7 @@ from composer.values import Query
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 # These have models that are trained, or layers that are searched, before they answer.
-UNTRAINED = {"searched_stack", "taught", "tuned_reward"}
+UNTRAINED = {"distilled", "searched_stack", "tuned_reward"}
 SMALL = [each for each in sorted((HERE / "recipes").glob("*.ens")) if each.stem not in UNTRAINED]
 DRAWS = [each for each in SMALL if each.name.startswith("draws") and "bytes" not in each.name]
 SHIPPED = (
