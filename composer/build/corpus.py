@@ -66,8 +66,8 @@ def refuse_overlap(corpus: str, texts: Sequence[Document], test: str) -> None:
     Those are compared without regard to spaces and case: questions, and of running text the lines
     that are long enough not to be there twice by chance.
     """
-    tested = {_plain(text) for text in _asked(documents(test, 1 << 30, len))} - {""}
-    common = [text for text in _asked(texts) if _plain(text) in tested]
+    tested = {_plain(text) for text in _compared_texts(documents(test, 1 << 30, len))} - {""}
+    common = [text for text in _compared_texts(texts) if _plain(text) in tested]
     if common:
         many = counted(len(common), "text")
         message = f"{many} of the corpus `{corpus}` can be found in the test file `{test}`"
@@ -75,7 +75,7 @@ def refuse_overlap(corpus: str, texts: Sequence[Document], test: str) -> None:
         raise Mistakes([Diagnostic("E504", f"{message}: {common[0][:SHOWN_LINE]!r}", help=help_)])
 
 
-def _asked(texts: Sequence[Document]) -> Iterator[str]:
+def _compared_texts(texts: Sequence[Document]) -> Iterator[str]:
     for each in texts:
         if each.query is not None:
             yield each.query.text

@@ -14,7 +14,7 @@ import torch
 from composer.build.answers import collect_answers
 from composer.build.corpus import documents, questions, refuse_overlap
 from composer.build.examples import end_of, make_example
-from composer.build.targets import TokenAligner, target
+from composer.build.targets import TokenAligner, blend_target
 from composer.build.teacher_outputs import collect_outputs, read_documents
 from composer.build.training import train
 from composer.build.training_sets import DistillationSet, TextSet
@@ -130,7 +130,7 @@ def _distribution_set(job: DistillationJob) -> TrainingSet:
     def target_of(number: int) -> TopTokens:
         pairs = zip(aligners, outputs, strict=True)
         own = [align(examples[number], each[number]) for align, each in pairs]
-        return target(examples[number], own, objective.fuse, objective.top)[0]
+        return blend_target(examples[number], own, objective.fuse, objective.top)[0]
 
     return DistillationSet(examples, objective, target_of)
 

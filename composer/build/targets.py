@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from composer.engine.space import Space
     from composer.methods.distillation.base import Blend, Match
 
-__all__ = ["TokenAligner", "target"]
+__all__ = ["TokenAligner", "blend_target"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +100,7 @@ class TokenAligner:
         return b"" if token < 0 else self.space.pieces[token] or b""
 
 
-def target(
+def blend_target(
     example: Example, distributions: Sequence[tuple[TopTokens, Tensor]], blend: Blend, top: int
 ) -> tuple[TopTokens, Tensor]:
     """Return the distributions of all teachers as one, and whether each place has one [place].

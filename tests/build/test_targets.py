@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from composer.build.examples import Example
-from composer.build.targets import TokenAligner, target
+from composer.build.targets import TokenAligner, blend_target
 from composer.engine.sessions.likely_tokens import Reading
 from composer.engine.space import Space
 from composer.engine.top_tokens import END, NONE, TopTokens
@@ -111,7 +111,7 @@ def distributions(*rows):
 def test_the_target_is_that_of_the_teacher_that_lost_least():
     one = distributions(([0, 1], [0.5, 0.25], 2.0))
     other = distributions(([1, 3], [0.9, 0.05], 1.0))
-    found, covered = target(make_example([1]), [one, other], LeastTeacher(), 2)
+    found, covered = blend_target(make_example([1]), [one, other], LeastTeacher(), 2)
     assert found.ids.tolist() == [[1, 3]]
     assert found.rest.tolist() == pytest.approx([0.05])
     assert covered.all()
@@ -120,7 +120,7 @@ def test_the_target_is_that_of_the_teacher_that_lost_least():
 def test_an_average_sums_what_teachers_say_of_one_token():
     one = distributions(([0, 1], [0.5, 0.25], 1.0))
     other = distributions(([1, 3], [0.75, 0.25], 1.0))
-    found, _ = target(make_example([1]), [one, other], AverageTeacher(), 3)
+    found, _ = blend_target(make_example([1]), [one, other], AverageTeacher(), 3)
     assert found.ids.tolist() == [[1, 0, 3]]
     assert found.probabilities.tolist()[0] == pytest.approx([0.5, 0.25, 0.125])
     assert found.rest.tolist() == pytest.approx([0.125])
@@ -128,7 +128,7 @@ def test_an_average_sums_what_teachers_say_of_one_token():
 
 def test_where_no_teacher_says_anything_the_text_is_the_target():
     given, present = distributions(([0, 1], [0.5, 0.25], 1.0))
-    found, covered = target(make_example([3]), [(given, ~present)], LeastTeacher(), 2)
+    found, covered = blend_target(make_example([3]), [(given, ~present)], LeastTeacher(), 2)
     assert not covered.any()
     assert (found.ids[0, 0].item(), found.probabilities[0, 0].item()) == (3, 1.0)
     assert found.rest.item() == 0
