@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -25,23 +26,28 @@ class UnknownModelError(LookupError):
 
 def names() -> list[str]:
     """Names of the language models that ship, in alphabetical order."""
-    return sorted(path.parent.name for path in MODELS.glob("*/config.json"))
+    return sorted(_within(MODELS, "config.json"))
 
 
 def rewards() -> list[str]:
     """Names of the reward models that ship, in alphabetical order; some are adapters."""
-    found = (*REWARDS.glob("*/config.json"), *REWARDS.glob("*/adapter_config.json"))
-    return sorted(path.parent.name for path in found)
+    return sorted(_within(REWARDS, "config.json") + _within(REWARDS, "adapter_config.json"))
 
 
 def adapters() -> list[str]:
     """Names of the adapters that ship, in alphabetical order."""
-    return sorted(path.parent.name for path in ADAPTERS.glob("*/adapter_config.json"))
+    return sorted(_within(ADAPTERS, "adapter_config.json"))
 
 
 def translators() -> list[str]:
     """Names of the encoder-decoder models that ship, in alphabetical order."""
-    return sorted(path.parent.name for path in TRANSLATORS.glob("*/config.json"))
+    return sorted(_within(TRANSLATORS, "config.json"))
+
+
+@cache
+def _within(parent: Path, config: str) -> tuple[str, ...]:
+    """The folders with such a file; they are looked for once, since what ships does not change."""
+    return tuple(path.parent.name for path in parent.glob(f"*/{config}"))
 
 
 def folder(name: str) -> Path:
