@@ -38,11 +38,16 @@ NONE = 0
 
 @dataclass(frozen=True)
 class _Pass:
-    """Which adapter each line of a pass has; `one` is that of all lines, if they have the same."""
+    """Which adapter each line of a pass has; `kinds` are all of them."""
 
     lines: Sequence[int]
-    one: int | None
+    kinds: frozenset[int]
     owners: dict[torch.device, Tensor] = field(default_factory=dict)
+
+    @property
+    def one(self) -> int | None:
+        """The adapter of all lines, if they have the same."""
+        return next(iter(self.kinds)) if len(self.kinds) == 1 else None
 
     def of_tokens(self, count: int, device: torch.device) -> Tensor:
         """The adapters of so many tokens [token], which lie line by line."""
@@ -93,8 +98,7 @@ class Adapters:
         if not self._numbers:
             yield
             return
-        before, kinds = self._pass, set(lines)
-        self._pass = _Pass(lines, next(iter(kinds)) if len(kinds) == 1 else None)
+        before, self._pass = self._pass, _Pass(lines, frozenset(lines))
         try:
             yield
         finally:
@@ -123,14 +127,13 @@ class Adapters:
 
     def _replaced(self, files: AdapterFiles, name: str, tensors: dict[str, Tensor]) -> nn.Module:
         """A copy of a layer with other weights; what is not replaced is shared."""
-        weight, layer = self._weight(files, name), copy(self._found(files, name))
-        layer._parameters = dict(layer._parameters)  # noqa: SLF001
-        layer._forward_hooks = OrderedDict()  # noqa: SLF001
+        weight, layer = self._weight(files, name), _unhooked(self._found(files, name))
+        known = dict(layer.named_parameters(recurse=False))
         for part, tensor in tensors.items():
-            there = layer._parameters.get(part)  # noqa: SLF001
-            if there is None or there.shape != tensor.shape:
+            if part not in known or known[part].shape != tensor.shape:
                 raise _misfit(files, f"{name}.{part}")
-            layer._parameters[part] = torch.nn.Parameter(tensor.to(weight), requires_grad=False)  # noqa: SLF001
+            new = torch.nn.Parameter(tensor.to(weight), requires_grad=False)
+            layer.register_parameter(part, new)
         return layer
 
     def _weight(self, files: AdapterFiles, name: str) -> Tensor:
@@ -160,7 +163,7 @@ class Adapters:
     ) -> Tensor | None:
         """Change what a layer has computed, where a line of the pass has an adapter."""
         now = self._pass
-        if now is None or now.one == NONE:
+        if now is None or now.kinds == {NONE}:
             return None
         return layer.changed(now, inputs[0], output)
 
@@ -202,9 +205,7 @@ class _Layer:
         """Return a layer's output as the adapters of the lines change it."""
         for number, layer in self._whole.items():
             output = _replaced(layer, number, now, read, output)
-        spans = [span for number, span in self._spans.items() if now.one in {None, number}]
-        if now.one is None:
-            spans = [span for number, span in self._spans.items() if number in set(now.lines)]
+        spans = [span for number, span in self._spans.items() if number in now.kinds]
         if not spans:
             return output
         part = slice(min(each.start for each in spans), max(each.stop for each in spans))
@@ -223,6 +224,14 @@ class _Layer:
             own = now.of_tokens(len(low), low.device)[:, None] == self._owners[part]
             low = torch.where(own, low, 0)
         return low @ self._up[:, part].T
+
+
+def _unhooked(module: nn.Module) -> nn.Module:
+    """A copy of a layer that shares its tensors, without what is called after the layer."""
+    layer = copy(module)  # shares these two dictionaries, and torch has no public way to part them
+    layer._parameters = dict(layer._parameters)  # noqa: SLF001 - so a change is the copy's alone
+    layer._forward_hooks = OrderedDict()  # noqa: SLF001 - else it would be changed by itself
+    return layer
 
 
 def _joined(table: Tensor | None, more: Tensor, along: int) -> Tensor:
