@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import torch
 
 from composer.engine.rows.forward_arguments import cache_name
-from composer.engine.rows.row import CacheRow, Feed, Saved
+from composer.engine.rows.row import OpenRows, Saved
 from composer.engine.weights.encoder_decoder import START
 from composer.heavy import transformers
 from composer.values.errors import ModelError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from composer.engine.rows.row import CacheRow, Feed
     from composer.engine.weights.encoder_decoder import EncoderDecoderModel
 
 __all__ = ["EncoderDecoderRows"]
@@ -64,34 +65,29 @@ class State:
         return cached + (0 if self.memory is None else self.memory.nbytes)
 
 
-class EncoderDecoderRows:
+class EncoderDecoderRows(OpenRows):
     """The open rows of an encoder-decoder model, each with a state of its own."""
 
     def __init__(self, model: EncoderDecoderModel) -> None:
+        super().__init__()
         self.model = model
-        self.live: list[CacheRow] = []
         self._states: dict[CacheRow, State] = {}
         self._name = cache_name(model.module) or "past_key_values"
 
     def allocate(self) -> CacheRow:
         """Open an empty row."""
-        row = CacheRow(len(self.live))
-        self.live.append(row)
+        row = super().allocate()
         self._states[row] = State()
         return row
 
     def free(self, row: CacheRow, *, wipe: bool = False) -> None:
-        """Close a row; the last one takes its place."""
-        del wipe
-        last = self.live.pop()
-        if last is not row:
-            self.live[row.index] = last
-            last.index = row.index
+        """Close a row, and give up what it has read."""
+        super().free(row, wipe=wipe)
         del self._states[row]
 
     def fork(self, row: CacheRow) -> CacheRow:
         """Open a copy of a row."""
-        twin = self.allocate()
+        twin = self.twin(row)
         self._put(twin, self._states[row])
         return twin
 

@@ -16,6 +16,7 @@ __all__ = [
     "GAP",
     "CacheRow",
     "Feed",
+    "OpenRows",
     "RowCache",
     "Rows",
     "Saved",
@@ -39,6 +40,33 @@ class CacheRow:
     index: int
     length: int = 0
     adapter: int = 0
+
+
+class OpenRows:
+    """The rows of a model that have nothing in common: the last takes the place of a closed one."""
+
+    def __init__(self) -> None:
+        self.live: list[CacheRow] = []
+
+    def allocate(self) -> CacheRow:
+        """Open an empty row."""
+        row = CacheRow(len(self.live))
+        self.live.append(row)
+        return row
+
+    def free(self, row: CacheRow, *, wipe: bool = False) -> None:
+        """Close a row."""
+        del wipe
+        last = self.live.pop()
+        if last is not row:
+            self.live[row.index] = last
+            last.index = row.index
+
+    def twin(self, row: CacheRow) -> CacheRow:
+        """Open an empty row that is read with the same adapter as another one."""
+        twin = self.allocate()
+        twin.adapter = row.adapter
+        return twin
 
 
 @dataclass(eq=False, slots=True)

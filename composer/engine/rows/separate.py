@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from composer.engine.rows.forward_arguments import cache_name
-from composer.engine.rows.row import CacheRow, Saved
+from composer.engine.rows.row import OpenRows, Saved
 from composer.engine.rows.trial import Trial
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import Cache
 
-    from composer.engine.rows.row import Feed
+    from composer.engine.rows.row import CacheRow, Feed
     from composer.engine.weights.local import LocalModel
 
 __all__ = ["SeparateCaches"]
@@ -32,7 +32,7 @@ _CUTS = 2, 6, 7, -4, -2, -1  # where texts are cut to find out how a cache is fe
 _TOLERANCE = {torch.float32: 1e-4}
 
 
-class SeparateCaches:
+class SeparateCaches(OpenRows):
     """One cache of transformers for each row, or the whole text in each step where none works.
 
     `pace` is how many tokens a cache that is not empty reads at once: None for any number, 0 if
@@ -40,8 +40,8 @@ class SeparateCaches:
     """
 
     def __init__(self, model: LocalModel, tried: Sequence[Trial] = ()) -> None:
+        super().__init__()
         self.model = model
-        self.live: list[CacheRow] = []
         self._name = cache_name(model.module)
         self.pace = self._find_pace(tried or [Trial(model)])
         self._read: dict[CacheRow, list[int]] = {}
@@ -50,26 +50,21 @@ class SeparateCaches:
 
     def allocate(self) -> CacheRow:
         """Open an empty row."""
-        row = CacheRow(len(self.live))
-        self.live.append(row)
+        row = super().allocate()
         self._read[row], self._caches[row], self._snapshots[row] = [], None, []
         return row
 
     def free(self, row: CacheRow, *, wipe: bool = False) -> None:
         """Close a row."""
-        del wipe
-        last = self.live.pop()
-        if last is not row:
-            self.live[row.index] = last
-            last.index = row.index
+        super().free(row, wipe=wipe)
         del self._read[row], self._caches[row], self._snapshots[row]
 
     def fork(self, row: CacheRow) -> CacheRow:
         """Open a copy of a row."""
         cache = copy.deepcopy(self._caches[row])  # first, so that no row is open if memory runs out
-        twin = self.allocate()
+        twin = self.twin(row)
         self._read[twin], self._caches[twin] = list(self._read[row]), cache
-        twin.length, twin.adapter = row.length, row.adapter
+        twin.length = row.length
         return twin
 
     def rejoin(self, row: CacheRow, source: CacheRow, same: int) -> None:
