@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 from weakref import WeakValueDictionary
 
 from composer.backends.step_likelihood import Likelihoods
-from composer.checkpoints.adapters import HEADS, adapter_files, misfits
+from composer.checkpoints.adapters import HEADS, fitting
 from composer.checkpoints.chatfiles import chat_of
 from composer.checkpoints.folder import RECURRENT, files_of
 from composer.checkpoints.prompts import PromptTokens, stated_facts
@@ -190,8 +190,7 @@ class RewardNetwork:
     def _adopted(self, adapter: Weights, files: ModelFiles) -> int:
         """Load an adapter beside the trunk; return its number there."""
         folder = fetched(adapter, OF_ADAPTER)
-        for fault in misfits(adapter_files(folder), files.folder):
-            raise fault
+        fitting(folder, files.folder)
         with self.trunk.free:
             return self.trunk.adapters.add(folder)
 

@@ -26,7 +26,16 @@ if TYPE_CHECKING:
     from composer.specs.content import Stamps
     from composer.specs.headers import TensorHeader
 
-__all__ = ["CONFIG", "HEADS", "AdapterFiles", "LowRank", "adapter_files", "misfits", "stored_name"]
+__all__ = [
+    "CONFIG",
+    "HEADS",
+    "AdapterFiles",
+    "LowRank",
+    "adapter_files",
+    "fitting",
+    "misfits",
+    "stored_name",
+]
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
@@ -192,6 +201,14 @@ def _pair(
             shown = " and ".join(" x ".join(map(str, shape)) for shape in shapes)
             stated = f"{CONFIG} says rank {config.rank(layer)}"
             raise damaged_file(file, f"has tensors of {shown} for `{layer}`, and {stated}")
+
+
+def fitting(folder: Path, base: Path) -> AdapterFiles:
+    """Read the files of an adapter; raises ModelError (E505, E515) if it does not fit its base."""
+    files = adapter_files(folder)
+    for fault in misfits(files, base):
+        raise fault
+    return files
 
 
 def misfits(adapter: AdapterFiles, base: Path) -> Iterator[ModelError]:

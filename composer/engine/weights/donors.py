@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 
-from composer.checkpoints.adapters import HEADS, adapter_files, misfits, stored_name
+from composer.checkpoints.adapters import HEADS, fitting, stored_name
 from composer.engine.weights.fetching import fetched
 from composer.engine.weights.tensors import Tensors
 from composer.specs.content import OF_ADAPTER, folder_digest
@@ -57,10 +57,7 @@ class Donor:
         """Return its tensors, to be opened; raises ModelError (E515) for an unfit adapter."""
         if self.adapter is None:
             return Tensors(self.folder)
-        files = adapter_files(self.adapter)
-        for fault in misfits(files, self.folder):
-            raise fault
-        return AdaptedTensors(self.folder, files)
+        return AdaptedTensors(self.folder, fitting(self.adapter, self.folder))
 
 
 class AdaptedTensors(Tensors):

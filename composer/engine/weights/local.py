@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from composer.checkpoints.adapters import adapter_files, misfits
+from composer.checkpoints.adapters import fitting
 from composer.checkpoints.faults import sound
 from composer.engine.weights.building import opened
 from composer.engine.weights.encoder_decoder import EncoderDecoderModel
@@ -19,8 +19,6 @@ from composer.specs.content import OF_ADAPTER
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from composer.specs import Checkpoint
 
 __all__ = ["LocalModel", "attach", "load"]
@@ -63,15 +61,10 @@ def attach(model: Checkpoint, base: LocalModel) -> int:
     assert adapter is not None
     try:
         folder = fetched(adapter, OF_ADAPTER)
-        _demand_fit(folder, fetched(model.weights))
+        fitting(folder, fetched(model.weights))
         return base.adapters.add(folder)
     except ModelError as error:
         text = f"the adapter of {model.name} cannot be loaded: {error.message}"
         raise ModelError(error.code, text, error.help) from error
     except Exception as error:
         raise refused(f"the adapter of {model.name}", adapter, error) from error
-
-
-def _demand_fit(adapter: Path, base: Path) -> None:
-    for fault in misfits(adapter_files(adapter), base):
-        raise fault
