@@ -105,9 +105,9 @@ class ModelPool:
         """Load a model's adapter beside its base, unless it is there."""
         key = model.weights.shared
         device, size, runner = self._loaded[key]
-        need = adapter_bytes(model, device)
         if runner.has(model):
             return
+        need = adapter_bytes(model, device)
         if need > self._free(device) and not self._make_room(device, need, pinned | {key}):
             raise PoolFull
         with quiet():
