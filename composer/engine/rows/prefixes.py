@@ -74,8 +74,8 @@ class PrefixCache:
             return
         if saved.states and saved.bytes <= self.most_bytes:
             new = _Kept(row.adapter, read, saved)
-            useless = [each for each in self._of(row) if _covers(new, each.ids)]
-            self._kept = [each for each in self._kept if each not in useless]
+            useless = {id(each) for each in self._of(row) if _covers(new, each.ids)}
+            self._kept = [each for each in self._kept if id(each) not in useless]
             self._kept.append(new)
             self._evict()
 
