@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from composer.engine.parts import Align, Combine, Gate, Member, Weigh
 from composer.engine.plausible import plausible
-from composer.engine.rows.remote import RemoteRunner
 from composer.engine.space import space_of
 from composer.heavy import torch
 from composer.specs import Checkpoint, Prompted, TokenFuse
@@ -209,7 +208,7 @@ class FuseTree:
         number = len(self.slots)
         pass_index = 0 if together else sum(slot.runner is runner for slot in self.slots)
         chat, processing = model.weights.chat, model.weights.processing
-        adapter = 0 if isinstance(runner, RemoteRunner) else runner.number(model)
+        adapter = runner.number(model)
         slot = ModelSlot(runner, name or model.name, chat, prompt, pass_index, processing, adapter)
         self.slots.append(slot)
         return ModelNode(self._spaces[runner], range(number, number + 1))

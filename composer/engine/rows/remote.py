@@ -170,6 +170,11 @@ class RemoteRunner:
         """How many columns its logits have: the last is the probability of all other tokens."""
         return self.model.width + 1
 
+    def number(self, model: Checkpoint) -> int:
+        """The number of a model's adapter: 0, since a server has the adapters of its models."""
+        del model
+        return 0
+
     def ask(self, question: Question) -> None:
         """Ask with the next request, unless the model wrote the prompt ahead."""
         foreseen = None if question.chosen else question.row.foreseen(question.prompt)
