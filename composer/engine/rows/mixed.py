@@ -8,6 +8,7 @@ import torch
 
 from composer.engine.rows.row import Feed
 from composer.engine.rows.small_copy import plain_text
+from composer.engine.rows.trial import near
 from composer.engine.weights.adapters import NONE
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["mixes", "one_by_one"]
 
 _LENGTHS = 9, 5
-_TOLERANCE = {torch.float32: 1e-4}
 
 
 @torch.inference_mode()
@@ -38,8 +38,7 @@ def mixes(model: LocalModel, rows: RowCache, number: int) -> bool:
         together = _together(rows, pairs)
     except Exception:  # noqa: BLE001  # whatever it is, the rows are read apart
         return False
-    gap = (together - alone).abs().max() / alone.abs().max().clamp(min=1)
-    return bool(gap <= _TOLERANCE.get(model.dtype, 0.05))
+    return near(model, together, alone)
 
 
 def _alone(model: LocalModel, number: int, text: Sequence[int]) -> Tensor:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from composer.engine.rows.row import CacheRow, RowCache
     from composer.engine.weights.local import LocalModel
 
-__all__ = ["Trial", "trials"]
+__all__ = ["Trial", "near", "trials"]
 
 _LONG, _SHORT = 12, 7  # tokens of the texts for the model itself
 _TOLERANCE = {torch.float32: 1e-4}
@@ -38,6 +38,12 @@ def trials(model: LocalModel) -> list[Trial]:
     Most is tried with a small copy, so that the model itself needs one short trial only.
     """
     return [Trial(*narrowed(model)), Trial(model, back=False)]
+
+
+def near(model: LocalModel, logits: Tensor, expected: Tensor) -> bool:
+    """Whether logits of a model differ from those expected by rounding alone."""
+    gap = (logits - expected).abs().max() / expected.abs().max().clamp(min=1)
+    return bool(gap <= _TOLERANCE.get(model.dtype, 0.05))
 
 
 class Trial:
@@ -63,9 +69,9 @@ class Trial:
             return str(error)
         except Exception as error:  # noqa: BLE001  # whatever it is, this is no way to read rows
             return f"its forward pass fails on rows of different lengths ({type(error).__name__})"
-        gap = (logits - expected).abs().max().item() / max(1.0, expected.abs().max().item())
-        bound = _TOLERANCE.get(self.model.dtype, 0.05)
-        return None if gap <= bound else "rows of different lengths change each other's logits"
+        if near(self.model, logits, expected):
+            return None
+        return "rows of different lengths change each other's logits"
 
     @cached_property
     def _alone(self) -> Tensor:
