@@ -8,7 +8,7 @@ from composer.compiler.graph.node import Node, model_of, model_value
 from composer.specs import Checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Hashable, Iterator
 
     from composer.backends import Capability, Card
     from composer.compiler.graph.graph import Graph
@@ -20,6 +20,11 @@ def checkpoint_of(node: Node) -> Checkpoint:
     value = model_of(node)
     assert isinstance(value, Checkpoint)
     return value
+
+
+def memory_of(model: Checkpoint) -> Hashable:
+    """Return what models have in common that have their weights in memory together."""
+    return model.weights.shared if model.is_local else model.identity
 
 
 def unweighed(node: Node) -> Model:

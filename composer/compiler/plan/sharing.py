@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.capabilities import card_of, checkpoint_of
+from composer.compiler.graph.capabilities import card_of, checkpoint_of, memory_of
 from composer.compiler.plan.plan import PlannedSharing
 
 if TYPE_CHECKING:
@@ -22,8 +22,7 @@ def weight_groups(graph: Graph, nodes: Iterable[Node]) -> list[list[Node]]:
     for node in nodes:
         model = checkpoint_of(node)
         if card_of(graph, node).bytes is not None:
-            key = model.weights.shared if model.is_local else model.identity
-            groups.setdefault(key, {}).setdefault(model.identity, node)
+            groups.setdefault(memory_of(model), {}).setdefault(model.identity, node)
     return [list(group.values()) for group in groups.values()]
 
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.capabilities import checkpoint_of, checkpoints_in, vocabulary
+from composer.compiler.graph.capabilities import (
+    checkpoint_of,
+    checkpoints_in,
+    memory_of,
+    vocabulary,
+)
 from composer.compiler.rules.rewrite import pattern, rule
 
 if TYPE_CHECKING:
@@ -16,8 +21,7 @@ def one_forward(graph: Graph, node: Node, fuse: Node) -> Node | None:
     """Members of one base, under several prompts or adapters, are rows of one forward pass."""
     del fuse
     leaves = (leaf for member in node.inputs for leaf in checkpoints_in(member))
-    models = [checkpoint_of(leaf) for leaf in leaves]
-    weights = [model.weights.shared if model.is_local else model.identity for model in models]
+    weights = [memory_of(checkpoint_of(leaf)) for leaf in leaves]
     return graph.replaced(node, together=True) if len(set(weights)) < len(weights) else None
 
 
