@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from itertools import islice
+from pathlib import Path
 
 import pytest
 
 from composer import zoo
+from composer.backends.zoo import Zoo
 from composer.fit.zoo.cards import read
 from composer.fit.zoo.skills import HALVES, SKILLS, correct, split, stream
 
@@ -55,6 +57,13 @@ def rows(request):
 
 def test_eight_models_ship():
     assert zoo.names() == SHIPPED
+
+
+def test_the_weights_of_a_model_are_found_without_looking_through_folders(monkeypatch):
+    model = Zoo(model="general-1", adapter="maths-lora")
+    found = model.weights
+    monkeypatch.delattr(Path, "glob")
+    assert model.weights == found
 
 
 def test_the_models_take_at_most_sixteen_megabytes():
