@@ -63,19 +63,21 @@ def test_distributions_are_those_of_transformers(read):
     assert b"".join(heard.pieces) == b" 42"
     logits = distributions("maths", [*prompt, *answer], len(prompt) - 1)
     for place, wanted in enumerate(logits.softmax(-1)):
-        ids, own = heard.said.ids[place], heard.said.probabilities[place]
+        ids, own = heard.distributions.ids[place], heard.distributions.probabilities[place]
         known = torch.where(ids == END, eos, ids).clamp(min=0).long()
         assert torch.allclose(own, wanted[known] * (ids != NONE), atol=1e-5)
     targets = torch.tensor([*answer, eos])
     lost = torch.nn.functional.cross_entropy(logits, targets, reduction="none")
-    assert torch.allclose(heard.said.nats, lost, atol=1e-4)
+    assert torch.allclose(heard.distributions.nats, lost, atol=1e-4)
 
 
 def test_what_is_not_among_the_likeliest_is_the_rest(read):
     whole, cut = (read(of_zoo("maths"), QUESTION, top) for top in (400, 3))
-    assert torch.equal(cut.said.ids, whole.said.ids[:, :3])
-    assert torch.allclose(cut.said.rest, 1 - cut.said.probabilities.sum(-1), atol=1e-6)
-    assert torch.equal(cut.said.nats, whole.said.nats)
+    assert torch.equal(cut.distributions.ids, whole.distributions.ids[:, :3])
+    assert torch.allclose(
+        cut.distributions.rest, 1 - cut.distributions.probabilities.sum(-1), atol=1e-6
+    )
+    assert torch.equal(cut.distributions.nats, whole.distributions.nats)
 
 
 def test_a_temperature_flattens(read):
@@ -83,7 +85,7 @@ def test_a_temperature_flattens(read):
     warm = read(of_zoo("maths"), QUESTION, 1, 2.0)
     logits = distributions("maths", [*prompt, *answer], len(prompt) - 1)
     assert torch.allclose(
-        warm.said.probabilities[:, 0], (logits / 2).softmax(-1).amax(-1), atol=1e-5
+        warm.distributions.probabilities[:, 0], (logits / 2).softmax(-1).amax(-1), atol=1e-5
     )
 
 
@@ -94,22 +96,24 @@ def test_a_fuse_says_what_its_members_say_together(read):
         distributions(name, [*prompt, *answer], len(prompt) - 1).softmax(-1) / 2
         for name in ("maths", "text")
     )
-    best = together.said.probabilities[:, 0]
+    best = together.distributions.probabilities[:, 0]
     assert torch.allclose(best, mean.amax(-1), atol=1e-5)
 
 
 def test_a_fuse_of_two_vocabularies_says_something_of_each_place(read):
     heard = read(fuse("maths", "other", align=Union()), QUESTION, 8)
-    assert len(heard.said) == len(heard.entries) + 1
+    assert len(heard.distributions) == len(heard.entries) + 1
     assert torch.allclose(
-        heard.said.probabilities.sum(-1) + heard.said.rest, torch.ones(1), atol=1e-4
+        heard.distributions.probabilities.sum(-1) + heard.distributions.rest,
+        torch.ones(1),
+        atol=1e-4,
     )
 
 
 def test_the_first_token_of_a_text_alone_has_no_distribution_without_bos(read):
     heard = read(of_zoo("maths"), Document(None, "Add 17 and 25.", end=False), 4)
     model_has_bos = heard.before == 0
-    assert len(heard.said) == len(heard.entries) - heard.before
+    assert len(heard.distributions) == len(heard.entries) - heard.before
     assert b"".join(heard.pieces).endswith(b"Add 17 and 25.")
     assert model_has_bos or heard.entries[0] == NONE
 
@@ -123,7 +127,7 @@ def test_texts_that_are_read_side_by_side_are_read_alike(engine):
         for n in range(8)
     ]
     heard = [
-        [future.result().said.probabilities for future in engine.run_all(model, sessions)]
+        [future.result().distributions.probabilities for future in engine.run_all(model, sessions)]
         for _ in range(2)
     ]
     assert all(torch.equal(one, other) for one, other in zip(*heard, strict=True))
