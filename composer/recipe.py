@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from composer.compiler.rules import Optimized
     from composer.run import Ensemble, Result
     from composer.run.budget import RunBudget
+    from composer.run.cluster import Cluster
     from composer.run.engine_host import EngineHost
     from composer.run.exploring import Outages
 
@@ -148,6 +149,7 @@ class Recipe:
         warn: Callable[[Diagnostic], None] | None = None,
         probe: bool = True,
         engine: EngineHost | None = None,
+        cluster: Cluster | None = None,
     ) -> Ensemble:
         """Return the recipe as something to ask; use it in a `with` statement.
 
@@ -160,7 +162,8 @@ class Recipe:
         several ensembles share: a call that would exceed it is refused. A query that takes longer
         than `timeout` seconds fails (E702). Servers of which nothing is known are first asked what
         they give, by a few tiny requests; `probe = False` asks none. Ensembles that are given the
-        same `engine` have equal models in memory once. Raises Mistakes if a model or
+        same `engine` have equal models in memory once. With a `cluster`, such as
+        `composer.cluster.Cluster`, models of this machine are loaded by replicas there. Raises Mistakes if a model or
         a file differs from the recipe's lock (E506), if an estimator is not fitted yet (E509), if a
         policy needs costs that are not known (E511), or if a server does not give what the recipe
         needs (E302).
@@ -186,6 +189,7 @@ class Recipe:
             timeout=self.timeout if timeout is None else timeout,
             loading=loading,
             engine=engine,
+            cluster=cluster,
         )
 
     def _explore(self, warn: Callable[[Diagnostic], None], budget: RunBudget | None) -> None:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from composer.engine.rows.remote import NextTokenSource
     from composer.engine.sessions.base import Session
     from composer.engine.task import Task
+    from composer.run.cluster import Pools
     from composer.specs import Checkpoint
     from composer.values import (
         Completion,
@@ -65,21 +66,27 @@ class StartEngine(Protocol):
 
 
 class ModelClients:
-    """Clients by model, each opened when it is first asked, and closed with the ensemble."""
+    """Clients by model, each opened when it is first asked, and closed with the ensemble.
+
+    Models that `pools` have are asked there, and those of this process by its engine.
+    """
 
     def __init__(
         self,
         engine: StartEngine,
         prices: Prices,
         clock: Callable[[], float] = time.perf_counter,
+        pools: Pools | None = None,
     ) -> None:
-        self._prices, self._clock = prices, clock
+        self._prices, self._clock, self._pools = prices, clock, pools
         self._local = EngineClient(engine, self, prices)
         self._remote: dict[Declared, asyncio.Task[Client]] = {}
         self._rewarding: dict[RewardEnsemble, RewardEnsembleClient] = {}
 
     async def of(self, model: Model) -> Client:
         """Return the client of a model; raises ModelError if there can be none."""
+        if self._pools is not None and (pool := self._pools.of(model)) is not None:
+            return pool
         if isinstance(model, Declared):
             return self._local if model.is_local else await self._open_once(model)
         if isinstance(model, Derived) and not model.is_local:
@@ -110,6 +117,8 @@ class ModelClients:
         for client in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(client, Client):
                 await client.close()
+        if self._pools is not None:
+            await self._pools.close()
 
     async def _open_once(self, model: Declared) -> Client:
         """Open a client once, even if several requests wait for it; a failure is not kept."""

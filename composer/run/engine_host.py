@@ -27,14 +27,16 @@ Loaded = TypeVar("Loaded")
 class LoadingTimer:
     """Counts the seconds of loading; `on_loading` is called with the name of what loads.
 
-    One thing loads at a time: first torch, then models, one after the other in the engine's thread.
+    In this process one thing loads at a time: first torch, then models, one after the other in the
+    engine's thread. Beside that the pools of a cluster may load; the clock stands while any does.
     """
 
     def __init__(self, on_loading: Callable[[str], None] | None = None) -> None:
         self._on_loading = on_loading
         self._lock = threading.Lock()
         self._finished_seconds = 0.0
-        self._loading_since: float | None = None
+        self._loading_since = 0.0
+        self._loads = 0
 
     @contextmanager
     def loading(self, name: str) -> Iterator[None]:
@@ -42,13 +44,16 @@ class LoadingTimer:
         if self._on_loading is not None:
             self._on_loading(name)
         with self._lock:
-            self._loading_since = time.perf_counter()
+            if self._loads == 0:
+                self._loading_since = time.perf_counter()
+            self._loads += 1
         try:
             yield
         finally:
             with self._lock:
-                self._finished_seconds += time.perf_counter() - self._loading_since
-                self._loading_since = None
+                self._loads -= 1
+                if self._loads == 0:
+                    self._finished_seconds += time.perf_counter() - self._loading_since
 
     @property
     def seconds(self) -> float:
@@ -63,9 +68,7 @@ class LoadingTimer:
             return now - self._seconds(now)
 
     def _seconds(self, now: float) -> float:
-        return self._finished_seconds + (
-            0.0 if self._loading_since is None else now - self._loading_since
-        )
+        return self._finished_seconds + (now - self._loading_since if self._loads else 0.0)
 
 
 class EngineHost:

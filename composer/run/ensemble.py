@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from composer.compiler.graph import Node
     from composer.compiler.plan import Planned
     from composer.run.cache import AnswerCache
+    from composer.run.cluster import Cluster
     from composer.run.events import OnEvent
     from composer.run.rehearsal import Rehearsal
     from composer.run.stand_ins import Assumption, Tally, Tokens
@@ -58,7 +59,8 @@ class Ensemble:
     """An ensemble that answers. Make one with `Recipe.ready()` and close it, or use `with`.
 
     All queries under way share the models' forward passes, from whatever thread they come. The
-    `cache` it is given is closed with it; an `engine` that it shares with others is not.
+    `cache` it is given is closed with it; an `engine` that it shares with others is not. With a
+    `cluster` its models are asked there.
     """
 
     def __init__(  # noqa: PLR0913 - what it is opened with
@@ -71,6 +73,7 @@ class Ensemble:
         timeout: float | None = None,
         loading: Callable[[str], None] | None = None,
         engine: EngineHost | None = None,
+        cluster: Cluster | None = None,
     ) -> None:
         host = engine or EngineHost(loading, keep=cache is not None)
         self._timer = host.timer
@@ -81,7 +84,8 @@ class Ensemble:
         prices = {model.name: model.price for model in planned.plan.models}
         declared = [node.declaration for node in topological(planned.root)]
         host.digests.note(declaration for declaration in declared if declaration is not None)
-        self._resources = Resources(host, cache, prices, shared=engine is not None)
+        pools = None if cluster is None else cluster.open(planned, prices, host.timer)
+        self._resources = Resources(host, cache, prices, pools, shared=engine is not None)
         context = RunContext(self._resources.clients, prices, cache, self.budget, host.digests)
         self._program = Program(planned.root, planned.ids, context, seed)
         self._variants = Variants(self._program, planned.apart)

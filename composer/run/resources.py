@@ -10,6 +10,7 @@ from composer.run.clients import ModelClients
 if TYPE_CHECKING:
     from composer.run.cache import AnswerCache
     from composer.run.clients import Prices
+    from composer.run.cluster import Pools
     from composer.run.engine_host import EngineHost
 
 
@@ -20,10 +21,16 @@ class Resources:
     """
 
     def __init__(
-        self, host: EngineHost, cache: AnswerCache | None, prices: Prices, *, shared: bool
+        self,
+        host: EngineHost,
+        cache: AnswerCache | None,
+        prices: Prices,
+        pools: Pools | None = None,
+        *,
+        shared: bool,
     ) -> None:
         self._host, self._cache, self._shared = host, cache, shared
-        self.clients = ModelClients(host.start, prices, host.timer.clock)
+        self.clients = ModelClients(host.start, prices, host.timer.clock, pools)
 
     async def close(self) -> None:
         """Close the clients, the engine and the cache, even if one of them raises."""
