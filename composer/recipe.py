@@ -163,10 +163,11 @@ class Recipe:
         than `timeout` seconds fails (E702). Servers of which nothing is known are first asked what
         they give, by a few tiny requests; `probe = False` asks none. Ensembles that are given the
         same `engine` have equal models in memory once. With a `cluster`, such as
-        `composer.cluster.Cluster`, models of this machine are loaded by replicas there. Raises Mistakes if a model or
-        a file differs from the recipe's lock (E506), if an estimator is not fitted yet (E509), if a
-        policy needs costs that are not known (E511), or if a server does not give what the recipe
-        needs (E302).
+        `composer.cluster.Cluster`, models of this machine are loaded by replicas there.
+
+        Raises Mistakes if a model or a file differs from the recipe's lock (E506), if an estimator
+        is not fitted yet (E509), if a policy needs costs that are not known (E511), or if a server
+        does not give what the recipe needs (E302).
         """
         from composer.compiler.fits import demand_costs, demand_fitted
         from composer.run import Ensemble, open_cache
