@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from composer.run.cluster import Cluster
     from composer.run.engine_host import EngineHost
     from composer.run.exploring import Outages
+    from composer.specs import Checkpoint
 
 __all__ = ["Mistakes", "Recipe", "load"]
 
@@ -121,6 +122,13 @@ class Recipe:
     def plan(self) -> Plan:
         """Return what would run, where, with which options."""
         return self._planned.plan
+
+    @property
+    def loaded_models(self) -> tuple[Checkpoint, ...]:
+        """The models whose weights would be in this process, each on its device."""
+        from composer.compiler.plan import loaded_models
+
+        return loaded_models(self._planned)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -15,16 +15,17 @@ from composer.cli.terminal import err, out
 from composer.diagnostics.amounts import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from composer.cli.health import Health
+    from composer.specs import Checkpoint
 
 Row = tuple[str, str]
 
 
 @click.command()
 @click.option(
-    "--measure", is_flag=True, help="Measure the time of decode steps, and save it for plans."
+    "--measure", is_flag=True, help="Measure the time of forward passes, and save it for plans."
 )
 @click.argument("recipe", required=False, type=click.Path(path_type=Path))
 @recipe_options
@@ -35,17 +36,24 @@ def command(recipe: Path | None, reading: RecipeReader, *, measure: bool, as_jso
     With a RECIPE, ask the servers of its models what they give instead, by a few tiny requests,
     and keep that: runs and checks of the recipe go by it. To ask anew, do it again.
 
-    Of keys only the names are told. `--measure` saves its times in the user's cache folder:
-    timings.json in ~/.cache/ensemble-composer, or below XDG_CACHE_HOME. What is kept there is
-    bounded by COMPOSE_CACHE_SIZE (answers) and COMPOSE_MERGED_SIZE (merged models).
-    """
-    from composer.cli.health import examine
+    `--measure` times the forward passes of the models of a RECIPE that would be in memory, and asks
+    no server; without a RECIPE, those of the models of the zoo. Rules and placement go by these
+    times. They are saved in the user's cache folder: timings.json in ~/.cache/ensemble-composer, or
+    below XDG_CACHE_HOME.
 
-    if measure and recipe is not None:
-        raise click.UsageError("--measure looks at this machine: leave out the recipe")
-    health = examine() if recipe is None else examine_endpoints(lambda: reading.load(recipe))
-    if measure:
-        health.sections["timings"] = _measured()
+    Of keys only the names are told. What is kept in the cache folder is bounded by
+    COMPOSE_CACHE_SIZE (answers) and COMPOSE_MERGED_SIZE (merged models).
+    """
+    from composer.cli.health import Health, examine
+
+    if recipe is None:
+        health = examine()
+        health.sections["timings"] = _measured(_zoo_models) if measure else _saved()
+    elif measure:
+        models = reading.load(recipe).loaded_models
+        health = Health({"timings": _measured(lambda: models)})
+    else:
+        health = examine_endpoints(lambda: reading.load(recipe))
     if as_json:
         out(to_json(health.as_dict()), as_json=True)
     else:
@@ -53,11 +61,27 @@ def command(recipe: Path | None, reading: RecipeReader, *, measure: bool, as_jso
     return EXIT_MISTAKES if health.problems else 0
 
 
-def _measured() -> dict[str, object]:
+def _zoo_models() -> Iterable[Checkpoint]:
+    from composer.cli.timing import zoo_models
+
+    return zoo_models()
+
+
+def _measured(models: Callable[[], Iterable[Checkpoint]]) -> dict[str, object]:
+    """Time models, save that, and return all that is saved."""
     from composer.cli.timing import measure, save
 
-    timings = measure(lambda device: err(f"measuring {device}"))
-    return {"file": str(save(timings)), **timings}
+    file, timings = save(measure(models(), lambda model: err(f"measuring {model}")))
+    return {"file": str(file), "why": "", **timings.model_dump(mode="json")}
+
+
+def _saved() -> dict[str, object]:
+    """Return the timings that are saved, or why there are none to be used."""
+    from composer.values.timings import read_timings
+
+    saved = read_timings()
+    found = {} if saved.timings is None else saved.timings.model_dump(mode="json")
+    return {"why": saved.why, **found}
 
 
 def _lines(health: Health) -> Iterator[str]:
@@ -129,11 +153,20 @@ def _sandbox(walls: dict[str, str | None]) -> Iterator[Row]:
 
 
 def _timings(timings: dict[str, Any]) -> Iterator[Row]:
-    yield "saved in", timings["file"]
-    for device, times in timings["devices"].items():
-        steps = ", ".join(f"{n}: {1e3 * t:.2f}" for n, t in times["decode"].items())
-        yield device, f"ms for a step, by rows: {steps}"
-        yield "", f"ms for a step of two members: {1e3 * times['shared_step']:.2f}"
+    if timings["why"]:
+        yield "not used", timings["why"]
+    if "file" in timings:
+        yield "saved in", timings["file"]
+    for each in timings.get("shapes", ()):
+        yield each["name"], f"on {each['device']}, ms for a token, by rows: {_ms(each['decode'])}"
+        if each["verify"]:
+            yield "", f"ms for a pass of one row, by tokens: {_ms(each['verify'])}"
+        for members, seconds in each["stacked"].items():
+            yield "", f"ms for a token of {members} stacked members, by rows: {_ms(seconds)}"
+
+
+def _ms(seconds: dict[str, float]) -> str:
+    return ", ".join(f"{count}: {1e3 * each:.2f}" for count, each in seconds.items())
 
 
 def _table(rows: list[Row]) -> Iterator[str]:

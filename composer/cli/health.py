@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from composer.diagnostics.amounts import counted
+from composer.diagnostics.machine import processor
 from composer.heavy import torch
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def devices(health: Health) -> list[dict[str, JSON]]:
 
     free, total = memory()
     device_list: list[dict[str, JSON]] = [
-        {"name": "cpu", "kind": _cpu(), "free": free, "total": total}
+        {"name": "cpu", "kind": processor(), "free": free, "total": total}
     ]
     for index in range(torch.cuda.device_count()):
         free_now, total_now = torch.cuda.mem_get_info(index)
@@ -138,16 +139,6 @@ def memory() -> tuple[int | None, int | None]:
         return os.sysconf("SC_AVPHYS_PAGES") * page, os.sysconf("SC_PHYS_PAGES") * page
     except (AttributeError, ValueError, OSError):
         return None, None
-
-
-def _cpu() -> str:
-    """Name the processor as the system does, where it does."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, "") or platform.processor() or platform.machine()
 
 
 def threads(health: Health) -> dict[str, int]:

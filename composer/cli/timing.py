@@ -1,141 +1,143 @@
-"""`doctor --measure`: how long a decode step takes, saved so that plans may rely on it.
+"""`doctor --measure`: how long forward passes take, saved for the choices that depend on it.
 
-The times lie in `timings.json` in the user's cache folder, `~/.cache/ensemble-composer` or below
-`XDG_CACHE_HOME`: for each device the median seconds of a step of one model at several batch
-sizes, and of a step that two members share. Plans read what was saved and never measure.
+Each shape of models is timed once on each device (`composer/values/timings.py` has the file). A
+figure is the median of several passes, each waited for.
 """
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from typing import TYPE_CHECKING
 
 from composer.atomic import write_atomically
-from composer.diagnostics.caches import cache_folder
 from composer.heavy import torch
 from composer.run.result import Failure
+from composer.specs.shapes import shape_of
+from composer.values.timings import (
+    ShapeTimings,
+    Timings,
+    read_timings,
+    this_machine,
+    timings_file,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from composer.engine.rows.row import CacheRow
     from composer.engine.rows.runner import Runner
+    from composer.specs import Checkpoint
 
-VERSION = 1
+ZOO = ("general-1", "large")
+"""The models of the zoo that are timed where no recipe is given: one of each shape."""
 
-MODELS = ("general-1", "maths")
-"""The models of the zoo that are timed; the two are of one size and one tokenizer."""
-
-BATCHES = (1, 2, 3, 4, 8, 16)
+ROWS = (1, 2, 3, 4, 8, 16)
 """Rows in a step."""
 
-READ, WARM, STEPS = 16, 5, 40
-"""Tokens that each row holds at first, steps that are not timed, and steps that are."""
+TOKENS = (1, 2, 3, 4, 5, 6, 8, 12, 16)
+"""Tokens that one row reads in a pass."""
 
-Timings = dict[str, object]
-
-
-def timings_file() -> Path:
-    """Return where times are saved."""
-    return cache_folder() / "timings.json"
+READ, WARM, STEPS, LONGEST = 16, 3, 40, 3.0
+"""Tokens that each row holds at first, passes that are not timed, those that are, and seconds after
+which no further pass of the same kind is begun."""
 
 
-def measure(tell: Callable[[str], None] = lambda _: None) -> Timings:
-    """Time every device; `tell` is called with the name of each before it begins."""
+def measure(
+    models: Iterable[Checkpoint], tell: Callable[[str], None] = lambda _: None
+) -> tuple[ShapeTimings, ...]:
+    """Time models, one of each shape on each device; `tell` is called before each begins."""
+    timings: dict[tuple[str, str], ShapeTimings] = {}
+    for model in models:
+        device = model.weights.device
+        shape = shape_of(model, device)
+        if shape is not None and (shape, device) not in timings:
+            tell(f"{model.name} on {device}")
+            timings[shape, device] = _timed(model, shape, device)
+    return tuple(timings.values())
+
+
+def zoo_models() -> Iterator[Checkpoint]:
+    """Yield the models of the zoo that are timed, on each device of this machine."""
+    from composer.backends.zoo import Zoo
     from composer.engine.pool import devices
+    from composer.specs import Declared
 
-    timings = {}
     for device in devices():
-        tell(device)
-        timings[device] = _on(device)
-    return {
-        "version": VERSION,
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
-        "models": list(MODELS),
-        "devices": timings,
-    }
+        yield from (Declared(name, Zoo(model=name, device=device)) for name in ZOO)
 
 
-def save(timings: Timings) -> Path:
-    """Write times to the user's cache, whole or not at all."""
+def save(shapes: tuple[ShapeTimings, ...]) -> tuple[Path, Timings]:
+    """Add timings to those that are saved and hold, and write them whole or not at all.
+
+    Returns the file and all that it holds. Raises Failure (E718) where it cannot be written.
+    """
+    kept = read_timings().timings or Timings(machine=this_machine(), shapes=())
+    timings = kept.with_more(shapes)
     try:
         path = timings_file()
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(path, f"{json.dumps(timings, indent=2)}\n".encode())
+        write_atomically(path, f"{timings.model_dump_json(indent=2)}\n".encode())
     except OSError as error:
         text = f"cannot save the times in the cache folder: {error}"
         raise Failure(
             "E718", text, "free some space there, or set XDG_CACHE_HOME to another folder"
         ) from error
-    return path
+    return path, timings
 
 
-def _on(device: str) -> Timings:
-    """Time one device: steps of one model by batch, then steps of two members."""
-    first, second = (_runner(name, device) for name in MODELS)
-    decode = {str(batch): _decode(first, batch) for batch in BATCHES}
-    return {"decode": decode, "shared_step": _shared(first, second)}
-
-
-def _runner(name: str, device: str) -> Runner:
-    from composer.backends.zoo import Zoo
+def _timed(model: Checkpoint, shape: str, device: str) -> ShapeTimings:
     from composer.engine.rows.runner import Runner
     from composer.engine.weights.local import load
-    from composer.specs import Declared
 
-    return Runner(load(Declared(name, Zoo(model=name)), device))
+    runner = Runner(load(model, device))
+    return ShapeTimings(
+        shape=shape,
+        device=device,
+        name=model.name,
+        decode={rows: _pass(runner, rows, 1) for rows in ROWS},
+        verify={tokens: _pass(runner, 1, tokens) for tokens in TOKENS},
+    )
 
 
-def _decode(runner: Runner, batch: int) -> float:
-    """Time a step in which each of some rows reads one token."""
-    rows = _rows(runner, batch)
-    seconds = _median(lambda: _step(runner, rows), str(runner.model.device))
+def _pass(runner: Runner, count: int, tokens: int) -> float:
+    """Time a pass in which each of some rows reads some tokens, whose logits are all wanted."""
+    from composer.engine.rows.row import Feed
+
+    rows = [runner.rows.allocate() for _ in range(count)]
+    runner.forward([Feed(row, _ids(READ), [READ - 1]) for row in rows])
+    for row in rows:
+        runner.rows.snapshot(row)
+
+    def step() -> None:
+        runner.forward([Feed(row, _ids(tokens), range(tokens)) for row in rows])
+        _back(runner, rows)
+
+    seconds = _median(step, str(runner.model.device))
     for row in rows:
         runner.rows.free(row)
     return seconds
 
 
-def _shared(first: Runner, second: Runner) -> float:
-    """Time a token of two members: a step of each, and the mean of what they say."""
-    rows = [_rows(runner, 1) for runner in (first, second)]
-
-    def step() -> None:
-        logits_list = [
-            _step(runner, row_list) for runner, row_list in zip((first, second), rows, strict=True)
-        ]
-        torch.stack([logits.softmax(-1) for logits in logits_list]).mean(0).argmax(-1).tolist()
-
-    return _median(step, str(first.model.device))
+def _ids(count: int) -> list[int]:
+    return [1 + at % 8 for at in range(count)]
 
 
-def _rows(runner: Runner, batch: int) -> list[CacheRow]:
-    """Open rows that have read a little."""
-    from composer.engine.rows.row import Feed
-
-    rows = [runner.rows.allocate() for _ in range(batch)]
-    runner.forward([Feed(row, [1 + at % 8 for at in range(READ)], [READ - 1]) for row in rows])
-    return rows
-
-
-def _step(runner: Runner, rows: list[CacheRow]) -> torch.Tensor:
-    from composer.engine.rows.row import Feed
-
-    return runner.forward([Feed(row, [1], [0]) for row in rows])
+def _back(runner: Runner, rows: Sequence[CacheRow]) -> None:
+    """Let rows hold what they held before the pass, so that each pass has the same work."""
+    for row in rows:
+        runner.rows.crop(row, READ)
 
 
 def _median(step: Callable[[], object], device: str) -> float:
     """Return the median seconds of a step, each waited for."""
-    times = []
+    times: list[float] = []
     with torch.inference_mode():
-        for at in range(WARM + STEPS):
+        while len(times) < WARM + STEPS and sum(times) < LONGEST:
             began = time.perf_counter()
             step()
             if device.startswith("cuda"):
                 torch.cuda.synchronize(device)
-            if at >= WARM:
-                times.append(time.perf_counter() - began)
-    return round(statistics.median(times), 7)
+            times.append(time.perf_counter() - began)
+    return round(statistics.median(times[WARM:] or times), 7)

@@ -5,12 +5,18 @@ from importlib import metadata
 import pytest
 from click.testing import CliRunner
 
+from composer.backends.zoo import Zoo
 from composer.cli import health, timing
 from composer.cli.health import Health, examine
 from composer.cli.verbs import compose
 from composer.run import Failure
+from composer.specs import Declared
+from composer.specs.shapes import shape_of
+from composer.values.timings import ShapeTimings, read_timings
 
-TIMES = {"decode": {"1": 0.004, "2": 0.0025}, "shared_step": 0.0035}
+TIMES = ShapeTimings(
+    shape="ab", device="cpu", name="A", decode={1: 0.004, 2: 0.0025}, stacked={2: {1: 0.0035}}
+)
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +28,7 @@ def calm(monkeypatch, tmp_path):
     monkeypatch.setattr(health, "zoo", lambda _: found)
     monkeypatch.setattr(health, "sandbox", lambda _: {})
     monkeypatch.setattr(health, "threads", lambda _: {"cores": 2, "torch": 2})
-    monkeypatch.setattr(timing, "measure", lambda _: {"version": 1, "devices": {"cpu": TIMES}})
+    monkeypatch.setattr(timing, "measure", lambda *_: (TIMES,))
 
 
 def doctor(*arguments):
@@ -102,15 +108,38 @@ def test_a_cache_has_the_size_of_its_files(tmp_path):
     assert health.caches(Health())[0]["bytes"] == 5
 
 
-def test_measured_times_are_saved_for_plans(tmp_path):
+def test_measured_times_are_saved_for_plans():
     result = doctor("--measure")
-    saved = tmp_path / "ensemble-composer" / "timings.json"
-    assert json.loads(saved.read_text())["devices"]["cpu"] == TIMES
-    assert "1: 4.00, 2: 2.50" in result.stdout
+    assert read_timings().timings.of("ab", "cpu") == TIMES
+    assert "on cpu, ms for a token, by rows: 1: 4.00, 2: 2.50" in result.stdout
+    assert "ms for a token of 2 stacked members, by rows: 1: 3.50" in result.stdout
+    assert "by rows: 1: 4.00, 2: 2.50" in doctor().stdout
 
 
 def test_measuring_tells_nothing_but_json_on_stdout():
-    assert json.loads(doctor("--measure", "--json").stdout)["timings"]["devices"]["cpu"] == TIMES
+    found = json.loads(doctor("--measure", "--json").stdout)["timings"]
+    assert found["shapes"][0]["decode"] == {"1": 0.004, "2": 0.0025}
+
+
+def test_a_doctor_says_where_no_times_are_saved():
+    assert "not used  no timings are saved for this machine: run" in doctor().stdout
+
+
+def test_with_a_recipe_its_own_models_are_measured(monkeypatch, tmp_path):
+    seen = []
+    monkeypatch.setattr(timing, "measure", lambda models, _: seen.extend(models) or (TIMES,))
+    recipe = tmp_path / "two.ens"
+    recipe.write_text("""model A = zoo("maths")
+model B = zoo("large")
+model C = zoo("text")
+[A, B] -> vote()
+""")
+    assert list(json.loads(doctor("--measure", "--json", str(recipe)).stdout)) == [
+        "version",
+        "timings",
+        "problems",
+    ]
+    assert [(each.name, each.weights.device) for each in seen] == [("A", "cpu"), ("B", "cpu")]
 
 
 def test_kept_answers_are_told_with_their_place_size_and_bound(tmp_path, monkeypatch):
@@ -136,12 +165,25 @@ def test_a_user_without_a_home_has_a_problem_with_a_remedy(monkeypatch):
 
 def test_timings_lie_in_the_users_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "kept"))
-    assert timing.save({"version": 1}) == tmp_path / "kept" / "ensemble-composer" / "timings.json"
+    file, _ = timing.save((TIMES,))
+    assert file == tmp_path / "kept" / "ensemble-composer" / "timings.json"
 
 
-def test_a_step_is_measured_for_each_batch_and_for_two_members(monkeypatch):
+def test_new_times_are_added_to_those_that_hold():
+    other = TIMES.model_copy(update={"shape": "cd"})
+    timing.save((TIMES,))
+    faster = TIMES.model_copy(update={"decode": {1: 0.001}})
+    _, timings = timing.save((other, faster))
+    assert timings == read_timings().timings
+    assert timings.shapes == (other, faster)
+
+
+@pytest.mark.parametrize("name", ["general-1", "large"])
+def test_a_pass_is_measured_for_each_batch_and_for_each_number_of_tokens(monkeypatch, name):
     monkeypatch.setattr(timing, "STEPS", 1)
     monkeypatch.setattr(timing, "WARM", 0)
-    found = timing._on("cpu")
-    assert set(found["decode"]) == {"1", "2", "3", "4", "8", "16"}
-    assert all(each > 0 for each in (*found["decode"].values(), found["shared_step"]))
+    models = [Declared(name, Zoo(model=name, device="cpu"))] * 2
+    (found,) = timing.measure(models)
+    assert set(found.decode) == set(timing.ROWS)
+    assert set(found.verify) == set(timing.TOKENS)
+    assert (found.shape, found.name) == (shape_of(models[0], "cpu"), name)

@@ -13,7 +13,7 @@ from composer.compiler.plan.plan import (
     PlannedRule,
     PlannedStep,
 )
-from composer.compiler.plan.planning import make_plan
+from composer.compiler.plan.planning import loaded_models, make_plan
 
 __all__ = [
     "VERSION",
@@ -30,6 +30,7 @@ __all__ = [
     "describe",
     "describe_steps",
     "devices",
+    "loaded_models",
     "lock_of",
     "lock_path",
     "make_plan",

@@ -5,20 +5,17 @@ Devices are found without torch, so that a plan is quick.
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 from composer.diagnostics import Diagnostic, Mistakes
+from composer.diagnostics.machine import ask_driver
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from composer.diagnostics import Place
-
-DRIVER_QUERY = ("--query-gpu=index,memory.free", "--format=csv,noheader,nounits")
 
 ROOM = 1.2
 """Bytes that a model takes for each byte of its weights: caches and activations beside them."""
@@ -40,17 +37,8 @@ def devices() -> tuple[Device, ...]:
 
 
 def _gpus() -> list[tuple[int, int]]:
-    """Ask the driver's own tool, which every machine with such a GPU has."""
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return []
-    try:
-        process = subprocess.run(  # noqa: S603 - a fixed command found on the path
-            (tool, *DRIVER_QUERY), capture_output=True, text=True, timeout=10, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return []
-    rows = [line.split(",") for line in process.stdout.splitlines() if "," in line]
+    """Ask the driver for the GPUs and their free MiB."""
+    rows = [line.split(",") for line in ask_driver("index,memory.free") if "," in line]
     return [(int(index), int(free) << 20) for index, free in rows if free.strip().isdigit()]
 
 

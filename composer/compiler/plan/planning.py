@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from composer.compiler.plan.placement import Device
     from composer.compiler.rules import Optimized, RuleUse
     from composer.diagnostics import Place
+    from composer.specs import Checkpoint
 
 
 def make_plan(
@@ -71,6 +72,14 @@ def make_plan(
     )
     apart = partial(_apart, compiled, optimized, put) if does_once(optimized) else None
     return Planned(plan, root, _ids(topological(root)), apart)
+
+
+def loaded_models(planned: Planned) -> tuple[Checkpoint, ...]:
+    """Return the models whose weights a run has in this process, each on its device."""
+    order = topological(planned.root)
+    loaded = _loaded(order)
+    models = (checkpoint_of(node) for node in order if node in loaded)
+    return tuple({model.identity: model for model in models if model.in_engine}.values())
 
 
 def _apart(compiled: Compiled, optimized: Optimized, put: Callable[[Node], Node]) -> Apart:
