@@ -36,8 +36,9 @@ def test_a_mistake_of_ours_ends_a_stream_with_an_error(app, monkeypatch, capfd):
         raise ZeroDivisionError
 
     monkeypatch.setattr(streams, "extension_json", broken)
-    messages = [{"role": "user", "content": "2 + 2?"}]
-    body = {"model": "alone", "messages": messages, "stream": True, "max_tokens": 2}
+    messages = [{"role": "user", "content": "Go on"}]
+    long = {"max_tokens": 200, "ignore_eos": True}  # so the reply has begun when the answer ends
+    body = {"model": "alone", "messages": messages, "stream": True, **long}
     reply = call(app, "POST", "/v1/chat/completions", body, {"content-type": "application/json"})
     assert reply.status == 200
     assert json.loads(reply.body.splitlines()[-2][6:])["error"]["code"] == "E809"
