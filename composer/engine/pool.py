@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -120,7 +121,14 @@ class ModelPool:
         device = self._place(model, size, pinned)
         with quiet():
             runner = Runner(self._loader(model, device))
+        runner.spare = partial(self._spare, device)
         return device, size[device], runner
+
+    def _spare(self, device: str) -> None:
+        """Give up what ended answers have left on a device."""
+        for where, _, runner in self._loaded.values():
+            if where == device:
+                runner.prefixes.clear()
 
     def _devices(self, model: Checkpoint) -> list[str]:
         """The devices that the model may be loaded to; the one with most room first."""

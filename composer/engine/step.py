@@ -22,9 +22,10 @@ import torch
 from torch.nn.functional import pad
 
 from composer.engine.flights import Flight, Flights
+from composer.engine.memory import ran_out, row_too_large
 from composer.engine.processors import LogitContext
 from composer.engine.requests.base import Replies
-from composer.engine.requests.reading import MemberLogits
+from composer.engine.requests.reading import FAILED, MemberLogits
 from composer.engine.rows.row import Feed
 from composer.engine.sequence import MemberDropped
 from composer.engine.shared_prompts import readers_and_twins
@@ -231,29 +232,48 @@ def _read_once(runner: Runner, items: Sequence[PassItem], replies: Replies) -> T
 def _forward(runner: Runner, items: Sequence[PassItem], replies: Replies) -> Tensor | None:
     """Run one forward pass; return logits [all kept tokens, width].
 
-    If it fails, run one pass for each row, so that only the rows that cause the error fail. None
-    if all of them fail.
+    If it fails, run smaller passes, so that only the rows that cause the error fail: halves where
+    memory ran out, else one row each. None if all of them fail.
     """
-    output: Tensor | None
     lengths = [reading.state.row.length for _, reading, _ in items]
+    for _, reading, _ in items:
+        reading.first_row = FAILED
     try:
         hidden = any(reading.hidden for _, reading, _ in items)
-        output = runner.forward([feed for _, _, feed in items], hidden=hidden)
+        output: Tensor | None = runner.forward([feed for _, _, feed in items], hidden=hidden)
     except Exception as error:  # noqa: BLE001  # it belongs to the jobs, not the loop
         if len(items) == 1:
-            request, reading, _ = items[0]
-            replies.fail(request, request.sequence.drop(reading.slot, error))
+            _fail(runner, items[0], error, replies)
             return None
+        size = (len(items) + 1) // 2 if ran_out(error) else 1
         items = [_retried(*item, length) for item, length in zip(items, lengths, strict=True)]
-        outputs = [_forward(runner, [item], replies) for item in items]
-        items = [item for item, output in zip(items, outputs, strict=True) if output is not None]
-        output = _concatenated([o for o in outputs if o is not None]) if items else None
+        output = _in_parts(
+            runner, [items[n : n + size] for n in range(0, len(items), size)], replies
+        )
+        items = [item for item in items if item[1].first_row != FAILED]
     start = 0
     for _, reading, feed in items:
         reading.first_row = start
         reading.state.counts.calls += 1
         start += len(feed.keep)
     return output
+
+
+def _in_parts(
+    runner: Runner, parts: Sequence[Sequence[PassItem]], replies: Replies
+) -> Tensor | None:
+    """Run a pass for each part; return the logits of all, None if all fail."""
+    outputs = [_forward(runner, part, replies) for part in parts]
+    known = [output for output in outputs if output is not None]
+    return _concatenated(known) if known else None
+
+
+def _fail(runner: Runner, item: PassItem, error: Exception, replies: Replies) -> None:
+    """Let the request of a row that cannot be read fail, or go on without this member."""
+    request, reading, feed = item
+    if ran_out(error):
+        error = row_too_large(error, runner, reading.state.row.length + len(feed.ids))
+    replies.fail(request, request.sequence.drop(reading.slot, error))
 
 
 def _retried(request: AnyRequest, reading: Reading, feed: Feed, length: int) -> PassItem:

@@ -8,6 +8,7 @@ from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
+from composer.engine.memory import memory_full, ran_out
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -49,8 +50,14 @@ class Task(Generic[T]):
             self.future.set_result(value)
 
     def fail(self, error: BaseException) -> None:
-        """Set the job's error; an exception that would end the thread becomes ModelError (E701)."""
-        if not isinstance(error, Exception):
+        """Set the job's error.
+
+        One that says that memory ran out becomes ModelError (E730), and one that would end the
+        thread another (E701).
+        """
+        if ran_out(error):
+            error = memory_full(error)
+        elif not isinstance(error, Exception):
             error = ModelError("E701", f"the answer ended with {type(error).__name__}")
         try:
             if self.future.set_running_or_notify_cancel():

@@ -171,4 +171,12 @@ CODES = {
         "this is found wherever the rows lie. Evaluate on other rows. `compose eval --fitted-rows` "
         "measures on them all the same.",
     ),
+    "E730": Code(
+        "no memory left for an answer",
+        "A device ran out of memory while answers were written. Rows of the pass were read again "
+        "in smaller passes, and what ended answers had left in memory was given up; this row did "
+        "not fit alone. The other answers went on, and those that were done are kept. Answer fewer "
+        "questions at once (`compose serve --concurrency`), shorten the prompt or `max_tokens`, "
+        "use a smaller `dtype`, or spread the model over more devices.",
+    ),
 }

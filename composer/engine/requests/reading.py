@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     ForwardPass = tuple[Runner, int]
     """One forward pass of an engine step: a model, and which of its passes in the step."""
 
-__all__ = ["MemberLogits", "Reading"]
+__all__ = ["FAILED", "MemberLogits", "Reading"]
+
+FAILED = -1
+"""The `first_row` of a reading that has no logits: its pass has not run, or failed."""
 
 _CHUNK = 512  # prompt tokens that one row reads in one step, so that others need not wait for more
 
@@ -37,7 +40,7 @@ class Reading:
     positions: Sequence[int]
     end: int
     hidden: bool
-    first_row: int = -1
+    first_row: int = FAILED
 
     @property
     def tokens_before(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from composer.engine.memory import ran_out
 from composer.engine.rows.row import CacheRow, Saved
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class KeyValueCache:
         """Open an empty row after the last."""
         row = CacheRow(len(self.live))
         if row.index == self._rows:
-            self._grow(2 * self._rows, self._room)
+            self._grow((2 * self._rows, self._room), (self._rows + 1, self._room))
         self.live.append(row)
         return row
 
@@ -115,7 +116,7 @@ class KeyValueCache:
         that were empty.
         """
         if reach > self._room:
-            self._grow(self._rows, max(reach, 2 * self._room))
+            self._grow((self._rows, max(reach, 2 * self._room)), (self._rows, reach))
         self._at = index, slice(None), positions
         self._view = view
         self._before = reach - positions.shape[1]
@@ -147,7 +148,16 @@ class KeyValueCache:
         _, heads, _, dim = like.shape
         return like.new_zeros(self._rows, heads, self._room, dim)
 
-    def _grow(self, rows: int, room: int) -> None:
+    def _grow(self, wide: tuple[int, int], least: tuple[int, int]) -> None:
+        """Make room for so many rows of so many cells; for the least where memory runs out."""
+        try:
+            self._widen(*wide)
+        except (RuntimeError, MemoryError) as error:
+            if wide == least or not ran_out(error):
+                raise
+            self._widen(*least)
+
+    def _widen(self, rows: int, room: int) -> None:
         # all or nothing: if memory runs out half-way, the old tables must still be there
         keys = [_widened(table, rows, room) for table in self._keys]
         values = [_widened(table, rows, room) for table in self._values]

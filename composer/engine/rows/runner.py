@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 
+from composer.engine.memory import ran_out
 from composer.engine.rows.attention import BatchedAttention
 from composer.engine.rows.encoder_decoder import EncoderDecoderRows
 from composer.engine.rows.forward_arguments import keeps_state
@@ -39,8 +40,9 @@ class Runner:
 
     `prefixes` keeps what rows held when they were closed, until the model is unloaded.
     `alone` says why rows do not share forward passes, `padded` why they share only padded ones;
-    None if they do. Models that differ in an adapter alone have one runner; `mixed` is whether rows
-    of unlike adapters share passes.
+    None if they do. `spare` gives up what is kept but not in use where memory runs out; in a pool
+    it does so for all models of the device. Models that differ in an adapter alone have one runner;
+    `mixed` is whether rows of unlike adapters share passes.
     """
 
     def __init__(self, model: LocalModel) -> None:
@@ -50,6 +52,7 @@ class Runner:
         self.rows: RowCache = self._choose()
         weights = sum(each.nbytes for each in model.module.parameters())
         self.prefixes = PrefixCache(self.rows, weights)
+        self.spare: Callable[[], None] = self.prefixes.clear
         self.mixed = isinstance(self.rows, BatchedAttention)
         self._adapters: dict[str, int] = {}
 
@@ -89,8 +92,10 @@ class Runner:
         before = [(feed.row, feed.row.length) for feed in feeds]
         try:
             return self._step(feeds, hidden=hidden)
-        except BaseException:
-            self.prefixes.clear()  # memory may have run out
+        except BaseException as error:
+            self.prefixes.clear()  # of no use if the model is at fault
+            if ran_out(error):
+                self.spare()
             for row, length in before:
                 self.rows.crop(row, length)
             raise

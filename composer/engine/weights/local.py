@@ -45,7 +45,11 @@ def load(model: Checkpoint, device: torch.device | str = "cpu") -> LocalModel:
     except Exception as error:
         raise refused(model.name, weights, error) from error
     if module.device != device:  # some quantized weights are placed as they are read, and stay
-        module = module.to(device)
+        try:
+            module = module.to(device)
+        except torch.OutOfMemoryError as error:
+            text = f"{model.name} cannot be loaded: {device} has no memory left"
+            raise ModelError("E601", text, "use a smaller `dtype`, or another device") from error
     module = module.eval().requires_grad_(requires_grad=False)
     made = EncoderDecoderModel if files.writes_apart else LocalModel
     return made(module, tokenizer, device, model.name, files, encoder)
