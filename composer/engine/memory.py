@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-from composer.diagnostics.amounts import counted
 from composer.heavy import torch
 from composer.values.errors import ModelError
 
-if TYPE_CHECKING:
-    from composer.engine.rows.runner import Runner
-
-__all__ = ["memory_full", "ran_out", "row_too_large"]
+__all__ = ["memory_full", "ran_out"]
 
 _ON_A_CPU = "can't allocate memory"
 _WANTED = re.compile(r"tried to allocate ([\d.]+) ?(\w+)", re.IGNORECASE)
@@ -35,12 +30,3 @@ def memory_full(error: BaseException, what: str = "an answer") -> ModelError:
         "answer fewer questions at once, shorten the prompt, lower `max_tokens`, "
         "or use a smaller `dtype`",
     )
-
-
-def row_too_large(error: BaseException, runner: Runner, tokens: int) -> ModelError:
-    """Return the error (E730) of a row of so many tokens that a model cannot read."""
-    others = len(runner.rows.live) - 1
-    beside = f" beside {counted(others, 'other row')}" if others else ""
-    model = runner.model
-    what = f"a row of {counted(tokens, 'token')} of `{model.name}` on {model.device}{beside}"
-    return memory_full(error, what)

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn.functional import pad
 
+from composer.diagnostics.amounts import counted
 from composer.engine.flights import Flight, Flights
-from composer.engine.memory import ran_out, row_too_large
+from composer.engine.memory import memory_full, ran_out
 from composer.engine.processors import LogitContext
 from composer.engine.requests.base import Replies
 from composer.engine.requests.reading import FAILED, MemberLogits
@@ -272,8 +273,16 @@ def _fail(runner: Runner, item: PassItem, error: Exception, replies: Replies) ->
     """Let the request of a row that cannot be read fail, or go on without this member."""
     request, reading, feed = item
     if ran_out(error):
-        error = row_too_large(error, runner, reading.state.row.length + len(feed.ids))
+        error = memory_full(error, _row(runner, reading.state.row.length + len(feed.ids)))
     replies.fail(request, request.sequence.drop(reading.slot, error))
+
+
+def _row(runner: Runner, tokens: int) -> str:
+    """Name a row of so many tokens, and how many there are beside it."""
+    others = len(runner.rows.live) - 1
+    beside = f" beside {counted(others, 'other row')}" if others else ""
+    model = runner.model
+    return f"a row of {counted(tokens, 'token')} of `{model.name}` on {model.device}{beside}"
 
 
 def _retried(request: AnyRequest, reading: Reading, feed: Feed, length: int) -> PassItem:
