@@ -11,6 +11,7 @@ from composer.compiler.plan.option_text import declared_text, option_text
 from composer.methods import Rule
 from composer.specs.content import file_digest, json_digest
 from composer.specs.option_models import OptionModel
+from composer.steps.asking import CLUSTER
 from composer.values import Trainable
 from composer.values.flow import unique
 from composer.values.typed import Typed, file_of, written_file_of
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 DIGITS = 12
 
-TIMING = frozenset({"timeout", "min", "ahead"})
-"""Options that say when there is an answer, or none, never which it is."""
+TIMING = frozenset({"timeout", "min", "ahead", *CLUSTER})
+"""Options that say when or where there is an answer, or none, never which it is."""
 
 
 def fingerprint(root: Node, seed: int) -> str:

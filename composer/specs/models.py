@@ -71,6 +71,11 @@ class Checkpoint(Model):
         return self.is_local
 
     @property
+    def has_weights(self) -> bool:
+        """Whether its weights are read on the machine where it is asked."""
+        return True
+
+    @property
     @abstractmethod
     def weights(self) -> Weights:
         """Which weights the engine reads; raises ModelError for a model behind a client."""
@@ -138,6 +143,11 @@ class Declared(Checkpoint):
         return self.is_local or (
             self._own_weights is not None and Capability.NEXT in self.card.capabilities
         )
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether its weights are read where it is asked: not by a server, nor from a recording."""
+        return self._own_weights is not None
 
     @property
     def weights(self) -> Weights:

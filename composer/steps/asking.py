@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated
@@ -27,18 +28,23 @@ from composer.values.capability import Capability
 from composer.values.flow import unique
 from composer.values.gather import attempts, failure_notes
 from composer.values.processing import LogitBias, MinTokens, RepetitionPenalty, TokenPenalty
+from composer.values.typed import Variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from composer.steps.site import Site
     from composer.values import AnswerSchema
+    from composer.values.typed import Scalar
 
 Temperature = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Whole = Annotated[int, Field(ge=0)]
 
+
+CLUSTER = ("replicas", "cpus", "gpus", "resources")
+"""The options of a declared model that say where its copies run, and so change no answer."""
 
 PER_QUERY = (
     "temperature",
@@ -60,12 +66,66 @@ PER_QUERY = (
 
 
 @step(sign="a name in step position", hidden=("declaration", "name"))
-def model(*, declaration: Declaration, name: str, timeout: Seconds | None = None) -> Declared:
+def model(
+    *,
+    declaration: Declaration,
+    name: str,
+    timeout: Seconds | None = None,
+    replicas: int | tuple[int, int] | None = None,  # noqa: ARG001 - the plan reads it
+    cpus: Annotated[float, Field(gt=0)] | None = None,  # noqa: ARG001
+    gpus: Annotated[float, Field(ge=0)] | None = None,  # noqa: ARG001
+    resources: Variables | None = None,  # noqa: ARG001
+) -> Declared:
     """Stand for a declared model.
 
     With a `timeout`, whatever it is asked fails after so many seconds; loading it does not count.
+    On a cluster, `replicas` is how many copies of the model there are: a number, or the least and
+    the most, such as `[1, 4]`. On a cluster, each copy has `cpus` of its own, by default 1. On a
+    cluster, each copy has `gpus` of its own, by default 1 if the model runs on a GPU, else 0; two
+    copies with `gpus = 0.5` share one. On a cluster, each copy needs the custom `resources`, such
+    as `[big_memory: 1]`, of the machine on which it runs.
     """
     return Declared(name, declaration, timeout)
+
+
+BY_NAME = {"CPU": "cpus", "GPU": "gpus", "memory": "", "object_store_memory": ""}
+"""The resources of a cluster that have options of their own, or none."""
+
+
+@model.check
+def its_copies_can_be_placed(site: Site) -> Iterator[Complaint]:
+    """Copies are of models whose weights are read here; bounds and resources have an order."""
+    given = [name for name in CLUSTER if site.get(name) is not None]
+    if given and not site.has_weights:
+        yield Complaint(
+            "E407",
+            f"`{site.name}` does not support `{given[0]}`: only models whose weights this project "
+            "loads have copies on a cluster",
+            "not supported by this model",
+            "leave the option out; how many servers answer is said where they are started",
+            given[0],
+        )
+    bounds = site.get("replicas")
+    least = bounds[0] if isinstance(bounds, tuple) else bounds
+    if least is not None and least < 1:
+        yield Complaint("E402", "`replicas` must be at least 1", "too few", about="replicas")
+    elif isinstance(bounds, tuple) and bounds[0] > bounds[1]:
+        text = f"the least number of `replicas` ({bounds[0]}) is more than the most ({bounds[1]})"
+        help_ = f"write `replicas = [{bounds[1]}, {bounds[0]}]`"
+        yield Complaint("E402", text, "the wrong way round", help_, "replicas")
+    for name, amount in site.get("resources") or ():
+        yield from _unusable_resource(name, amount)
+
+
+def _unusable_resource(name: str, amount: Scalar) -> Iterator[Complaint]:
+    """Yield what is wrong with a custom resource of a cluster."""
+    if name in BY_NAME:
+        text, option = f"`{name}` is no custom resource of a cluster", BY_NAME[name]
+        help_ = f"write `{option} = {amount}`" if option else "leave it out: the plan counts it"
+        yield Complaint("E402", text, "not a custom resource", help_, "resources")
+    elif isinstance(amount, bool | str) or not 0 < amount < math.inf:
+        text = f"the resource `{name}` needs a number above 0"
+        yield Complaint("E402", text, "not an amount", f"write `[{name}: 1]`", "resources")
 
 
 @step(

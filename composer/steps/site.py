@@ -97,6 +97,10 @@ class Site(Protocol):
         """Whether the engine reads the weights of a declared model."""
 
     @property
+    def has_weights(self) -> bool:
+        """Whether the weights of a declared model are read where it is asked."""
+
+    @property
     def honours(self) -> frozenset[str]:
         """The options that a declared or derived model can honour of those that change logits."""
 

@@ -14,6 +14,7 @@ from composer.compiler.graph.members import declared_model
 from composer.compiler.graph.options import check_default
 from composer.compiler.graph.overrides import UNMATCHED, Overlays, overlay, override
 from composer.compiler.graph.params import check_param
+from composer.compiler.graph.pooling import pool_mistakes
 from composer.compiler.graph.unreached import check_unused, warn_unused
 from composer.diagnostics import Diagnostic, Mistakes, Place, Source
 from composer.steps import STEPS
@@ -21,7 +22,7 @@ from composer.syntax import parse_expression, tree
 from composer.values import Port
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from composer.compiler.graph.graph import Graph
     from composer.compiler.graph.node import Node
@@ -82,11 +83,13 @@ def compile_recipe(
     models = _models(ctx, scope)
     clash = any(mistake.code.startswith("E3") for mistake in ctx.mistakes)
     check_steps(ctx, None if clash else answer)
+    if answer is not None and not _wrong(ctx.mistakes):
+        ctx.mistakes.extend(pool_mistakes(ctx.graph, ctx.declared, answer))
     check_unused(ctx, scope)
-    if not any(mistake.severity == "error" for mistake in ctx.mistakes):
+    if not _wrong(ctx.mistakes):
         warn_unused(ctx, scope)
     diagnostics = _once(ctx.mistakes)
-    if any(diagnostic.severity == "error" for diagnostic in diagnostics):
+    if _wrong(diagnostics):
         raise Mistakes(diagnostics)
     params = {
         name: binding.statement.type.name
@@ -108,9 +111,14 @@ def check_again(compiled: Compiled) -> tuple[Diagnostic, ...]:
     ctx = Context(Loader(Path()), lowering, compiled.graph, declared=compiled.declared)
     check_steps(ctx, compiled.answer)
     diagnostics = tuple(each for each in _once(ctx.mistakes) if each.code != "W501")
-    if any(diagnostic.severity == "error" for diagnostic in diagnostics):
+    if _wrong(diagnostics):
         raise Mistakes(diagnostics)
     return diagnostics
+
+
+def _wrong(diagnostics: Iterable[Diagnostic]) -> bool:
+    """Say whether there is a mistake among diagnostics."""
+    return any(diagnostic.severity == "error" for diagnostic in diagnostics)
 
 
 def _once(mistakes: list[Diagnostic]) -> tuple[Diagnostic, ...]:

@@ -235,6 +235,11 @@ class NodeSite(Site):
         """Whether the engine reads the weights of a model that writes with others."""
         return checkpoint_of(self.node).in_engine
 
+    @property
+    def has_weights(self) -> bool:
+        """Whether the weights of a declared model are read where it is asked."""
+        return checkpoint_of(self.node).has_weights
+
     def missing_detail(self, detail: TokenDetail) -> str:
         """Say why a model cannot tell what is wanted of each token; empty if it can."""
         if not self.facts.readable((self.node,)):

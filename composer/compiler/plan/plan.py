@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 VERSION = 1
 
 _RARE = frozenset(
-    {"builds", "calls", "costs", "servers", "requests", "sharing", "turns", "unfitted"}
+    {"builds", "calls", "costs", "pools", "servers", "requests", "sharing", "turns", "unfitted"}
 )
 """Parts of a plan that are written only where they hold something."""
 
@@ -105,6 +105,24 @@ class PlannedSharing(_PlanRecord):
     models: tuple[str, ...]
     bytes: int
     apart: int
+
+
+class PlannedPool(_PlanRecord):
+    """A pool of a cluster: equal replicas, each with all of its models.
+
+    `cpus`, `gpus` and `resources` are what one replica takes of a machine; `bytes` is the size of
+    its weights, and `memory` what it takes with room for rows beside them. Both are None where
+    they are not known before the weights are here.
+    """
+
+    name: str
+    models: tuple[str, ...]
+    replicas: tuple[int, int]
+    cpus: float
+    gpus: float
+    resources: dict[str, float]
+    bytes: int | None
+    memory: int | None
 
 
 class PlannedBuild(_PlanRecord):
@@ -222,6 +240,7 @@ class Plan(_PlanRecord):
     turns: tuple[PlannedTurns, ...] = ()
     calls: tuple[PlannedCalls, ...] = ()
     sharing: tuple[PlannedSharing, ...] = ()
+    pools: tuple[PlannedPool, ...] = ()
 
     @model_serializer(mode="wrap")
     def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:

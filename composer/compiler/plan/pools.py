@@ -1,33 +1,34 @@
-"""The pools of a plan: which models one replica holds together, and what it needs.
-
-Members of one fused model are asked together at every token, so they are held together. A model
-that is asked alone and is a member, too, belongs to the pool of its fused group.
-"""
+"""The pools of a plan on a cluster: which models a replica holds together, and what it needs."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, cast
 
-from composer.compiler.graph import topological
-from composer.compiler.graph.capabilities import checkpoint_of, checkpoints_in
-from composer.specs import Declared, Remote
-from composer.values import Port
+from composer.compiler.graph.capabilities import card_of, checkpoint_of, memory_of
+from composer.compiler.graph.graph import Graph
+from composer.compiler.graph.pooling import cluster_option, pool_groups
+from composer.compiler.plan.placement import ROOM, devices
+from composer.compiler.plan.sharing import group_bytes, weight_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Iterable, Mapping
 
     from composer.compiler.graph import Node
     from composer.specs import Checkpoint
+    from composer.values.typed import Variables
 
-__all__ = ["Pool", "held_here", "pools_of"]
+__all__ = ["Pool", "pools_of"]
 
 
 @dataclass(frozen=True)
 class Pool:
     """Models that each replica of a pool holds together, and what one replica takes.
 
-    There are from `fewest` to `most` replicas.
+    There are from `fewest` to `most` replicas. `bytes` is the size of the weights of one, None
+    where it is not known before they are here.
     """
 
     name: str
@@ -37,25 +38,79 @@ class Pool:
     resources: Mapping[str, float] = field(default_factory=dict)
     fewest: int = 1
     most: int = 1
+    bytes: int | None = None
+
+    @cached_property
+    def bundle(self) -> Mapping[str, float]:
+        """What one replica takes of a machine, as Ray names it: a bundle of a placement group.
+
+        Weights that lie on a CPU take its memory, with room for rows beside them.
+        """
+        memory = 0 if self.gpus else int((self.bytes or 0) * ROOM)
+        taken = {"CPU": self.cpus, "GPU": self.gpus, "memory": memory, **self.resources}
+        return {name: amount for name, amount in taken.items() if amount}
 
 
-def held_here(model: Checkpoint) -> bool:
-    """Whether the weights of a model are read on the machine where it is asked."""
-    if isinstance(model, Declared) and isinstance(model.declaration, Remote):
-        return model.declaration.weights is not None
-    return True
+def pools_of(root: Node, graph: Graph | None = None) -> tuple[Pool, ...]:
+    """Return the pools of the models under a node; models behind servers are in none.
+
+    What each model takes is what its options say; weights that several have in common are there,
+    and count, once.
+    """
+    graph = graph or Graph()
+    return tuple(_pool(graph, nodes) for nodes in pool_groups(root))
 
 
-def pools_of(root: Node) -> tuple[Pool, ...]:
-    """Return the pools of the graph under a node; models behind servers are in none."""
-    groups: list[dict[Checkpoint, None]] = []
-    for node in topological(root):
-        if node.port is Port.MODEL:
-            models = [checkpoint_of(each) for each in checkpoints_in(node)]
-            if all(map(held_here, models)):
-                own = dict.fromkeys(models)
-                for group in [each for each in groups if each.keys() & own.keys()]:
-                    groups.remove(group)
-                    own = group | own
-                groups.append(own)
-    return tuple(Pool("+".join(each.name for each in group), tuple(group)) for group in groups)
+def _pool(graph: Graph, nodes: list[Node]) -> Pool:
+    fewest, most = _replicas(nodes)
+    copies = _copies(nodes)
+    resources: Counter[str] = Counter()
+    for copy in copies:
+        resources.update(_resources(copy))
+    known = all(card_of(graph, node).bytes is not None for node in nodes)
+    weights = weight_groups(graph, nodes)
+    return Pool(
+        name="+".join(dict.fromkeys(checkpoint_of(node).name for node in nodes)),
+        models=tuple(dict.fromkeys(map(checkpoint_of, nodes))),
+        cpus=sum(max(_number(node, "cpus", 1.0) for node in copy) for copy in copies),
+        gpus=sum(max(_number(node, "gpus", _gpus(node)) for node in copy) for copy in copies),
+        resources=dict(resources),
+        fewest=fewest,
+        most=most,
+        bytes=sum(group_bytes(graph, group) for group in weights) if known else None,
+    )
+
+
+def _copies(nodes: Iterable[Node]) -> list[list[Node]]:
+    """Group models by the weights that they have in memory together: a replica has these once."""
+    copies: dict[Hashable, list[Node]] = {}
+    for node in nodes:
+        copies.setdefault(memory_of(checkpoint_of(node)), []).append(node)
+    return list(copies.values())
+
+
+def _replicas(nodes: Iterable[Node]) -> tuple[int, int]:
+    """Return the bounds that a model of the pool gives; `check` holds that all give the same."""
+    given = next(filter(None, (cluster_option(node, "replicas") for node in nodes)), 1)
+    return given if isinstance(given, tuple) else (given, given)
+
+
+def _resources(copy: Iterable[Node]) -> dict[str, float]:
+    """Return the most of each custom resource that a model of one copy asks for."""
+    most: dict[str, float] = {}
+    for node in copy:
+        for name, amount in cast("Variables", cluster_option(node, "resources") or ()):
+            most[name] = max(most.get(name, 0.0), float(amount))
+    return most
+
+
+def _number(node: Node, option: str, default: float) -> float:
+    given = cluster_option(node, option)
+    return default if given is None else float(cast("float", given))
+
+
+def _gpus(node: Node) -> float:
+    """Return how many GPUs a model takes that says nothing: one, if it is to run on a GPU."""
+    device = checkpoint_of(node).weights.device
+    name = devices()[0].name if device == "auto" else device
+    return 1.0 if name.startswith("cuda") else 0.0
