@@ -119,9 +119,9 @@ class Recipe:
 
         return bind(self.compiled, self.path)
 
-    def plan(self) -> Plan:
-        """Return what would run, where, with which options."""
-        return self._planned.plan
+    def plan(self, *, cluster: bool = False) -> Plan:
+        """Return what would run, where, with which options; on a `cluster` also its pools."""
+        return (self._planned_on_cluster if cluster else self._planned).plan
 
     @property
     def loaded_models(self) -> tuple[Checkpoint, ...]:
@@ -191,7 +191,7 @@ class Recipe:
         path = None if isinstance(cache, bool) else Path(cache)
         answer_cache = open_cache(path, warn) if cache else None
         return Ensemble(
-            self._planned,
+            self._planned if cluster is None else self._planned_on_cluster,
             seed=self.seed,
             cache=answer_cache,
             budget=budget,
@@ -257,3 +257,9 @@ class Recipe:
         from composer.compiler.plan import make_plan
 
         return make_plan(self.compiled, self.optimized)
+
+    @cached_property
+    def _planned_on_cluster(self) -> Planned:
+        from composer.compiler.plan import make_plan
+
+        return make_plan(self.compiled, self.optimized, cluster=True)

@@ -56,6 +56,8 @@ OF_STEPS = ("steps", "boundary", "step_end", "between")
 class Rewarding(Adapted, Remote):
     """What the declarations of reward models in this process have in common."""
 
+    has_weights: ClassVar[bool] = True
+
     if TYPE_CHECKING:  # options of each declaration, in an order of its own
 
         @property

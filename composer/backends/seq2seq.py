@@ -54,6 +54,7 @@ class Seq2Seq(Stored, Remote):
     """
 
     name: ClassVar[str] = "seq2seq"
+    has_weights: ClassVar[bool] = True
 
     path: ModelPath
     dtype: Dtype = "auto"

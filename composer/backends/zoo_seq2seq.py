@@ -34,6 +34,7 @@ class ZooSeq2Seq(Remote):
     """
 
     name: ClassVar[str] = "zoo_seq2seq"
+    has_weights: ClassVar[bool] = True
 
     model: str
     dtype: Dtype = "fp32"

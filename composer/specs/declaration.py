@@ -148,11 +148,13 @@ class Declaration(Typed):
 
     A backend names its options as fields, `price` last among them: a field of this class would
     become the first option of every backend. Derive from `Local` or `Remote`. `may_abstain` says
-    that an answer may be none, `replays` that answers are read from a file and cost nothing now.
+    that an answer may be none, `replays` that answers are read from a file and cost nothing now,
+    `has_weights` that its weights are read where it is asked, so that a cluster can have copies.
     """
 
     may_abstain: ClassVar[bool] = False
     replays: ClassVar[bool] = False
+    has_weights: ClassVar[bool] = False
 
     @property
     def honours(self) -> frozenset[str]:
@@ -220,6 +222,8 @@ class Local(Declaration):
 
     `settings` are options of `generate` that its own files state; a recipe can override them.
     """
+
+    has_weights: ClassVar[bool] = True
 
     @property
     def honours(self) -> frozenset[str]:

@@ -147,7 +147,7 @@ class Declared(Checkpoint):
     @property
     def has_weights(self) -> bool:
         """Whether its weights are read where it is asked: not by a server, nor from a recording."""
-        return self._own_weights is not None
+        return self.declaration.has_weights
 
     @property
     def weights(self) -> Weights:

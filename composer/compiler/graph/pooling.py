@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from composer.compiler.graph.capabilities import checkpoint_of, checkpoints_in, memory_of
 from composer.compiler.graph.node import topological
 from composer.diagnostics import Diagnostic, Note
+from composer.steps.asking import CLUSTER
 from composer.values import Port
 
 if TYPE_CHECKING:
@@ -21,7 +22,14 @@ if TYPE_CHECKING:
     from composer.compiler.graph.node import Node
     from composer.diagnostics import Place
 
-__all__ = ["asked_models", "cluster_option", "held_in_pools", "pool_groups", "pool_mistakes"]
+__all__ = [
+    "asked_models",
+    "cluster_option",
+    "held_in_pools",
+    "pool_groups",
+    "pool_mistakes",
+    "speaks_of_clusters",
+]
 
 STEP = "a message takes 5 to 28 ms, a forward pass of two small models 8 ms"
 """Measured between two actors of Ray on one machine, at each token of a fuse."""
@@ -82,6 +90,11 @@ def _joined(groups: Iterable[Iterable[Node]]) -> list[list[Node]]:
 def cluster_option(node: Node, option: str) -> object:
     """Return an option of a model's copies; those of a derived model are its first donor's."""
     return _declared(node).get(option)
+
+
+def speaks_of_clusters(node: Node) -> bool:
+    """Whether a node is a declared model whose options say where its copies run."""
+    return node.declaration is not None and any(node.get(name) is not None for name in CLUSTER)
 
 
 def _declared(node: Node) -> Node:

@@ -1,5 +1,6 @@
 """The plan: what would run, where, with which options, and which rules led to it."""
 
+from composer.compiler.plan.cluster_room import demand_room
 from composer.compiler.plan.describe import describe, describe_steps
 from composer.compiler.plan.lock import Lock, check_lock, lock_of, lock_path, read_lock
 from composer.compiler.plan.placement import Device, devices, place_models
@@ -26,7 +27,9 @@ __all__ = [
     "PlannedOption",
     "PlannedRule",
     "PlannedStep",
+    "Pool",
     "check_lock",
+    "demand_room",
     "describe",
     "describe_steps",
     "devices",
@@ -35,5 +38,6 @@ __all__ = [
     "lock_path",
     "make_plan",
     "place_models",
+    "pools_of",
     "read_lock",
 ]

@@ -13,7 +13,7 @@ from composer.diagnostics.amounts import cost_text, counted, in_dollars, number_
 from composer.methods.acceptances.promises import guarantee_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from composer.compiler.graph import Compiled, Node
     from composer.compiler.plan.plan import (
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         PlannedCost,
         PlannedFit,
         PlannedModel,
+        PlannedPool,
         PlannedRequests,
         PlannedRule,
         PlannedServer,
@@ -57,6 +58,7 @@ def _lines(plan: Plan, *, origins: bool) -> Iterator[str]:
 def _sections(plan: Plan, *, origins: bool) -> Iterator[tuple[str, Iterable[str]]]:
     yield "models", _table([_model(model) for model in plan.models])
     yield "weights in memory", map(_sharing, plan.sharing)
+    yield "pools on a cluster", _table([_pool(pool) for pool in plan.pools])
     yield "servers", server_lines(plan.servers)
     yield "requests to servers", _requests(plan.requests)
     yield "builds", _table([_build(build) for build in plan.builds])
@@ -178,6 +180,30 @@ def _model(model: PlannedModel) -> list[str]:
 def _sharing(sharing: PlannedSharing) -> str:
     models, sizes = ", ".join(sharing.models), map(size_text, (sharing.bytes, sharing.apart))
     return f"  {models} share one base: {' instead of '.join(sizes)}"
+
+
+def _pool(pool: PlannedPool) -> list[str]:
+    """Write the replicas of a pool, and what each takes of a machine."""
+    fewest, most = pool.replicas
+    replicas = counted(most, "replica") if fewest == most else f"{fewest} to {most} replicas"
+    each = amounts_text({"CPU": pool.cpus, "GPU": pool.gpus, **pool.resources})
+    size = "size not known yet"
+    if pool.bytes is not None and pool.memory is not None:
+        where = "of a GPU" if pool.gpus else "of memory"
+        size = f"{size_text(pool.bytes)} of weights, {size_text(pool.memory)} {where} with its rows"
+    return [pool.name, replicas, f"each {each}", size]
+
+
+def amounts_text(amounts: Mapping[str, float]) -> str:
+    """Write resources of a cluster, such as `2 CPUs, 0.5 GPU, 1.2 GiB of memory, 1 big`."""
+    return ", ".join(_amount(name, amount) for name, amount in amounts.items() if amount)
+
+
+def _amount(name: str, amount: float) -> str:
+    if name == "memory":
+        return f"{size_text(int(amount))} of memory"
+    plural = "s" if name in ("CPU", "GPU") and amount > 1 else ""
+    return f"{number_text(amount)} {name}{plural}"
 
 
 def _build(build: PlannedBuild) -> list[str]:

@@ -11,6 +11,7 @@ from composer.compiler.graph.option_types import hint_of, kind_name, type_text
 from composer.compiler.plan.option_text import option_text
 from composer.methods.table import kinds_of
 from composer.steps import STEPS
+from composer.steps.asking import CLUSTER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -111,7 +112,9 @@ def explain_part(kind: str, part: type[Typed]) -> Explanation:
 def explain_backend(backend: type[Declaration]) -> Explanation:
     """Say where a backend's models come from, and its options; every model has some more."""
     about, step = _typed(backend, "a backend of models"), STEPS["model"]
-    every = _options(step.public_options, inspect.getdoc(step.function) or "")
+    without = () if backend.has_weights else CLUSTER
+    fields = {name: each for name, each in step.public_options.items() if name not in without}
+    every = _options(fields, inspect.getdoc(step.function) or "")
     return replace(about, options={**about.options, **every, **about.options})
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from composer.compiler.fits.learners import learners_of
 from composer.compiler.graph import topological
 from composer.compiler.graph.capabilities import card_of, checkpoint_of, checkpoints_in
+from composer.compiler.graph.pooling import pool_groups, speaks_of_clusters
 from composer.compiler.plan.calls import planned_calls
 from composer.compiler.plan.costs import planned_costs
 from composer.compiler.plan.option_text import declared_text, option_text
@@ -21,11 +23,13 @@ from composer.compiler.plan.plan import (
     PlannedFit,
     PlannedModel,
     PlannedOption,
+    PlannedPool,
     PlannedRule,
     PlannedServer,
     PlannedStep,
     PlannedUnfitted,
 )
+from composer.compiler.plan.pools import pools_of
 from composer.compiler.plan.requests import planned_requests
 from composer.compiler.plan.sharing import group_bytes, planned_sharing, weight_groups
 from composer.compiler.plan.turns import planned_turns
@@ -46,11 +50,20 @@ if TYPE_CHECKING:
 
 
 def make_plan(
-    compiled: Compiled, optimized: Optimized, devices: tuple[Device, ...] | None = None
+    compiled: Compiled,
+    optimized: Optimized,
+    devices: tuple[Device, ...] | None = None,
+    *,
+    cluster: bool = False,
 ) -> Planned:
-    """Lay a graph out as a plan; raise Mistakes where a model finds no device."""
+    """Lay a graph out as a plan; raise Mistakes where a model finds no device.
+
+    On a `cluster` the models of pools find theirs where their replicas run.
+    """
     order = topological(optimized.root)
-    placement = _placed(compiled, order, devices or found_devices())
+    elsewhere = set(chain.from_iterable(pool_groups(optimized.root))) if cluster else set()
+    here = [node for node in order if node not in elsewhere]
+    placement = _placed(compiled, here, devices or found_devices())
     put = partial(_put, compiled.graph, placement)
     root = compiled.graph.rebuild(optimized.root, put)
     plan = Plan(
@@ -69,6 +82,7 @@ def make_plan(
         turns=tuple(planned_turns(_ids(order))),
         calls=tuple(planned_calls(order, _ids(order))),
         sharing=tuple(planned_sharing(compiled.graph, _in_memory(compiled, order), _ids(order))),
+        pools=tuple(_pools(compiled, optimized.root, cluster=cluster)),
     )
     apart = partial(_apart, compiled, optimized, put) if does_once(optimized) else None
     return Planned(plan, root, _ids(topological(root)), apart)
@@ -80,6 +94,12 @@ def loaded_models(planned: Planned) -> tuple[Checkpoint, ...]:
     loaded = _loaded(order)
     models = (checkpoint_of(node) for node in order if node in loaded)
     return tuple({model.identity: model for model in models if model.in_engine}.values())
+
+
+def _pools(compiled: Compiled, root: Node, *, cluster: bool) -> Iterator[PlannedPool]:
+    """Yield the pools, where there is a cluster, or an option that speaks of one."""
+    if cluster or any(map(speaks_of_clusters, topological(root))):
+        yield from (pool.planned for pool in pools_of(root, compiled.graph))
 
 
 def _apart(compiled: Compiled, optimized: Optimized, put: Callable[[Node], Node]) -> Apart:

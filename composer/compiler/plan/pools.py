@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 from composer.compiler.graph.capabilities import card_of, checkpoint_of, memory_of
 from composer.compiler.graph.graph import Graph
 from composer.compiler.graph.pooling import cluster_option, pool_groups
 from composer.compiler.plan.placement import ROOM, devices
+from composer.compiler.plan.plan import PlannedPool
 from composer.compiler.plan.sharing import group_bytes, weight_groups
 
 if TYPE_CHECKING:
@@ -40,15 +40,34 @@ class Pool:
     most: int = 1
     bytes: int | None = None
 
-    @cached_property
+    @property
+    def memory(self) -> int | None:
+        """The bytes of one replica: its weights, with room for rows and activations beside them."""
+        return None if self.bytes is None else int(self.bytes * ROOM)
+
+    @property
     def bundle(self) -> Mapping[str, float]:
         """What one replica takes of a machine, as Ray names it: a bundle of a placement group.
 
-        Weights that lie on a CPU take its memory, with room for rows beside them.
+        Weights that lie on a GPU take no memory of the machine.
         """
-        memory = 0 if self.gpus else int((self.bytes or 0) * ROOM)
+        memory = 0 if self.gpus else self.memory or 0
         taken = {"CPU": self.cpus, "GPU": self.gpus, "memory": memory, **self.resources}
         return {name: amount for name, amount in taken.items() if amount}
+
+    @property
+    def planned(self) -> PlannedPool:
+        """What a plan says of it."""
+        return PlannedPool(
+            name=self.name,
+            models=tuple(model.name for model in self.models),
+            replicas=(self.fewest, self.most),
+            cpus=self.cpus,
+            gpus=self.gpus,
+            resources=dict(self.resources),
+            bytes=self.bytes,
+            memory=self.memory,
+        )
 
 
 def pools_of(root: Node, graph: Graph | None = None) -> tuple[Pool, ...]:

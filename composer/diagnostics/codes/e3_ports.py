@@ -49,4 +49,16 @@ CODES = {
         "merge(A, D)",
         "token_fuse(A, D)",
     ),
+    "E307": Code(
+        "members of a fuse on different machines",
+        "Models that write one answer together are in one pool of a cluster: each replica of it "
+        "has all of them, on one machine. For each token a fuse needs every member, and a message "
+        "from one machine to another takes longer than many models need for a token. So members "
+        "that give `resources` must give the same ones. Models on different machines can give "
+        "whole answers.",
+        'model M = zoo("general-1", resources = [big: 1])\n'
+        'model N = zoo("general-2", resources = [fast: 1])\ntoken_fuse(M, N)',
+        'model M = zoo("general-1", resources = [big: 1])\n'
+        'model N = zoo("general-2", resources = [fast: 1])\n[M, N] -> vote()',
+    ),
 }

@@ -48,7 +48,8 @@ CODES = {
         "Penalties, `logit_bias` and `min_tokens` change the logits of a model, so the model must "
         "run on this machine, or on a server that has these options. A `logit_bias` names a token "
         "by its id, which only holds for one vocabulary, or by a text that is exactly one token. "
-        "Only a server can hold an answer to a `schema`.",
+        "Only a server can hold an answer to a `schema`. Only a model whose weights this project "
+        "loads has copies on a cluster: `replicas`, `cpus`, `gpus` and `resources`.",
         'model E = fake("42")\nE(repetition_penalty = 1.2)',
         "A(repetition_penalty = 1.2)",
     ),
@@ -73,5 +74,14 @@ CODES = {
         "whose text may be the answer. One of these steps has no such option, or the answer is no "
         "text that a model wrote. Leave the option out, or ask a recipe whose answer a model "
         "writes as it is.",
+    ),
+    "E411": Code(
+        "different numbers of replicas in one pool",
+        "On a cluster, models that write one answer together, or that share their weights, are in "
+        "one pool. Each replica of the pool has all of them, so there is one number of replicas. "
+        "Give it to one of the models, or the same to all.",
+        'model M = zoo("general-1", replicas = 2)\n'
+        'model N = zoo("general-2", replicas = 3)\ntoken_fuse(M, N)',
+        'model M = zoo("general-1", replicas = 2)\nmodel N = zoo("general-2")\ntoken_fuse(M, N)',
     ),
 }

@@ -105,6 +105,14 @@ CODES = {
         'model A = hf("org/name", device = cuda)',
         'model A = hf("org/name", device = auto)',
     ),
+    "E603": Code(
+        "a pool that does not fit on the cluster",
+        "On a cluster each replica of a pool needs room on one node: its CPUs, GPUs, custom "
+        "resources, and memory for its weights. No node has all of that, or the nodes have no room "
+        "for the least number of replicas at once. Nothing was started. `compose plan RECIPE --ray "
+        "ADDRESS` shows what each pool takes. Lower `cpus`, `gpus` or `replicas`, use a smaller "
+        "`dtype`, or add nodes. A cluster that adds nodes by itself must have them before the run.",
+    ),
     "E515": Code(
         "an adapter that cannot be used",
         "An adapter is read as the library peft writes LoRA: products of two small matrices that "
