@@ -24,7 +24,7 @@ __all__ = ["aloud", "attend", "quiet"]
 LIBRARIES = (
     *("transformers", "huggingface_hub", "tokenizers", "safetensors", "torch", "accelerate"),
     *("sentence_transformers", "wordllama", "sklearn", "scipy", "numpy", "pyarrow", "filelock"),
-    *("urllib3", "httpx", "httpcore", "requests", "fsspec", "matplotlib"),
+    *("urllib3", "httpx", "httpcore", "requests", "fsspec", "matplotlib", "torchao", "gguf"),
 )
 """Those whose log lines are ours to hear: by handlers of their own, or handed on to the root's."""
 

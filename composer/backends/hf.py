@@ -15,6 +15,7 @@ from composer.checkpoints.faults import faults_of
 from composer.checkpoints.folder import LOCAL, card_of
 from composer.checkpoints.generation_options import checked, processing_of, settings_of, unheeded
 from composer.checkpoints.location import Stored, names_of
+from composer.checkpoints.quantize import Quantize, quantize_faults, quantized_use
 from composer.specs.content import folder_digest
 from composer.specs.declaration import Chat, Local, Weights
 from composer.specs.parts import ChatFile, chosen_chat
@@ -46,8 +47,11 @@ class HF(Stored, Adapted, Local):
     (`false`). With `generation_config = true` the settings of generation_config.json are used where
     the recipe sets nothing; `false` hides the warning about that file. `repetition_penalty`,
     `presence_penalty`, `frequency_penalty`, `logit_bias` and `min_tokens` are those of `generate`,
-    for all that this model writes. `adapter` is a LoRA adapter as peft saves it: models that differ
-    in their adapters alone have their base in memory once, and share its forward passes.
+    for all that this model writes. `quantize` makes linear layers smaller while they are loaded:
+    `int8` or `int4` whole numbers, or `fp8`; embeddings and the output layer stay as they are, and
+    answers change a little. It needs the extra `quant`. `adapter` is a LoRA adapter as peft saves
+    it: models that differ in their adapters alone have their base in memory once, and share its
+    forward passes.
     """
 
     name: ClassVar[str] = "hf"
@@ -55,6 +59,7 @@ class HF(Stored, Adapted, Local):
     path: ModelPath
     dtype: Dtype = "auto"
     device: DeviceName = "auto"
+    quantize: Quantize | None = None
     revision: str | None = None
     template: ChatFile | str = "auto"
     template_args: Variables = ()
@@ -81,7 +86,7 @@ class HF(Stored, Adapted, Local):
         folder = self.folder
         if folder is not None:
             dtype = long_name(self.dtype)
-            card = self.adapted(card_of(folder, dtype), dtype, self.path)
+            card = self.adapted(card_of(folder, dtype, self.quantize), dtype, self.path)
             card = replace(card, price=self.price, unheeded=unheeded(self, card))
             card = replace(card, losses=self._losses(folder))
             return checked(self, card, self.aliases[0])
@@ -93,13 +98,15 @@ class HF(Stored, Adapted, Local):
         folder = self.folder
         if folder is None:
             return ()
-        return faults_of(folder) or self.adapter_faults(folder)
+        faults = faults_of(folder) or tuple(quantize_faults(folder, self.quantize))
+        return faults or self.adapter_faults(folder)
 
     def identity(self) -> str:
         """The folder, or the hub id with its revision, and how the weights are used."""
         thinking = () if self.thinking == "auto" else (f"thinking:{self.thinking}",)
         use = (long_name(self.dtype), self.device, str(self.chat), *thinking)
-        return "|".join((f"hf:{self.key}", *use, *self.adapter_use))
+        quantized = quantized_use(self.quantize)
+        return "|".join((f"hf:{self.key}", *use, *quantized, *self.adapter_use))
 
     def content(self) -> str:
         """The digest of the folder, or the hub id with its revision; dtype and template."""
@@ -109,7 +116,7 @@ class HF(Stored, Adapted, Local):
         done = (f"processing:{sorted(said.items())}",) if said else ()
         if self.thinking != "auto":
             done = (*done, f"thinking:{self.thinking}")
-        done = (*done, *self.adapter_content)
+        done = (*done, *quantized_use(self.quantize), *self.adapter_content)
         return "|".join((f"weights:{held}", long_name(self.dtype), self.chat.content(), *done))
 
     @property
@@ -129,6 +136,7 @@ class HF(Stored, Adapted, Local):
             chat=self.chat,
             processing=processing_of(self),
             adapter=self.adapter_weights,
+            quantize=self.quantize,
         )
 
     @property

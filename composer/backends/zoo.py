@@ -10,6 +10,7 @@ from composer.checkpoints.devices import DeviceName
 from composer.checkpoints.dtypes import Dtype, long_name
 from composer.checkpoints.folder import card_of
 from composer.checkpoints.generation_options import checked, processing_of, settings_of
+from composer.checkpoints.quantize import Quantize, quantize_faults, quantized_use
 from composer.diagnostics import did_you_mean
 from composer.specs.content import folder_digest
 from composer.specs.declaration import Local, Weights
@@ -38,6 +39,7 @@ class Zoo(Adapted, Local):
     model: str
     dtype: Dtype = "fp32"
     device: DeviceName = "auto"
+    quantize: Quantize | None = None
     generation_config: bool | None = None
     repetition_penalty: RepetitionPenalty | None = None
     presence_penalty: TokenPenalty | None = None
@@ -89,16 +91,18 @@ class Zoo(Adapted, Local):
     def card(self) -> Card:
         """Read the card from the model's folder."""
         dtype = long_name(self.dtype)
-        card = self.adapted(card_of(self.folder, dtype), dtype, self.model)
+        card = self.adapted(card_of(self.folder, dtype, self.quantize), dtype, self.model)
         return checked(self, replace(card, price=self.price), self.model)
 
     def faults(self) -> Sequence[ModelError]:
-        """Say why the adapter does not fit the model."""
-        return self.adapter_faults(self.folder)
+        """Say why the model cannot be quantized, or the adapter does not fit it."""
+        faults = tuple(quantize_faults(self.folder, self.quantize))
+        return faults or self.adapter_faults(self.folder)
 
     def identity(self) -> str:
         """The model's name, and how its weights are used."""
-        use = (long_name(self.dtype), self.device, *self.adapter_use)
+        quantized = quantized_use(self.quantize)
+        use = (long_name(self.dtype), self.device, *quantized, *self.adapter_use)
         return "|".join((f"zoo:{self.model}", *use))
 
     def content(self) -> str:
@@ -106,7 +110,8 @@ class Zoo(Adapted, Local):
         said = processing_of(self).set_options
         done = (f"processing:{sorted(said.items())}",) if said else ()
         held = f"weights:{folder_digest(self.folder)}"
-        return "|".join((held, long_name(self.dtype), "auto", *done, *self.adapter_content))
+        done = (*done, *quantized_use(self.quantize), *self.adapter_content)
+        return "|".join((held, long_name(self.dtype), "auto", *done))
 
     @property
     def settings(self) -> Mapping[str, object]:
@@ -123,4 +128,5 @@ class Zoo(Adapted, Local):
             device=self.device,
             processing=processing_of(self),
             adapter=self.adapter_weights,
+            quantize=self.quantize,
         )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.checkpoints.adapters import CONFIG, adapter_files, misfits
-from composer.checkpoints.folder import SIZES
+from composer.checkpoints.dtypes import SIZES
 from composer.checkpoints.location import key_of, locate, names_of
 from composer.specs.content import folder_digest
 from composer.specs.declaration import Weights

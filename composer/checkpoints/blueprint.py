@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -30,10 +30,14 @@ PLAIN = (
 
 @dataclass(frozen=True)
 class Expected:
-    """A tensor of a class: whether it must be there, and its shape where that is known."""
+    """A tensor of a class: whether it must be there, and its shape where that is known.
+
+    `linear` says that it is the matrix of a linear layer.
+    """
 
     required: bool
     shape: Shape = None
+    linear: bool = False
 
 
 @dataclass
@@ -47,14 +51,14 @@ class Blueprint:
         """Put a part under a name; where that is not sure, its tensors need not be there."""
         self.open |= {f"{name}.{each}" if each else name for each in part.open}
         for inner, each in part.tensors.items():
-            self.tensors[f"{name}.{inner}"] = Expected(each.required and sure, each.shape)
+            self.tensors[f"{name}.{inner}"] = replace(each, required=each.required and sure)
 
     def blur(self, name: str) -> None:
         """Claim nothing about what has a name, or about all, of what is known so far."""
         self.open.add(name)
         for each in self.tensors:
             if not name or each == name or each.startswith(f"{name}."):
-                self.tensors[each] = Expected(required=False)
+                self.tensors[each] = Expected(required=False, linear=self.tensors[each].linear)
 
     def knows(self, name: str) -> bool:
         """Whether a tensor of that name may be there."""
@@ -70,7 +74,9 @@ def layer(kind: str, positional: Sequence[Value], named: Mapping[str, Value]) ->
     match kind:
         case "Linear":
             out, inner = arguments.get("out_features", out), arguments.get("in_features", inner)
-            return _tensors(weight=(True, shape_of(out, inner)), bias=(bias, shape_of(out)))
+            made = _tensors(weight=(True, shape_of(out, inner)), bias=(bias, shape_of(out)))
+            made.tensors["weight"] = replace(made.tensors["weight"], linear=True)
+            return made
         case "Conv1D":
             return _tensors(weight=(True, shape_of(inner, out)), bias=(True, shape_of(out)))
         case "Embedding":

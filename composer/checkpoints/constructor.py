@@ -7,7 +7,7 @@ file, values of the configuration. What is not plain is open, and nothing is cla
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from composer.checkpoints.blueprint import CONFIG, OPEN, Blueprint, Expected, Value, layer
@@ -142,7 +142,8 @@ class _Making(Expressions):
                 if isinstance(value, Blueprint):
                     if "" in value.tensors:
                         each = value.tensors[""]
-                        self.whole.tensors[name] = Expected(each.required and self.sure, each.shape)
+                        required = each.required and self.sure
+                        self.whole.tensors[name] = replace(each, required=required)
                     else:
                         self.whole.put(name, value, sure=self.sure)
                 elif value is OPEN:

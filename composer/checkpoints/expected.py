@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from composer.specs.headers import TensorHeader
 
-__all__ = ["loadable", "loaded_otherwise", "mismatched", "unlike"]
+__all__ = ["linear_layers", "loadable", "loaded_otherwise", "mismatched", "unlike"]
 
 SHOWN = 4
 """The names of tensors that an error shows."""
@@ -94,6 +94,23 @@ def unlike(
         missing, wrong = [name for name in claimed if _place(name) not in places], []
         odd = [name for name in odd if WRAPPED.match(name)]
     return plan.kind, missing, odd, wrong
+
+
+def linear_layers(
+    kind: str, config: Mapping[str, object], stored: Mapping[str, TensorHeader]
+) -> dict[str, TensorHeader]:
+    """Return the matrices of the linear layers inside a model, by their names in its class.
+
+    The output layer, which lies beside the model, is none of them. Nothing is returned where the
+    installed transformers has no such class, or builds its layers out of tensors of other names.
+    """
+    plan = _plan(kind, config, len(stored) + 1)
+    if plan is None:
+        return {}
+    matched = {_matched(name, plan): each for name, each in stored.items()}
+    known = plan.tensors.tensors
+    inside = (name for name in matched if name in known and name.count(".") > 1)
+    return {name: matched[name] for name in inside if known[name].linear}
 
 
 def _place(name: str) -> str:

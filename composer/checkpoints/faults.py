@@ -18,13 +18,13 @@ from composer.values.capability import Capability
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from composer.checkpoints.token_bytes import TokenizerFile
     from composer.specs.headers import TensorHeader
 
-__all__ = ["faults_of", "sound"]
+__all__ = ["demand", "faults_of", "sound"]
 
 OTHER_TOKENIZERS = ("*.model", "*.tiktoken", "*.spm", "*.vocab", "vocab.*", "tekken.json")
 """Files of which transformers can make a tokenizer where there is no tokenizer.json."""
@@ -41,9 +41,14 @@ def faults_of(folder: Path) -> tuple[ModelError, ...]:
 
 def sound(folder: Path) -> ModelFiles:
     """Read what a model's files say; raises ModelError for what `check` would refuse."""
-    for fault in faults_of(folder):
-        raise fault
+    demand(faults_of(folder))
     return files_of(folder)
+
+
+def demand(faults: Iterable[ModelError]) -> None:
+    """Raise the first of these faults, if there is one."""
+    for fault in faults:
+        raise fault
 
 
 @lru_cache(maxsize=256)

@@ -21,6 +21,7 @@ from composer.checkpoints.config_files import (
 )
 from composer.checkpoints.fingerprint import fingerprint_of
 from composer.checkpoints.positions import context_of
+from composer.checkpoints.quantize import bytes_in_memory
 from composer.specs.content import Stamps, plain_files, stamps
 from composer.specs.experts import active_parameters
 from composer.specs.headers import INDEX, SINGLE, tensors_of
@@ -57,7 +58,6 @@ RECURRENT = (
 """Beginnings of the model types that keep a state which cannot be cut back."""
 
 GENERATIVE = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
-SIZES = {"float32": 4, "float16": 2, "bfloat16": 2}
 
 
 @dataclass(frozen=True)
@@ -103,12 +103,17 @@ class ModelFiles:
         )
 
 
-def card_of(folder: Path, dtype: str = "auto") -> Card:
-    """Read the card of a model folder; a folder that is unchanged is read once."""
-    card = files_of(folder).card
-    if dtype not in SIZES or card.parameters is None:
-        return card
-    return replace(card, bytes=card.parameters * SIZES[dtype])
+def card_of(folder: Path, dtype: str = "auto", quantize: str | None = None) -> Card:
+    """Read the card of a model folder; a folder that is unchanged is read once.
+
+    Its bytes are those in memory, in a type of numbers, and with `quantize` where that is wanted.
+    """
+    return replace(files_of(folder).card, bytes=_bytes(folder, stamps(folder), dtype, quantize))
+
+
+@lru_cache(maxsize=256)
+def _bytes(folder: Path, _stamps: Stamps, dtype: str, quantize: str | None) -> int:
+    return bytes_in_memory(tensors_of(folder), dtype, quantize, folder)
 
 
 def files_of(folder: Path) -> ModelFiles:

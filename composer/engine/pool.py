@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from composer.checkpoints.adapters import adapter_files
+from composer.checkpoints.dtypes import SIZES
+from composer.checkpoints.quantize import bytes_in_memory
 from composer.engine.rows.remote import RemoteRunner
 from composer.engine.rows.runner import AnyRunner, Runner
 from composer.engine.weights.local import attach, load
@@ -27,7 +29,6 @@ __all__ = ["ModelPool", "PoolFull", "devices", "weight_bytes"]
 
 Shared = tuple[str, str, str]
 
-_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 _HEADROOM = 0.9  # the rest is for rows and for what a forward pass needs in between
 
 
@@ -192,9 +193,9 @@ def devices() -> dict[str, int]:
 
 def weight_bytes(model: Checkpoint, device: str) -> int:
     """Return the bytes of the weights in memory, by the headers of files; 0 without files here."""
-    tensors = model.tensors.values()
-    count, stored = sum(each.count for each in tensors), sum(each.bytes for each in tensors)
-    return _in_memory(model, device, count, stored)
+    return bytes_in_memory(
+        model.tensors, _dtype(model, device), model.weights.quantize, model.folder
+    )
 
 
 def adapter_bytes(model: Checkpoint, device: str) -> int:
@@ -203,15 +204,14 @@ def adapter_bytes(model: Checkpoint, device: str) -> int:
     if adapter is None or not adapter.local:
         return 0
     files = adapter_files(Path(adapter.location))
-    return _in_memory(model, device, files.parameters, files.bytes)
+    size = SIZES.get(_dtype(model, device))
+    return files.bytes if size is None else size * files.parameters
 
 
-def _in_memory(model: Checkpoint, device: str, count: int, stored: int) -> int:
-    """Return the bytes of so many numbers in the type in which a model is loaded."""
+def _dtype(model: Checkpoint, device: str) -> str:
+    """Return the type of numbers in which a model is loaded; `auto` is the stored one."""
     dtype = model.weights.dtype
-    if dtype == "auto":
-        dtype = "float32" if device == "cpu" else "stored"
-    return _BYTES[dtype] * count if dtype in _BYTES else stored
+    return "float32" if dtype == "auto" and device == "cpu" else dtype
 
 
 def _memory() -> int:

@@ -79,9 +79,9 @@ class Weights:
     """Which weights the engine reads, and how; equal `shared` values share one set in memory.
 
     `location` is a folder or the id of a model on a hub, `dtype` and `device` may be `auto`;
-    `chat` writes its prompts. `processing` is applied to the logits, unless a request sets another
-    one. `adapter` says where a LoRA adapter of these weights lies: models that differ in it alone
-    share them.
+    `quantize` is how linear layers are made smaller while they are loaded; `chat` writes its
+    prompts. `processing` is applied to the logits, unless a request sets another one. `adapter`
+    says where a LoRA adapter of these weights lies: models that differ in it alone share them.
     """
 
     key: str
@@ -92,6 +92,7 @@ class Weights:
     chat: Chat = DEFAULT_CHAT
     processing: Processing = NO_PROCESSING
     adapter: Weights | None = None
+    quantize: str | None = None
 
     @property
     def content_key(self) -> str:
@@ -102,7 +103,8 @@ class Weights:
     @property
     def shared(self) -> tuple[str, str, str]:
         """What must be equal for two models to be served by one runner."""
-        return self.key, self.dtype, self.device
+        dtype = self.dtype if self.quantize is None else f"{self.dtype}, {self.quantize}"
+        return self.key, dtype, self.device
 
     @property
     def local(self) -> bool:

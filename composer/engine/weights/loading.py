@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 
 from composer.checkpoints.expected import loaded_otherwise
 from composer.checkpoints.fingerprint import spelt
+from composer.engine.weights.quantizing import capable, quantized
 from composer.heavy import transformers
 from composer.quiet import quiet
 from composer.specs.json_files import damaged_file, read_json
@@ -51,24 +52,40 @@ def module_of(
     `kind` is the class to load them into, that of causal language models by default.
     """
     module: PreTrainedModel
+    dtype, quantize = _dtype(weights.dtype, device), weights.quantize
+    if quantize is not None:
+        dtype = _to_quantize(quantize, device, dtype)
+    # stored numbers become float32 layer by layer, so that the whole model never is
+    read = "auto" if quantize is not None and dtype == torch.float32 else dtype
     with _LOADING:
         module, info = (kind or transformers.AutoModelForCausalLM).from_pretrained(
             str(files.folder),
             local_files_only=True,
-            dtype=_dtype(weights.dtype, device),
+            dtype=read,
             use_safetensors=True,
             trust_remote_code=False,
             generation_config=transformers.GenerationConfig(),  # the file is read by us
             output_loading_info=True,
             ignore_mismatched_sizes=True,
         )
-    quantized = _quantization(weights) is not None
-    error = loaded_otherwise(files.folder, type(module).__name__, info, quantized=quantized)
+    stored = _quantization(weights) is not None
+    error = loaded_otherwise(files.folder, type(module).__name__, info, quantized=stored)
     if error is not None:
         raise error
-    if not quantized:
+    if quantize is not None:
+        as_ = module.dtype if isinstance(dtype, str) else dtype
+        module = quantized(module, files.folder, quantize, as_, device)
+    if not stored:
         _own(module)
     return module
+
+
+def _to_quantize(
+    quantize: str, device: torch.device, dtype: torch.dtype | str
+) -> torch.dtype | str:
+    """Return in what numbers layers are read that are quantized then; raises ModelError."""
+    capable(quantize, device, dtype)
+    return torch.bfloat16 if quantize == "int4" and device.type == "cuda" else dtype
 
 
 @quiet()
@@ -83,6 +100,8 @@ def config_of(folder: Path | str) -> PreTrainedConfig:
 def _own(module: PreTrainedModel) -> None:
     """Copy tensors out of the file that is mapped into memory, since the file may change."""
     for tensor in (*module.parameters(), *module.buffers()):
+        if type(tensor) not in (torch.Tensor, torch.nn.Parameter):
+            continue  # it was made here, of what the file holds
         # an inference tensor is copied in inference mode, a normal one outside of it
         with torch.inference_mode(mode=tensor.is_inference()):
             tensor.data = tensor.data.clone()
