@@ -13,6 +13,7 @@ figures are medians over the blocks, with the second lowest and second highest b
 from __future__ import annotations
 
 import argparse
+import copy
 import itertools
 import statistics
 import time
@@ -20,7 +21,7 @@ from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import drafting
 import gating
@@ -87,13 +88,16 @@ class Measure:
 
 def member(name: str, size: int, kind: int = 0, split: float = 0.0) -> Declared:
     """Make a model, and name it for an engine."""
-    synthetic.llama(name, size, kind, split)
-    MODELS[name] = synthetic.llama(name, size, kind, split)
+    made = MODELS[name] = synthetic.llama(name, size, kind, split)
+    PLAIN.setdefault(name, copy.deepcopy(made.module))
     return synthetic.checkpoint(name)
 
 
 MODELS: dict[str, LocalModel] = {}
 """What engines load: the models made so far."""
+
+PLAIN: dict[str, Any] = {}
+"""The same models for plain loops: their weights lie in memory as transformers puts them."""
 
 
 def pair(size: int, align: Align = UNION, split: float = 0.0) -> TokenFuse:
@@ -134,9 +138,10 @@ def loop(who: Declared, rows: int, count: int, template: Template | None = None)
     asked = [question(row) for row in range(rows)]
     texts = [each.text if template is None else template.render(each) for each in asked]
     ids = torch.tensor([model.render((("user", text),)) for text in texts])
-    cache = {cache_name(model.module): DynamicCache(config=model.config)}
+    module = PLAIN.get(who.name, model.module)
+    cache = {cache_name(module): DynamicCache(config=model.config)}
     for _ in range(count):
-        out = model.module(ids, use_cache=True, logits_to_keep=1, **cache)
+        out = module(ids, use_cache=True, logits_to_keep=1, **cache)
         ids = out.logits[:, -1].argmax(-1, keepdim=True)
 
 
@@ -148,7 +153,7 @@ def static(who: Declared, lengths: Sequence[int]) -> None:
         some = range(start, min(start + ROWS, len(lengths)))
         ids = torch.tensor([model.render(question(row).messages) for row in some])
         most = max(lengths[row] for row in some)
-        model.module.generate(
+        PLAIN[who.name].generate(
             ids,
             attention_mask=torch.ones_like(ids),
             max_new_tokens=most,

@@ -84,12 +84,12 @@ def llama(name: str, size: int, kind: int = 0, split: float = 0.0) -> LocalModel
     torch.manual_seed(sum(name.encode()))
     module = LlamaForCausalLM(config).eval().requires_grad_(requires_grad=False)
     module.model.embed_tokens.weight.mul_(LOUDNESS)
-    module.lm_head.weight.mul_(SHARPNESS * _said(size, kind, split)[:, None])
+    module.lm_head.weight.mul_(SHARPNESS * said(size, kind, split)[:, None])
     return LocalModel(module, words, torch.device("cpu"), name)
 
 
-def _said(size: int, kind: int, split: float) -> torch.Tensor:
-    """1 for each token that a model may say, 0 for the others [size]."""
+def said(size: int, kind: int, split: float = 0.0) -> torch.Tensor:
+    """Give 1 for each token that a model may say, 0 for the others [size]."""
     vocabulary = tokenizer(size, kind).get_vocab()
     other = tokenizer(size, 1 - kind).get_vocab()
     words = {token: i for token, i in vocabulary.items() if len(token) > len(SPACE + "ba")}

@@ -18,6 +18,7 @@ from composer.engine.rows.recurrent import RecurrentStates
 from composer.engine.rows.remote import RemoteRunner
 from composer.engine.rows.separate import SeparateCaches
 from composer.engine.rows.trial import Trial, trials
+from composer.engine.rows.weight_layout import lay_out
 from composer.engine.weights.adapters import NONE
 from composer.engine.weights.encoder_decoder import EncoderDecoderModel
 
@@ -49,6 +50,7 @@ class Runner:
         self.model = model
         self.alone: str | None = None
         self.padded: str | None = None
+        lay_out(model.module)
         self.rows: RowCache = self._choose()
         weights = sum(each.nbytes for each in model.module.parameters())
         self.prefixes = PrefixCache(self.rows, weights)

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from composer.engine.rows.output_layer import head_of, project, projecting
+from composer.engine.rows.weight_layout import lay_out
 
 
 class Model:
@@ -17,6 +18,7 @@ class Model:
 @torch.inference_mode()
 def test_it_gives_what_the_layer_gives(width, bias):
     head = torch.nn.Linear(width, 5000, bias=bias)
+    lay_out(head)
     for rows in (0, 1, 2, 3, 4, 8, 9, 33):
         hidden = torch.randn(1, rows, width)
         assert torch.allclose(project(head, hidden), head(hidden), atol=1e-5)
@@ -30,11 +32,13 @@ def test_the_layer_is_as_it_was_afterwards():
     assert head.forward == before
 
 
-def test_small_narrow_typed_and_strange_layers_are_left_alone():
+def test_small_typed_and_strange_layers_and_others_by_rows_are_left_alone():
     class Own(torch.nn.Linear):
         pass
 
     big = torch.nn.Linear(256, 16000)
+    assert head_of(Model(big)) is None
+    lay_out(big)
     assert head_of(Model(big)) is (big if torch.backends.mkl.is_available() else None)
     assert head_of(Model(torch.nn.Linear(64, 512))) is None
     assert head_of(Model(torch.nn.Linear(256, 32000, dtype=torch.bfloat16))) is None
