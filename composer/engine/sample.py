@@ -1,11 +1,13 @@
 """Drawing one entry a row: temperature, top-k, top-p and min-p, or the likeliest entry.
 
-A row's draw depends only on that row, not on the other rows of the batch.
+A row's draw depends only on that row, not on the other rows of the batch. `draw` is told on the
+host how each row is drawn; `draw_all` reads it on the device and waits for nothing.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from composer.heavy import torch
 
@@ -17,12 +19,87 @@ if TYPE_CHECKING:
     from composer.engine.distribution import Distributions
     from composer.values.requests import Sampling
 
-__all__ = ["draw", "draw_column", "filtered", "greedy", "likeliest", "sampling_probabilities"]
+__all__ = [
+    "Columns",
+    "Kinds",
+    "draw",
+    "draw_all",
+    "draw_column",
+    "filtered",
+    "greedy",
+    "likeliest",
+    "sampling_probabilities",
+]
 
 
 _BLOCK = 256  # columns; near the root of a usual vocabulary's size
 MIN_TEMPERATURE = 1e-4
 """Lower temperatures are raised to this: they draw the same entries, and float32 can hold it."""
+
+
+class Columns(NamedTuple):
+    """Sampling options as columns [row, 1] of float64: a `top_k` of infinity keeps everything."""
+
+    temperature: Tensor
+    top_k: Tensor
+    top_p: Tensor
+    min_p: Tensor
+
+    @classmethod
+    def of(cls, sampling: Sequence[Sampling], device: torch.device) -> Self:
+        """Copy the options of some rows to a device."""
+        table = [cls.numbers(each) for each in sampling]
+        columns = torch.tensor(table, dtype=torch.float64, device=device).view(-1, 4)
+        return cls(*(columns[:, n : n + 1] for n in range(4)))
+
+    @staticmethod
+    def numbers(sampling: Sampling) -> tuple[float, float, float, float]:
+        """One row's options, in the order of the columns."""
+        return sampling.temperature, sampling.top_k or math.inf, sampling.top_p, sampling.min_p
+
+    @property
+    def filters(self) -> Tensor:
+        """Whether a row [row, 1] has a filter."""
+        return (self.top_k < torch.inf) | (self.top_p < 1) | (self.min_p > 0)
+
+
+class Kinds(NamedTuple):
+    """The kinds of drawing among some rows: the likeliest entry, by all of them, by some."""
+
+    greedy: bool
+    unfiltered: bool
+    filtered: bool
+
+    @classmethod
+    def of(cls, sampling: Sequence[Sampling]) -> Self:
+        """Return the kinds of some rows."""
+        drawn = [_filters(each) for each in sampling if each.temperature > 0]
+        return cls(len(drawn) < len(sampling), not all(drawn), any(drawn))
+
+
+def draw_all(
+    distributions: Distributions, columns: Columns, uniforms: Tensor, kinds: Kinds
+) -> Tensor:
+    """Draw an entry in every row [row], by work that depends on shapes and `kinds` alone.
+
+    `uniforms` [row, 1] are in [0, 1). Each row is drawn as `draw` would; distributions with
+    `remake` are not for this function.
+    """
+    chosen = likeliest(distributions.scores) if kinds.greedy else None
+    if kinds.unfiltered or kinds.filtered:
+        logprobs = distributions.log_scores() - distributions.log_normalizer[:, None]
+        logprobs = _at_temperature(logprobs, columns)
+    if kinds.unfiltered:
+        some = _pick(logprobs.double().exp(), uniforms)
+        chosen = some if chosen is None else some.where(columns.temperature[:, 0] > 0, chosen)
+    if kinds.filtered:
+        ranked, order = logprobs.sort(dim=-1, descending=True, stable=True)
+        ranks = _pick(_filtered(ranked, columns).double().exp(), uniforms)
+        some = order.gather(-1, ranks[:, None])[:, 0]
+        here = (columns.filters & (columns.temperature > 0))[:, 0]
+        chosen = some if chosen is None else some.where(here, chosen)
+    assert chosen is not None
+    return distributions.entries_at(torch.arange(len(chosen), device=chosen.device), chosen)
 
 
 def draw(
@@ -115,8 +192,13 @@ def sampling_probabilities(
 
 def draw_column(weights: Tensor, uniforms: Sequence[float]) -> Tensor:
     """Draw a column [row] by weights [row, column] that need not add up to 1."""
+    return _pick(weights, _column(uniforms, weights))
+
+
+def _pick(weights: Tensor, uniforms: Tensor) -> Tensor:
+    """Draw a column [row] by weights [row, column] and uniform draws [row, 1]."""
     cumulated = weights.cumsum(-1)
-    bound = _column(uniforms, weights) * cumulated[:, -1:]
+    bound = uniforms * cumulated[:, -1:]
     return (cumulated <= bound).sum(-1).clamp(max=weights.shape[-1] - 1)
 
 
@@ -126,14 +208,17 @@ def filtered(ranked: Tensor, sampling: Sequence[Sampling]) -> Tensor:
     `ranked` are log-probabilities [row, rank], likeliest first; those that are filtered out become
     minus infinity. Rank 0 always stays.
     """
+    return _filtered(ranked, Columns.of(sampling, ranked.device))
+
+
+def _filtered(ranked: Tensor, columns: Columns) -> Tensor:
     p = ranked.double().exp()
     rank = torch.arange(ranked.shape[-1], device=ranked.device)
-    top_k = _column([s.top_k or ranked.shape[-1] for s in sampling], ranked)
-    keep = rank < top_k
+    keep = rank < columns.top_k
     p = torch.where(keep, p, 0.0)
     p = p / p.sum(-1, keepdim=True)
-    keep &= p.cumsum(-1) - p < _column([s.top_p for s in sampling], ranked)
-    keep &= p >= _column([s.min_p for s in sampling], ranked) * p[:, :1]
+    keep &= p.cumsum(-1) - p < columns.top_p
+    keep &= p >= columns.min_p * p[:, :1]
     keep[:, 0] = True
     return ranked.masked_fill(~keep, -torch.inf)
 
@@ -152,10 +237,11 @@ def _tempered(
 ) -> Tensor:
     """Log-probabilities [n, column] of some rows at each row's temperature."""
     logprobs = distributions.logprobs(rows)
-    return (
-        logprobs
-        / _column([max(s.temperature, MIN_TEMPERATURE) for s in sampling], logprobs).float()
-    ).log_softmax(-1)
+    return _at_temperature(logprobs, Columns.of(sampling, logprobs.device))
+
+
+def _at_temperature(logprobs: Tensor, columns: Columns) -> Tensor:
+    return (logprobs / columns.temperature.clamp(min=MIN_TEMPERATURE).float()).log_softmax(-1)
 
 
 def _draw(logprobs: Tensor, uniforms: Sequence[float], rows: Sequence[int]) -> Tensor:
