@@ -125,13 +125,13 @@ class MemberWeight:
     """
 
     def __init__(self, weights: Sequence[float], device: torch.device, place: int = 0) -> None:
-        alike = len(set(weights)) == 1
         self.member = place
         self.minimum = min(weights)
         self.zero_rows = _zero_rows(weights)
         self.masked_rows: Tensor | None = None
-        column = torch.tensor(weights, dtype=torch.float32, device=device)[:, None]
-        self.value: float | Tensor = weights[0] if alike else column
+        self.value: float | Tensor = weights[0]
+        if len(set(weights)) > 1:  # a number needs no copy to the device, which would be waited for
+            self.value = torch.tensor(weights, dtype=torch.float32, device=device)[:, None]
 
     def scaled(self, factor: Tensor) -> MemberWeight:
         """The weight multiplied by a factor [row, 1] or [row, column] that is 0 or more."""

@@ -113,7 +113,7 @@ class BatchedAttention(KeyValueCache):
         self.aim(rows, positions, max(group.reach for group in plan.groups), WHOLE)
         lines = [feed.row.adapter for feed in plan.order for _ in feed.ids]
         with self.model.adapters.use(lines), packed(self.model.config, plan):
-            logits = self._call(ids, positions, None, None if every else flat[len(values) :])
+            logits = self.call(ids, positions, None, None if every else flat[len(values) :])
         if plan.windows != self._windows:
             raise NotPacked(_missed(plan.windows))
         return logits[0]
@@ -140,9 +140,9 @@ class BatchedAttention(KeyValueCache):
         self.aim(index[:, None], positions, longest + width, view if longest else None)
         if self._limit is not None and longest + width > self._limit:
             positions = positions.clamp(max=self._limit - 1)
-        masks = self._masks(positions, longest + width)
+        masks = self.masks(positions, longest + width)
         with self.model.adapters.use(_adapters(lines)):
-            logits = self._call(
+            logits = self.call(
                 ids, positions, masks, keep.view(len(lines), most) if width > 1 else None
             )
         if all(len(feed.keep) == 1 for feed in lines):
@@ -160,7 +160,7 @@ class BatchedAttention(KeyValueCache):
             for index in range(min(fed), max(fed) + 1)
         ]
 
-    def _call(
+    def call(
         self,
         ids: Tensor,
         positions: Tensor,
@@ -189,7 +189,7 @@ class BatchedAttention(KeyValueCache):
             return logits
         return logits[:, keep] if keep.ndim == 1 else logits.take_along_dim(keep[..., None], 1)
 
-    def _masks(self, positions: Tensor, reach: int) -> Tensor | dict[str, Tensor]:
+    def masks(self, positions: Tensor, reach: int) -> Tensor | dict[str, Tensor]:
         """Attention masks [row, 1, width, reach], floats; one for each kind of layer."""
         cells = torch.arange(reach, device=self.device)
         here = positions[:, None, :, None]

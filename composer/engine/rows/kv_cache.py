@@ -19,6 +19,8 @@ __all__ = ["WHOLE", "KeyValueCache", "View"]
 
 View = tuple[slice, slice, slice] | None
 
+_CELLS = 64  # rows hold a multiple of this: GPUs read aligned masks faster
+
 WHOLE = slice(None), slice(None), slice(None)
 """A view of all cells."""
 
@@ -26,7 +28,8 @@ WHOLE = slice(None), slice(None), slice(None)
 class KeyValueCache:
     """For each layer one tensor of keys and one of values, [row, head, position, dim].
 
-    Rows in use come first. The tensors grow when there is no room.
+    Rows in use come first. The tensors grow when there is no room; `version` counts how often they
+    did, since whoever has taken their addresses must then take new ones.
     """
 
     is_compileable = False  # transformers' word for a cache of one size; some models ask
@@ -34,6 +37,7 @@ class KeyValueCache:
     def __init__(self, device: torch.device, rows: int = 4, room: int = 64) -> None:
         self.device = device
         self.live: list[CacheRow] = []
+        self.version = 0
         self._rows, self._room = rows, room
         self._keys: list[Tensor] = []
         self._values: list[Tensor] = []
@@ -108,6 +112,17 @@ class KeyValueCache:
     def _tables(self) -> list[Tensor]:
         return [*self._keys, *self._values]
 
+    @property
+    def room(self) -> int:
+        """How many tokens a row can hold before the tensors grow."""
+        return self._room
+
+    def reserve(self, room: int) -> None:
+        """Make room for so many tokens in each row."""
+        if room > self._room:
+            wide = max(-(-room // _CELLS) * _CELLS, 2 * self._room)
+            self._grow((self._rows, wide), (self._rows, room))
+
     def aim(self, index: Tensor, positions: Tensor, reach: int, view: View) -> None:
         """Prepare for a pass whose tokens are written to cells `positions` of rows `index`.
 
@@ -115,8 +130,7 @@ class KeyValueCache:
         `reach` cells of `view`; without a view, to the new keys only, which is enough for rows
         that were empty.
         """
-        if reach > self._room:
-            self._grow((self._rows, max(reach, 2 * self._room)), (self._rows, reach))
+        self.reserve(reach)
         self._at = index, slice(None), positions
         self._view = view
         self._before = reach - positions.shape[1]
@@ -163,6 +177,7 @@ class KeyValueCache:
         values = [_widened(table, rows, room) for table in self._values]
         self._keys, self._values = keys, values
         self._rows, self._room = rows, room
+        self.version += 1
 
 
 def _widened(table: Tensor, rows: int, room: int) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from composer.engine.rows.row import GAP, group_adjacent
 
@@ -87,6 +87,18 @@ class Packing:
             self.total += width
         self.order += batch
         self.groups.append(group)
+
+    @classmethod
+    def fixed(cls, reach: int, positions: Tensor) -> Self:
+        """Plan one token for each of the first rows; its place is known on the device alone.
+
+        `positions` [row] are these places, each below `reach`, which is how many cells all read.
+        """
+        plan = cls(())
+        plan.total = len(positions)
+        lengths = [0, reach - 1]  # of any row, from the shortest to the longest
+        plan.groups = [PassGroup(0, 1, 0, list(range(plan.total)), lengths, held=positions)]
+        return plan
 
     @property
     def windows(self) -> set[int | None]:
