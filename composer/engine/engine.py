@@ -24,6 +24,7 @@ from composer.engine.requests.base import Failed
 from composer.engine.sessions.choose_session import choose_session
 from composer.engine.sessions.score import perplexity, score
 from composer.engine.sessions.teacher_forcing import teacher_force
+from composer.engine.static.steps import StaticSteps
 from composer.engine.step import engine_step, ready
 from composer.engine.task import Task
 from composer.engine.weights.local import attach, load
@@ -61,20 +62,23 @@ class Engine:
     their free memory). `rows` is the largest number of sequences in one model's cache. `loader`
     loads a model onto a device, and `attach` an adapter beside its base. One thread drives all
     devices: work on GPUs is queued, so that members on several GPUs compute at the same time. `ask`
-    gives what asks the server of a model that is fused token by token. Methods may be called from
-    any thread; their futures raise ModelError for what goes wrong with the job.
+    gives what asks the server of a model that is fused token by token. `static` says where steps
+    have fixed shapes (default: on GPUs). Methods may be called from any thread; their futures raise
+    ModelError for what goes wrong with the job.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # all have defaults
         self,
         devices: Mapping[str, int] | None = None,
         rows: int = 64,
         loader: Callable[[Checkpoint, str], LocalModel] = load,
         attach: Callable[[Checkpoint, LocalModel], int] = attach,
         ask: Callable[[Checkpoint], NextTokenSource] | None = None,
+        static: StaticSteps | None = None,
     ) -> None:
         self._pool = ModelPool(devices, loader, attach, ask, self._wake)
         self._flights = Flights()
+        self._static = static or StaticSteps()
         self._rows = rows
         self._groups: dict[Model, Group] = {}
         self._inbox: SimpleQueue[Sequence[AnyTask] | None] = SimpleQueue()
@@ -336,7 +340,7 @@ class Engine:
         self._flights.forget(requests)
         if requests:
             with quiet():
-                replies = engine_step(requests, self._flights)
+                replies = engine_step(requests, self._flights, self._static)
             for task in list(self._active):
                 self._reply(task, replies)
 

@@ -68,6 +68,7 @@ class FuseNode:
     `names` are those of its members, `slots` those of all models below it. `align`, `weigh`,
     `combine` and `gate` are the parts of the recipe, prepared for its members. `leave` allows a
     member that fails to be dropped; with `lazy`, members behind the gate read only where it opens.
+    `static` says that the work of all parts depends on shapes alone.
     """
 
     names: tuple[str, ...]
@@ -81,6 +82,7 @@ class FuseNode:
     gate: Gate | None
     leave: bool
     lazy: bool
+    static: bool
 
     @property
     def space(self) -> Space:
@@ -241,6 +243,7 @@ class FuseTree:
             None if gate is None else gate.prepare(members),
             fuse.leave,
             fuse.lazy,
+            align.static and combine.static and gate is None and (weigh is None or weigh.static),
         )
 
     def _model(self, node: Node) -> TokenModel | None:

@@ -73,11 +73,17 @@ class Group:
         """Whether a probability of the fuse is made of the members' for the same entry alone."""
         return isinstance(self.root, FuseNode) and self.root.combine.linear
 
+    @property
+    def fuses(self) -> list[FuseNode]:
+        """All fuses of the tree, the outermost first."""
+        return [node for node in self._tree.nodes() if isinstance(node, FuseNode)]
+
     @cached_property
     def weighing_slots(self) -> frozenset[int]:
         """The slots from whose last hidden states the weights of a fuse follow."""
-        fuses = [node for node in self._tree.nodes() if isinstance(node, FuseNode)]
-        reading = (node for node in fuses if node.weigh is not None and node.weigh.reads_hidden)
+        reading = (
+            node for node in self.fuses if node.weigh is not None and node.weigh.reads_hidden
+        )
         return frozenset(node.slots.start for node in reading)
 
     @cached_property

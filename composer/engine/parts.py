@@ -70,7 +70,8 @@ class Align(Typed):
 
     `alike` says that it takes members of one vocabulary, `vanishes` that over one vocabulary it
     changes nothing, and `whole` that each member's distribution stays what it is, token by token.
-    `needs` is what each member must be able to do.
+    `static` says that its work depends on the shapes of its tensors alone: no number of theirs is
+    waited for, so a CUDA graph can hold it. `needs` is what each member must be able to do.
     """
 
     needs: ClassVar[Capability] = Capability.NEXT
@@ -78,6 +79,7 @@ class Align(Typed):
     alike: ClassVar[bool] = False
     vanishes: ClassVar[bool] = False
     whole: ClassVar[bool] = False
+    static: ClassVar[bool] = False
 
     @abstractmethod
     def prepare(self, members: Sequence[Member], device: torch.device) -> Alignment:
@@ -91,9 +93,9 @@ class Combine(Typed):
     combined again (the weights multiply), `convex` that `-log` of the result is convex in the
     weights, `linear` that it is the weighted mean of the probabilities, and `monotone` that an
     entry's score, before it is normalized, grows with the probability that each member gives it,
-    and depends on nothing else. With `cascade` the members are the stages of a cascade, the first
-    the cheapest. They have one vocabulary and no weights but 0, and temperatures and filters act on
-    each of them before they are combined.
+    and depends on nothing else. `static` is as in `Align`. With `cascade` the members are the
+    stages of a cascade, the first the cheapest. They have one vocabulary and no weights but 0, and
+    temperatures and filters act on each of them before they are combined.
     """
 
     signed: ClassVar[bool] = False
@@ -101,6 +103,7 @@ class Combine(Typed):
     convex: ClassVar[bool] = False
     linear: ClassVar[bool] = False
     monotone: ClassVar[bool] = False
+    static: ClassVar[bool] = False
     cascade: ClassVar[bool] = False
 
     @abstractmethod
@@ -116,11 +119,13 @@ class Weigh(Typed):
 
     `once` says that the weights are found once, from the prompt: see `PromptWeigh`. `needs` is what
     each member must be able to do: logits, to read all of a distribution. With `reads_hidden` the
-    aligned distributions come with the first member's last hidden states.
+    aligned distributions come with the first member's last hidden states. `static` is as in
+    `Align`.
     """
 
     needs: ClassVar[Capability] = Capability.NEXT
 
+    static: ClassVar[bool] = False
     once: ClassVar[bool] = False
     reads_hidden: ClassVar[bool] = False
 

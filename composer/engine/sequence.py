@@ -23,9 +23,19 @@ if TYPE_CHECKING:
     from composer.engine.rows.row import CacheRow
     from composer.values.flow import Message, Query
 
-__all__ = ["MemberDropped", "MemberState", "SequenceState", "messages_for", "prompt_tokens"]
+__all__ = [
+    "STATIC",
+    "MemberDropped",
+    "MemberState",
+    "SequenceState",
+    "messages_for",
+    "prompt_tokens",
+]
 
 T = TypeVar("T", bound=Exception)
+STATIC = "static_step"
+"""The fact that says why an answer's steps of fixed shapes were not captured, or not used."""
+
 _NEGLIGIBLE = 1e-5  # of float32 log-probabilities that add up to one
 
 
@@ -82,7 +92,7 @@ class SequenceState:
     the group's members. `answer_length` counts the tokens of the answer; a session that writes a
     later part of an answer sets where it begins. `dropped` has the reason for each dropped member.
     `gaps` has, for each token that may be another one than with all probabilities known, the
-    largest probability that a server left untold.
+    largest probability that a server left untold. `remarks` are other facts that an answer tells.
     """
 
     def __init__(
@@ -96,6 +106,7 @@ class SequenceState:
         self.dropped_states: list[MemberState] = []
         self.dropped: dict[str, str] = {}
         self.gaps: list[float] = []
+        self.remarks: dict[str, object] = {}
 
     @classmethod
     def open(
@@ -192,14 +203,15 @@ class SequenceState:
         """Take what does not belong to a model."""
         self.entries, self.answer_length = list(source.entries), source.answer_length
         self.dropped_states, self.dropped = list(source.dropped_states), dict(source.dropped)
-        self.weights, self.gaps = source.weights, source.gaps
+        self.weights, self.gaps, self.remarks = source.weights, source.gaps, source.remarks
 
     @property
     def facts(self) -> dict[str, object]:
-        """What servers left untold, if that may have changed anything: see `UNTOLD`."""
+        """The remarks, and what servers left untold if that may have changed anything."""
         if not self.gaps:
-            return {}
-        return {UNTOLD: {"tokens": len(self.gaps), "probability": max(self.gaps)}}
+            return self.remarks
+        untold = {"tokens": len(self.gaps), "probability": max(self.gaps)}
+        return {**self.remarks, UNTOLD: untold}
 
     def note_gap(self, probability: float) -> None:
         """Note that a server left some probability untold, where that may change something."""

@@ -3,11 +3,13 @@
 A request goes through these stages:
 
 1. `ready` picks the requests that are answered in this step.
-2. Each says what its models read (`StepRequest.readings`), and all that one model reads is one
+2. Draws whose shapes allow it are answered by static steps (`static`), where these are on; what
+   follows is the ragged way, for all others.
+3. Each says what its models read (`StepRequest.readings`), and all that one model reads is one
    forward pass (`Runner.forward`).
-3. A request to a server flies (`flights`): it goes on in the step after the reply has come.
-4. Logits processors change the logits of those requests that generate.
-5. The requests of one family and one group are answered together (`StepRequest.answer`).
+4. A request to a server flies (`flights`): it goes on in the step after the reply has come.
+5. Logits processors change the logits of those requests that generate.
+6. The requests of one family and one group are answered together (`StepRequest.answer`).
 
 An error reaches only the requests that it concerns; the step itself never fails.
 """
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from composer.engine.requests.base import AnyRequest, Batch
     from composer.engine.requests.reading import ForwardPass, Reading
     from composer.engine.rows.runner import Runner
+    from composer.engine.static.steps import StaticSteps
     from composer.values.processing import Processing
 
     PassItem = tuple[AnyRequest, Reading, Feed]
@@ -49,7 +52,9 @@ if TYPE_CHECKING:
 __all__ = ["engine_step", "ready"]
 
 
-def engine_step(requests: Batch, flights: Flights | None = None) -> Replies:
+def engine_step(
+    requests: Batch, flights: Flights | None = None, static: StaticSteps | None = None
+) -> Replies:
     """Answer the requests that one forward pass of each model can answer.
 
     A request without a reply and without an error is asked again in the next step: its phase has
@@ -57,10 +62,10 @@ def engine_step(requests: Batch, flights: Flights | None = None) -> Replies:
     `flights` of the engine.
     """
     work = _Work(Replies(), Flights() if flights is None else flights)
-    for request in ready(requests):
-        if request not in work.flights:
-            with _ErrorsTo(work.replies, (request,)):
-                work.take(request)
+    waiting = [request for request in ready(requests) if request not in work.flights]
+    for request in waiting if static is None else static.answer(waiting, work.replies):
+        with _ErrorsTo(work.replies, (request,)):
+            work.take(request)
     work.read()
     replies = work.replies
     for request, logits in (pair for batch in work.families.values() for pair in batch):

@@ -27,6 +27,7 @@ class Mean(Combine):
     convex: ClassVar[bool] = True
     linear: ClassVar[bool] = True
     monotone: ClassVar[bool] = True
+    static: ClassVar[bool] = True
 
     def combine(self, aligned: Aligned, weights: Sequence[MemberWeight]) -> Distributions:
         """Return `sum w_i p_i`: the linear pool."""
@@ -70,6 +71,7 @@ class Logs(Combine):
     pools: ClassVar[bool] = True
     convex: ClassVar[bool] = True
     monotone: ClassVar[bool] = True
+    static: ClassVar[bool] = True
 
     def combine(self, aligned: Aligned, weights: Sequence[MemberWeight]) -> Distributions:
         """Return `softmax sum w_i log p_i`.
@@ -95,6 +97,7 @@ class Maximum(Combine):
     name: ClassVar[str] = "maximum"
     paper: ClassVar[str] = "arXiv:2311.14479"
     monotone: ClassVar[bool] = True
+    static: ClassVar[bool] = True
 
     def combine(self, aligned: Aligned, weights: Sequence[MemberWeight]) -> Distributions:
         """Return `max_i w_i p_i`, normalized: LMA's union."""
@@ -107,6 +110,7 @@ class Minimum(Combine):
     name: ClassVar[str] = "minimum"
     paper: ClassVar[str] = "arXiv:2311.14479"
     monotone: ClassVar[bool] = True
+    static: ClassVar[bool] = True
 
     def combine(self, aligned: Aligned, weights: Sequence[MemberWeight]) -> Distributions:
         """Return `min_i w_i p_i`, normalized: LMA's intersection."""

@@ -25,6 +25,7 @@ class Shared(Align):
     name: ClassVar[str] = "shared"
     alike: ClassVar[bool] = True
     whole: ClassVar[bool] = True
+    static: ClassVar[bool] = True
 
     def prepare(self, members: Sequence[Member], device: torch.device) -> TableAlignment:
         """Check that the vocabulary is the same; raises ModelError (E305)."""

@@ -43,6 +43,7 @@ class TopK(Align):
 
     name: ClassVar[str] = "topk"
     paper: ClassVar[str] = "arXiv:2410.03777"
+    static: ClassVar[bool] = True
 
     k: int = Field(default=10, ge=1, le=1000)
     renormalize: bool = True

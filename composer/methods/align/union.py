@@ -31,6 +31,7 @@ class Union(Align):
     paper: ClassVar[str] = "arXiv:2406.12585"
     vanishes: ClassVar[bool] = True
     whole: ClassVar[bool] = True
+    static: ClassVar[bool] = True
 
     def prepare(self, members: Sequence[Member], device: torch.device) -> TableAlignment:
         """Lay each member's tokens in the union; one vocabulary stays as it is."""

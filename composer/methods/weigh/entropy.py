@@ -25,6 +25,7 @@ class Entropy(Weigh):
 
     name: ClassVar[str] = "entropy"
     needs: ClassVar[Capability] = Capability.LOGITS
+    static: ClassVar[bool] = True
 
     power: float = Field(default=1.0, ge=0)
 

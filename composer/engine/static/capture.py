@@ -1,0 +1,93 @@
+"""A function of fixed shapes and its memory: run as it is, or as a captured CUDA graph."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Tensor
+
+    PoolHandle: TypeAlias = "torch.cuda._POOL_HANDLE"  # noqa: SLF001  # the type of its argument
+
+__all__ = ["Launcher"]
+
+_WARM = 2  # runs before a capture: libraries set themselves up, tables are made
+
+
+class Launcher:
+    """Runs a function from `count` numbers to a tensor of `size`, all float64, on one device.
+
+    Numbers go to the device by one copy, from memory that the device can read without the
+    processor. With `captures` the third run is captured as a CUDA graph, whose memory is of `pool`,
+    and later ones replay it. If the capture fails, `failure` says why, and the function runs as it
+    is.
+    """
+
+    def __init__(  # noqa: PLR0913  # what it runs, and where
+        self,
+        function: Callable[[Tensor], Tensor],
+        count: int,
+        size: Sequence[int],
+        device: torch.device,
+        pool: PoolHandle | None = None,
+        *,
+        captures: bool = False,
+    ) -> None:
+        self.failure: str | None = None
+        self._function, self._pool, self._captures = function, pool, captures
+        on_gpu = device.type == "cuda"
+        self._staging = torch.empty(count, dtype=torch.float64, pin_memory=on_gpu)
+        self._inputs = torch.empty(count, dtype=torch.float64, device=device)
+        # not of the graph's pool, whose memory other graphs write to
+        self._outputs = torch.empty(tuple(size), dtype=torch.float64, device=device)
+        self._stream = torch.cuda.Stream(device) if on_gpu else None  # type: ignore[no-untyped-call]
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._runs = 0
+
+    def run(self, numbers: Sequence[float]) -> Tensor:
+        """Begin a run; return its outputs, which the next run overwrites.
+
+        The numbers of a run may be written only when the outputs of the last have been read.
+        """
+        self._staging.copy_(torch.tensor(numbers, dtype=torch.float64))
+        if self._stream is None:
+            self._inputs.copy_(self._staging)
+            self._compute()
+            return self._outputs
+        here = torch.cuda.current_stream(self._stream.device)
+        self._stream.wait_stream(here)
+        with torch.cuda.stream(self._stream):
+            self._inputs.copy_(self._staging, non_blocking=True)
+            self._launch()
+        here.wait_stream(self._stream)
+        return self._outputs
+
+    def _launch(self) -> None:
+        self._runs += 1
+        if self._captures and self._graph is None and self._runs > _WARM:
+            self._capture()
+        if self._graph is None:
+            self._compute()
+        else:
+            self._graph.replay()
+
+    def _compute(self) -> None:
+        self._outputs.copy_(self._function(self._inputs))
+
+    def _capture(self) -> None:
+        """Capture the function; it is not tried again if it fails."""
+        self._captures = False
+        graph = torch.cuda.CUDAGraph()
+        try:
+            with torch.cuda.graph(
+                graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"
+            ):
+                self._compute()
+        except Exception as error:  # noqa: BLE001  # whatever it is, the function runs without
+            self.failure = f"{type(error).__name__}: {str(error).strip().splitlines()[:1]}"
+            return
+        self._graph = graph

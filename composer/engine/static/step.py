@@ -1,0 +1,76 @@
+"""The function of a static step: from tokens to drawn entries, by work that shapes alone decide."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+import torch
+
+from composer.engine.rows.fixed_pass import fixed_pass
+from composer.engine.sample import Columns, draw_all
+from composer.engine.static.streams import side_by_side
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from torch import Tensor
+
+    from composer.engine.group import Group
+    from composer.engine.rows.attention import BatchedAttention
+    from composer.engine.rows.runner import Runner
+    from composer.engine.static.shape import Shape
+
+__all__ = ["StaticStep"]
+
+
+class StaticStep:
+    """One decode step of a group for a shape; `runners` are those of `Shape.passes`.
+
+    Calling it reads one token with each row of the passes, brings the members together and draws an
+    entry for each request. Nothing is read back from the device, and no other thing is changed
+    than the cells of the rows.
+    """
+
+    def __init__(self, group: Group, shape: Shape, runners: Sequence[Runner]) -> None:
+        self.shape = shape
+        self._group, self._runners = group, runners
+        number = {runner: n for n, runner in enumerate(runners)}
+        self._pass_of = {s: number[cast("Runner", group.slots[s].runner)] for s in shape.slots}
+
+    def __call__(self, numbers: Tensor) -> Tensor:
+        """Return entries and their log-probabilities [2, request], float64.
+
+        `numbers` are the input in the order of `Shape.parts`, float64, on the group's device.
+        """
+        parts = iter(numbers.split_with_sizes(self.shape.parts))
+        outputs = self._read(parts)
+        logits: list[Tensor | None] = [None] * len(self._group.slots)
+        for slot, number in self._pass_of.items():
+            output = outputs[number]
+            logits[slot] = output if self.shape.direct else output[next(parts).long()]
+        fused = self._group.fuse(logits, [self.shape.weights] * self.shape.count)
+        columns = [part[:, None] for part in parts] or [numbers[:0, None]] * 5
+        entries = draw_all(fused, Columns(*columns[:4]), columns[4], self.shape.kinds)
+        rows = torch.arange(len(entries), device=entries.device)
+        return torch.stack((entries.double(), fused.logprobs_of(rows, entries).double()))
+
+    def _read(self, parts: Iterator[Tensor]) -> list[Tensor]:
+        """Run the passes side by side; return the logits [row, width] of each, on one device."""
+        pairs = [(next(parts), next(parts)) for _ in self._runners]
+        passes = zip(self._runners, self.shape.passes, pairs, strict=True)
+        home = self._group.device
+        tasks = [
+            (runner.model.device, partial(_logits, runner, one.reach, pair, home))
+            for runner, one, pair in passes
+        ]
+        return side_by_side(home, tasks)
+
+
+def _logits(
+    runner: Runner, reach: int, numbers: tuple[Tensor, Tensor], home: torch.device
+) -> Tensor:
+    """Run the pass of one model; return float logits [row, width] on the group's device."""
+    rows, device = cast("BatchedAttention", runner.rows), runner.model.device
+    ids, positions = (each.to(device, torch.long, non_blocking=True) for each in numbers)
+    return fixed_pass(rows, ids, positions, reach)[:, : runner.model.width].float().to(home)

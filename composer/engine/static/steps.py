@@ -1,0 +1,172 @@
+"""Which requests of an engine step are answered by static steps, and how."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from typing import TYPE_CHECKING, cast
+from weakref import WeakKeyDictionary
+
+import torch
+
+from composer.engine.requests.draw import Draw, Drawn
+from composer.engine.rows.attention import BatchedAttention
+from composer.engine.rows.runner import Runner
+from composer.engine.static.batch import StaticBatch
+from composer.engine.static.capture import Launcher
+from composer.engine.static.step import StaticStep
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from torch import Tensor
+
+    from composer.engine.fuse_tree import ModelSlot
+    from composer.engine.group import Group
+    from composer.engine.requests.base import AnyRequest, Replies
+    from composer.engine.sequence import MemberState
+    from composer.engine.static.capture import PoolHandle
+    from composer.engine.static.shape import Shape
+
+__all__ = ["StaticSteps"]
+
+_MOST = 64  # steps that are kept of one group
+
+
+class StaticSteps:
+    """Answers draws by static steps: on GPUs, and with `everywhere` on other devices, too.
+
+    With `captures` steps on a GPU are replayed as CUDA graphs. Where a step cannot be captured, or
+    not run at all, the sequences that were in it say why, once.
+    """
+
+    def __init__(self, *, everywhere: bool = False, captures: bool = True) -> None:
+        self._everywhere, self._captures = everywhere, captures
+        self._groups: WeakKeyDictionary[Group, _GroupSteps | None] = WeakKeyDictionary()
+        self._pools: dict[torch.device, PoolHandle] = {}
+
+    def answer(self, requests: Sequence[AnyRequest], replies: Replies) -> list[AnyRequest]:
+        """Answer the draws that fit, one step for each group; return the other requests.
+
+        A draw whose probabilities are not numbers is among these: the ragged way finds the member
+        at fault. So are the draws of a step that fails.
+        """
+        batches = list(self._batches(requests))
+        begun = [
+            (batch, outputs) for batch in batches if (outputs := self._begin(batch)) is not None
+        ]
+        for batch, outputs in begun:
+            self._finish(batch, outputs, replies)
+        return [request for request in requests if request not in replies.values]
+
+    def _batches(self, requests: Sequence[AnyRequest]) -> Iterator[StaticBatch]:
+        """Yield the draws that fit, those of one group and of the same weights together."""
+        alike: dict[tuple[Group, tuple[float, ...], tuple[int, ...]], list[Draw]] = {}
+        for request in requests:
+            if type(request) is Draw and self._fits(request):
+                sequence = request.sequence
+                key = sequence.group, sequence.weights, tuple(sequence.states)
+                alike.setdefault(key, []).append(request)
+        yield from map(StaticBatch, alike.values())
+
+    def _fits(self, request: Draw) -> bool:
+        """Whether a static step can answer a draw."""
+        sequence, processing = request.sequence, request.processing
+        return (
+            request.detail is None
+            and self._steps(sequence.group) is not None
+            and all(map(_reads_one, sequence.states.values()))
+            and (processing is None or not any(sequence.group.processors(processing)))
+        )
+
+    def _steps(self, group: Group) -> _GroupSteps | None:
+        """The steps of a group; None if it has none."""
+        if group not in self._groups:
+            wanted = self._everywhere or group.device.type == "cuda"
+            self._groups[group] = _GroupSteps() if wanted and _is_static(group) else None
+        return self._groups[group]
+
+    def _begin(self, batch: StaticBatch) -> Tensor | None:
+        """Begin a step; None if it fails, and then the group has none from now on."""
+        steps = self._steps(batch.group)
+        if steps is None:  # the last batch of the group failed
+            return None
+        try:
+            batch.reserve()
+            launcher = steps.launcher(batch, self._made)
+            outputs = launcher.run(batch.numbers())
+        except Exception as error:  # noqa: BLE001  # the ragged way tells whose it is
+            self._give_up(batch, error)
+            return None
+        if launcher.failure is not None:
+            batch.remark(f"its step is run, not replayed as a CUDA graph: {launcher.failure}")
+            launcher.failure = None
+        batch.advance()
+        return outputs
+
+    def _finish(self, batch: StaticBatch, outputs: Tensor, replies: Replies) -> None:
+        """Wait for a step, and reply to its draws."""
+        try:
+            entries, logprobs = outputs.tolist()
+        except Exception as error:  # noqa: BLE001  # as above; errors of a GPU come late
+            self._give_up(batch, error)
+            entries = logprobs = [math.nan] * batch.shape.count
+        for number, (request, place) in enumerate(zip(batch.requests, batch.places, strict=True)):
+            if math.isnan(logprobs[place]):
+                batch.retreat(number)
+            else:
+                replies.give(request, Drawn(int(entries[place]), logprobs[place]))
+
+    def _give_up(self, batch: StaticBatch, error: Exception) -> None:
+        self._groups[batch.group] = None
+        batch.remark(f"its static step failed ({type(error).__name__}: {error})")
+
+    def _made(self, batch: StaticBatch) -> Launcher:
+        """Make the step of a batch's shape."""
+        device, step = batch.group.device, StaticStep(batch.group, batch.shape, batch.runners)
+        together = all(runner.model.device == device for runner in batch.runners)
+        captures = self._captures and device.type == "cuda" and together
+        if captures and device not in self._pools:
+            self._pools[device] = torch.cuda.graph_pool_handle()
+        count, size = sum(batch.shape.parts), (2, batch.shape.count)
+        pool = self._pools.get(device)
+        return Launcher(step, count, size, device, pool, captures=captures)
+
+
+class _GroupSteps:
+    """The steps of one group by their shapes; they are dropped when a cache gets new memory."""
+
+    def __init__(self) -> None:
+        self._made: OrderedDict[Shape, Launcher] = OrderedDict()
+        self._versions: list[int] = []
+
+    def launcher(self, batch: StaticBatch, make: Callable[[StaticBatch], Launcher]) -> Launcher:
+        """Return the step for a batch, made if need be; those used least recently are dropped."""
+        versions = [_rows(slot).version for slot in batch.group.slots]
+        if versions != self._versions:
+            self._made.clear()
+            self._versions = versions
+        launcher = self._made.pop(batch.shape, None) or make(batch)
+        self._made[batch.shape] = launcher
+        if len(self._made) > _MOST:
+            self._made.popitem(last=False)
+        return launcher
+
+
+def _rows(slot: ModelSlot) -> BatchedAttention:
+    rows = cast("Runner", slot.runner).rows
+    assert isinstance(rows, BatchedAttention)
+    return rows
+
+
+def _is_static(group: Group) -> bool:
+    """Whether all models share passes of fixed shapes, and all parts of the fuses are static."""
+    return all(
+        isinstance(slot.runner, Runner) and isinstance(slot.runner.rows, BatchedAttention)
+        for slot in group.slots
+    ) and all(node.static for node in group.fuses)
+
+
+def _reads_one(state: MemberState) -> bool:
+    """Whether a model has one token to read, behind others, and no adapter."""
+    return 0 < state.row.length == len(state.ids) - 1 and not state.row.adapter

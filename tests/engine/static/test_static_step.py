@@ -1,0 +1,105 @@
+"""A static step depends on shapes alone: it is traced without numbers, and runs without any."""
+
+import pytest
+import torch
+from fusing import LOGS, TokenFuse
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from composer.engine.group import Group
+from composer.engine.rows.attention import BatchedAttention
+from composer.engine.rows.row import Feed
+from composer.engine.rows.runner import Runner
+from composer.engine.sample import Kinds
+from composer.engine.static.capture import Launcher
+from composer.engine.static.shape import Pass, Shape
+from composer.engine.static.step import StaticStep
+from composer.engine.weights.local import load
+
+KINDS = {"greedy": Kinds(True, False, False), "all": Kinds(True, True, True)}  # noqa: FBT003
+META = torch.device("meta")
+
+
+@pytest.fixture
+def parts(zoo):
+    """A step of two unlike vocabularies with two requests: `parts(kinds, direct)`."""
+
+    @torch.no_grad()
+    def make(kinds, *, direct=True, device=None, **options):
+        members = zoo("general-1"), zoo("other")
+        runners = {member: Runner(load(member)) for member in members}
+        for runner in runners.values():
+            if device is not None:
+                runner.model.module.to(device)
+                runner.model.device = device
+                runner.rows = BatchedAttention(runner.model, packs=runner.rows.packs)
+            rows = [runner.rows.allocate() for _ in range(2)]
+            if device is None:
+                runner.rows.forward([Feed(row, [5, 6, 4], ()) for row in rows])
+        group = Group(TokenFuse(members, ("a", "b"), **options), runners)
+        passes = (Pass(2, 64), Pass(2, 64))
+        shape = Shape((0, 1), (0.5, 0.5), passes, 2, direct, kinds)
+        return StaticStep(group, shape, list(runners.values())), group
+
+    return make
+
+
+def numbers(step, device="cpu"):
+    count = sum(step.shape.parts)
+    tokens = [7, 8, 3, 3] * 2
+    rows = [] if step.shape.direct else [1, 0, 1, 0]
+    drawing = [0.0, 1.0, *[20.0] * 2, *[0.9] * 2, *[0.0] * 2, 0.4, 0.6]
+    return torch.tensor((tokens + rows + drawing)[:count], dtype=torch.float64, device=device)
+
+
+@pytest.mark.parametrize("kinds", KINDS)
+@pytest.mark.parametrize("options", [{}, {"combine": LOGS}])
+def test_nothing_is_read_back_or_copied_from_the_host(kinds, options, parts, monkeypatch):
+    step, group = parts(KINDS[kinds], device=META, **options)
+    given = numbers(step, META)
+    monkeypatch.setattr(torch, "tensor", None)  # a copy of numbers of the host
+    with torch.no_grad():
+        out = step(given)
+    assert out.shape == (2, 2)
+    assert out.device == group.device == META
+
+
+@torch.no_grad()
+def test_it_can_be_traced_and_the_trace_reads_new_numbers(parts):
+    step, _ = parts(KINDS["all"])
+    first, second = numbers(step), numbers(step)
+    second[[0, 2, 3]] += 1
+    graph = make_fx(step, tracing_mode="real")(first)
+    expected = step(second)
+    assert torch.equal(graph(second)[0], expected[0])
+    torch.testing.assert_close(graph(second), expected)
+
+
+@torch.no_grad()
+def test_requests_find_their_rows_where_they_are_not_direct(parts):
+    step, _ = parts(KINDS["greedy"])
+    straight = step(numbers(step))
+    crossed, _ = parts(KINDS["greedy"], direct=False)
+    torch.testing.assert_close(crossed(numbers(crossed)), straight.flip(1))
+
+
+def test_a_launcher_keeps_its_memory_and_runs_a_function():
+    launcher = Launcher(lambda n: torch.stack((n, 2 * n)), 3, (2, 3), torch.device("cpu"))
+    first = launcher.run([1, 2, 3])
+    assert first.tolist() == [[1, 2, 3], [2, 4, 6]]
+    again = launcher.run([4, 5, 6])
+    assert again.data_ptr() == first.data_ptr()
+    assert again.tolist() == [[4, 5, 6], [8, 10, 12]]
+    assert launcher.failure is None
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_a_capture_replays_new_numbers_and_one_that_fails_says_why():
+    device = torch.device("cuda")
+    pool = torch.cuda.graph_pool_handle()
+    launcher = Launcher(lambda n: n[None] * 2, 2, (1, 2), device, pool, captures=True)
+    assert [launcher.run([n, 1]).tolist() for n in range(5)] == [[[2 * n, 2]] for n in range(5)]
+    assert launcher._graph is not None
+    waits = Launcher(lambda n: n[None] * float(n[0]), 2, (1, 2), device, pool, captures=True)
+    assert [waits.run([n, 1]).tolist() for n in range(5)] == [[[n * n, n]] for n in range(5)]
+    assert waits.failure is not None
