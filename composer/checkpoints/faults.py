@@ -11,6 +11,7 @@ from composer.checkpoints.expected import loadable, mismatched, unlike
 from composer.checkpoints.fingerprint import readable
 from composer.checkpoints.folder import ModelFiles, files_of
 from composer.checkpoints.installed import mistyped
+from composer.checkpoints.quantized import quantized_faults
 from composer.specs.content import Stamps, stamps
 from composer.specs.headers import INDEX, SINGLE, tensors_of
 from composer.specs.json_files import AGAIN, damaged_file, read_json
@@ -57,7 +58,12 @@ def _faults(folder: Path, _stamps: Stamps) -> tuple[ModelError, ...]:
     if Capability.TEXT not in files.capabilities:
         return ()
     raw, stored = read_json(folder / "config.json"), tensors_of(folder)
-    faults = [*_unread(files, raw), *_unnamed(folder, stored), *_unspelt(files)]
+    faults = [
+        *_unread(files, raw),
+        *quantized_faults(folder, raw),
+        *_unnamed(folder, stored),
+        *_unspelt(files),
+    ]
     if not faults and "quantization_config" not in raw:
         how = unlike(files.kind, raw, stored)
         error = mismatched(folder, *how) if how is not None else None

@@ -62,8 +62,9 @@ CODES = {
     ),
     "E510": Code(
         "a package is missing",
-        "A part of the recipe needs a package that comes with an extra of this project, and it is "
-        "not installed. The message says how to install it.",
+        "A part of the recipe needs a package that comes with an extra of this project, or a "
+        "quantized checkpoint one that reads it, and it is not installed. The message says how to "
+        "install it.",
     ),
     "E511": Code(
         "costs that are not known",

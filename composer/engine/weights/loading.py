@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 
 from composer.checkpoints.expected import loaded_otherwise
 from composer.checkpoints.fingerprint import spelt
+from composer.checkpoints.quantized import method_of
 from composer.engine.weights.quantizing import capable, quantized
 from composer.heavy import transformers
 from composer.quiet import quiet
@@ -207,8 +208,7 @@ def _quantization(weights: Weights) -> str | None:
     path = Path(weights.location) / "config.json"
     if not path.is_file():
         return None
-    settings: dict[str, Any] | None = read_json(path).get("quantization_config")
-    return None if settings is None else str(settings.get("quant_method", "in an unknown way"))
+    return method_of(read_json(path))
 
 
 def _dtype(wish: str, device: torch.device) -> torch.dtype | str:
