@@ -42,7 +42,8 @@ class Recipe:
     """A recipe without mistakes. It is light: no model is loaded before :meth:`ready`.
 
     A query that takes longer than `timeout` seconds is given up. `outages` are the servers of
-    which it was told that they cannot be asked; recipes that are made of this one share them.
+    which it was told that they cannot be asked; recipes that are made of this one share them. One
+    that is `on_cluster` is planned in pools, whose models find their devices where replicas run.
     """
 
     compiled: Compiled
@@ -51,6 +52,7 @@ class Recipe:
     path: Path | None = None
     timeout: float | None = None
     outages: Outages = field(default_factory=dict)
+    on_cluster: bool = False
 
     def __repr__(self) -> str:
         return f"Recipe({self.name!r})"
@@ -86,6 +88,16 @@ class Recipe:
         """Return the recipe with a time limit for each query; None sets none."""
         return replace(self, timeout=seconds)
 
+    def for_cluster(self) -> Recipe:
+        """Return the recipe as it is planned for a cluster; `ready(cluster = ...)` does so too."""
+        return replace(self, on_cluster=True)
+
+    def demand_room(self, cluster: Cluster) -> None:
+        """Raise Mistakes (E603) if a pool does not fit on the nodes of a cluster."""
+        from composer.compiler.plan import demand_room, pools_of
+
+        demand_room(pools_of(self.optimized.root, self.compiled.graph), cluster.nodes())
+
     @property
     def name(self) -> str:
         """The recipe's file, as it was named."""
@@ -119,9 +131,9 @@ class Recipe:
 
         return bind(self.compiled, self.path)
 
-    def plan(self, *, cluster: bool = False) -> Plan:
-        """Return what would run, where, with which options; on a `cluster` also its pools."""
-        return (self._planned_on_cluster if cluster else self._planned).plan
+    def plan(self) -> Plan:
+        """Return what would run, where, with which options."""
+        return self._planned.plan
 
     @property
     def loaded_models(self) -> tuple[Checkpoint, ...]:
@@ -174,8 +186,8 @@ class Recipe:
         `composer.cluster.Cluster`, models of this machine are loaded by replicas there.
 
         Raises Mistakes if a model or a file differs from the recipe's lock (E506), if an estimator
-        is not fitted yet (E509), if a policy needs costs that are not known (E511), or if a server
-        does not give what the recipe needs (E302).
+        is not fitted yet (E509), if a policy needs costs that are not known (E511), if a server
+        does not give what the recipe needs (E302), or if a pool does not fit on the cluster (E603).
         """
         from composer.compiler.fits import demand_costs, demand_fitted
         from composer.run import Ensemble, open_cache
@@ -189,9 +201,10 @@ class Recipe:
         if probe:
             self._explore(warn or as_warning, budget)
         path = None if isinstance(cache, bool) else Path(cache)
+        planned = self._planned if cluster is None else self._planned_on(cluster)
         answer_cache = open_cache(path, warn) if cache else None
         return Ensemble(
-            self._planned if cluster is None else self._planned_on_cluster,
+            planned,
             seed=self.seed,
             cache=answer_cache,
             budget=budget,
@@ -256,10 +269,13 @@ class Recipe:
     def _planned(self) -> Planned:
         from composer.compiler.plan import make_plan
 
-        return make_plan(self.compiled, self.optimized)
+        return make_plan(self.compiled, self.optimized, cluster=self.on_cluster)
 
-    @cached_property
-    def _planned_on_cluster(self) -> Planned:
+    def _planned_on(self, cluster: Cluster) -> Planned:
+        """Return the plan on a cluster, whose nodes must have room for it."""
         from composer.compiler.plan import make_plan
 
+        self.demand_room(cluster)
+        if self.on_cluster:
+            return self._planned
         return make_plan(self.compiled, self.optimized, cluster=True)

@@ -18,6 +18,7 @@ from composer.cli.common import (
 from composer.cli.common import (
     as_json as to_json,
 )
+from composer.cli.ray_option import connected, planned_for
 from composer.cli.screen import PLAN_STYLES, print_lines
 from composer.cli.terminal import err, is_terminal, out
 from composer.compiler.plan import describe
@@ -46,12 +47,20 @@ if TYPE_CHECKING:
 )
 @click.option("--limit", type=click.IntRange(min=1), help="With --data: only the first N rows.")
 @click.option("--no-cache", is_flag=True, help="With --data: do not count on kept answers.")
+@click.option(
+    "--ray",
+    is_flag=False,
+    flag_value="",
+    metavar="[local|ADDRESS]",
+    help="Show the pools on a cluster; with an address, also what does not fit there.",
+)
 @json_option
 def command(
     recipe: Path,
     reading: RecipeReader,
     data: Path | None,
     limit: int | None,
+    ray: str | None,
     *,
     no_cache: bool,
     plain: bool,
@@ -65,13 +74,16 @@ def command(
     """
     if data is None and (limit is not None or no_cache):
         raise click.UsageError("--limit and --no-cache need --data")
-    loaded = reading.read(recipe, plain=plain)
+    loaded = planned_for(reading.read(recipe, plain=plain), ray)
     plan = loaded.plan()
     show_diagnostics(unrelated(loaded.compiled, loaded.optimized.root))
     if lock:
         err(f"wrote {loaded.lock()}")
     if not as_json:
         print_lines(describe(plan, origins=origin).splitlines(), PLAN_STYLES)
+    with connected(ray or None) as cluster:
+        if cluster is not None:
+            loaded.demand_room(cluster)
     if data is not None:
         _estimate(loaded, data, limit, cache=not no_cache, as_json=as_json)
     elif as_json:

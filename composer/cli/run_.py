@@ -26,6 +26,7 @@ from composer.cli.common import (
     timeout_option,
 )
 from composer.cli.query_input import QueryInput
+from composer.cli.ray_option import connected, planned_for, ray_option
 from composer.cli.run_output import TraceOutput, report, streamed, with_progress
 from composer.cli.terminal import err, is_terminal
 from composer.diagnostics.amounts import cost_text, in_dollars
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 @no_cache_option
 @budget_option
 @timeout_option
+@ray_option
 @click.option("--seed", type=int, default=0, help="The seed of all sampling.")
 @click.option("--plain", is_flag=True, help="Do not apply the rules that only save work.")
 @json_option
@@ -69,6 +71,7 @@ def command(
     seed: int,
     budget: float | None,
     timeout: float | None,
+    ray: str | None,
     *,
     no_cache: bool,
     stream: bool,
@@ -86,8 +89,7 @@ def command(
             "the query is given twice: leave out `--input` to answer the query of the command "
             "line, or leave out that query to answer those of the file"
         )
-    loaded = reading.read(recipe, plain=plain, seed=seed)
-    loaded.plan()
+    loaded = planned_for(reading.read(recipe, plain=plain, seed=seed), ray)
     demand_distinct({"--input": input_, "--output": output, "--trace": trace})
     with ExitStack() as stack:
         requests = BatchRequests(loaded, stack)
@@ -108,6 +110,7 @@ def command(
             timeout=timeout,
             loading=_tell_loading,
             warn=lambda each: show_diagnostics([each]),
+            cluster=stack.enter_context(connected(ray)),
         )
         ensemble = stack.enter_context(ready)
         requests.open(ensemble, asked.queries)

@@ -17,6 +17,7 @@ from composer.cli.common import (
     recipe_options,
     show_diagnostics,
 )
+from composer.cli.ray_option import connected, ray_option
 from composer.cli.serving import RequestLog, announce, read_served, tell_end, tell_stop
 from composer.cli.serving_options import KEY_VARIABLE, serving_options
 from composer.cli.terminal import err
@@ -50,6 +51,7 @@ OTEL_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDP
 @click.option("--models", is_flag=True, help="Serve each model of a recipe too, as RECIPE/MODEL.")
 @serving_options
 @budget_option
+@ray_option
 @click.option(
     "--cache/--no-cache",
     default=False,
@@ -78,6 +80,7 @@ def command(
     host: str,
     port: int,
     budget: float | None,
+    ray: str | None,
     grace: float,
     *,
     models: bool,
@@ -104,7 +107,8 @@ def command(
             f"with `--host {host}` other machines can ask, and there is no key: set one in "
             f"{KEY_VARIABLE}, or listen at 127.0.0.1"
         )
-    loaded = read_served(recipes, reading, models=models, seed=treatment.seed or 0)
+    seed = treatment.seed or 0
+    loaded = read_served(recipes, reading, models=models, seed=seed, ray=ray)
     with ExitStack() as stack:
         socket = stack.enter_context(listen(host, port))
         telemetry = stack.enter_context(_telemetry(wanted=otel or otel_texts, texts=otel_texts))
@@ -117,6 +121,7 @@ def command(
                 loading=lambda name: err(f"loading {name}"),
                 warn=lambda each: show_diagnostics([each]),
                 telemetry=telemetry,
+                cluster=stack.enter_context(connected(ray)),
             )
         )
         lifecycle = Lifecycle(Stage.LOADING)

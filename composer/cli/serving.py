@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import click
 
+from composer.cli.ray_option import planned_for
 from composer.cli.status import EXIT_PARTLY
 from composer.cli.terminal import err
 from composer.diagnostics.amounts import cost_text, counted, in_dollars, in_seconds
@@ -34,11 +35,17 @@ PATH_SIGNS = "/:@!$&'()*+,;="
 
 
 def read_served(
-    recipes: Sequence[str], reading: RecipeReader, *, models: bool, seed: int
+    recipes: Sequence[str],
+    reading: RecipeReader,
+    *,
+    models: bool,
+    seed: int,
+    ray: str | None = None,
 ) -> dict[str, Recipe]:
     """Read recipes, and those that are their models; return them by the names that they get.
 
-    A file of models without an answer is served by its models only.
+    A file of models without an answer is served by its models only. All are planned, for this
+    machine or for a cluster.
     """
     named = _named(recipes)
     served: dict[str, Recipe] = {}
@@ -46,10 +53,10 @@ def read_served(
         named.items(), reading.read_all(list(named.values()), seed=seed), strict=True
     ):
         if not models or recipe.compiled.answer is not None:
-            recipe.plan()
-            served[name] = recipe
+            served[name] = planned_for(recipe, ray)
         for model in recipe.compiled.models if models else ():
-            served[f"{name}/{model}"] = reading.load(path, seed=seed, answer=model, unmatched=[])
+            alone = reading.load(path, seed=seed, answer=model, unmatched=[])
+            served[f"{name}/{model}"] = alone if ray is None else alone.for_cluster()
     return served
 
 

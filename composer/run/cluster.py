@@ -37,3 +37,6 @@ class Cluster(Protocol):
 
         `timer` counts the seconds in which no replica of a pool is there yet.
         """
+
+    def nodes(self) -> tuple[Mapping[str, float], ...]:
+        """Return the resources of each node: `CPU`, `GPU`, `memory` in bytes, and custom ones."""

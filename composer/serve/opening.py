@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from composer.diagnostics import Diagnostic
     from composer.recipe import Recipe
+    from composer.run.cluster import Cluster
     from composer.serve.settings import Settings
     from composer.serve.telemetry import Telemetry
 
@@ -50,10 +51,12 @@ def open_server(  # noqa: PLR0913 - what it is opened with
     loading: Callable[[str], None] | None = None,
     warn: Callable[[Diagnostic], None] | None = None,
     telemetry: Telemetry | None = None,
+    cluster: Cluster | None = None,
 ) -> Iterator[OpenServer]:
     """Make recipes ready to be served under their names, and close them at the end.
 
-    They share one engine, so that equal models are in memory once, and the `budget` in dollars.
+    They share one engine, so that equal models are in memory once, and the `budget` in dollars. On
+    a `cluster` each has pools of its own.
     Raises Mistakes, as `Recipe.ready` does.
     """
     shared = None if budget is None else RunBudget(budget)
@@ -65,7 +68,7 @@ def open_server(  # noqa: PLR0913 - what it is opened with
         models = {}
         for name, recipe in recipes.items():
             ensemble = stack.enter_context(
-                recipe.ready(cache=cache, budget=shared, warn=warn, engine=host)
+                recipe.ready(cache=cache, budget=shared, warn=warn, engine=host, cluster=cluster)
             )
             models[name] = ServedModel(
                 name, recipe, ensemble, settings, admission, metrics, telemetry

@@ -152,7 +152,7 @@ def test_a_plan_shows_pools_where_a_recipe_or_a_caller_speaks_of_them(golden):
     golden(PLANS / "pools.txt", next(each for each in lines if each.startswith("pools")))
     silent = composer.load(ZOO + "A")
     assert silent.plan().pools == ()
-    assert [pool.name for pool in silent.plan(cluster=True).pools] == ["A"]
+    assert [pool.name for pool in silent.for_cluster().plan().pools] == ["A"]
 
 
 def pool(name, fewest=1, **bundle):
@@ -174,6 +174,20 @@ def test_more_replicas_than_there_is_room_for_are_told():
 def test_the_largest_go_first_so_that_all_fit():
     small, large = pool("A", 2, CPU=1), pool("B", 1, CPU=3)
     assert not list(unplaced([small, large], [{"CPU": 3.0}, {"CPU": 2.0}]))
+
+
+class SmallCluster:
+    """One node of one CPU, on which nothing starts."""
+
+    def nodes(self):
+        return ({"CPU": 1.0, "memory": 2.0**30},)
+
+
+def test_a_recipe_that_does_not_fit_is_refused_before_anything_starts():
+    recipe = composer.load(ZOO + "token_fuse(A, B)")
+    with pytest.raises(Mistakes, match="E603") as raised:
+        recipe.ready(cluster=SmallCluster())
+    assert "it takes 2 CPUs, and the nearest node has 1 CPU" in str(raised.value)
 
 
 AMOUNTS = st.fixed_dictionaries({"CPU": st.integers(1, 4), "GPU": st.integers(0, 2)})

@@ -15,6 +15,7 @@ from composer.compiler.plan.plan import (
     PlannedStep,
 )
 from composer.compiler.plan.planning import loaded_models, make_plan
+from composer.compiler.plan.pools import Pool, pools_of
 
 __all__ = [
     "VERSION",
