@@ -85,7 +85,7 @@ class BatchedAttention(KeyValueCache):
         for feed in fed:
             starts[id(feed)] = total
             total += len(feed.keep)
-        return self._upload([starts[id(feed)] + k for feed in feeds for k in range(len(feed.keep))])
+        return self.upload([starts[id(feed)] + k for feed in feeds for k in range(len(feed.keep))])
 
     def _batches(self, feeds: Sequence[Feed]) -> Iterator[list[Feed]]:
         """Batches for padded passes: new rows of like length, and adjacent rows with few tokens."""
@@ -108,7 +108,7 @@ class BatchedAttention(KeyValueCache):
         plan = Packing(batch)
         values, kept = plan.values(), plan.kept(batch)
         every = kept == list(range(plan.total))
-        flat = self._upload(values if every else [*values, *kept])
+        flat = self.upload(values if every else [*values, *kept])
         ids, positions, rows = plan.bind(flat[: len(values)])[:, None]
         self.aim(rows, positions, max(group.reach for group in plan.groups), WHOLE)
         lines = [feed.row.adapter for feed in plan.order for _ in feed.ids]
@@ -124,7 +124,7 @@ class BatchedAttention(KeyValueCache):
         width = max(len(feed.ids) for feed in lines)
         most = max(1, *(len(feed.keep) for feed in lines))
         rows = [feed.row for feed in lines]
-        flat = self._upload(
+        flat = self.upload(
             [
                 *(token for f in lines for token in (*f.ids, *[0] * (width - len(f.ids)))),
                 *(row.length + n for row in rows for n in range(width)),
@@ -148,7 +148,7 @@ class BatchedAttention(KeyValueCache):
         if all(len(feed.keep) == 1 for feed in lines):
             return logits[:, 0]
         at = [n * most + c for n, feed in enumerate(lines) for c in range(len(feed.keep))]
-        return logits.flatten(0, 1)[self._upload(at)]
+        return logits.flatten(0, 1)[self.upload(at)]
 
     def _lines(self, batch: Sequence[Feed]) -> list[Feed]:
         """The batch, with an empty feed for each idle row between its rows."""
@@ -201,7 +201,7 @@ class BatchedAttention(KeyValueCache):
             return {"full_attention": full, "sliding_attention": sliding}
         return torch.where(near, self._shown, self._hidden)
 
-    def _upload(self, values: Sequence[int]) -> Tensor:
+    def upload(self, values: Sequence[int]) -> Tensor:
         """Copy integers to the model's device without waiting for it."""
         if self.device.type != "cuda":
             return torch.tensor(values, dtype=torch.long, device=self.device)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from composer.engine.rows.packing import Packing, PassGroup
 
-__all__ = ["NotPacked", "packed", "packed_attention"]
+__all__ = ["NotPacked", "attend_line", "packed", "packed_attention"]
 
 _NAME = "packed_rows"
 
@@ -73,9 +73,22 @@ def packed_attention(  # noqa: PLR0913  # transformers' signature
     Returns [1, token, head, dim]. The signature is that of transformers' attention functions.
     """
     del module, attention_mask
+    how = scaling, sliding_window, softcap
+    return attend_line(_PLAN.get(), query, key, value, how)[None], None
+
+
+def attend_line(
+    plan: Packing,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    options: tuple[float | None, int | None, float | None],
+) -> Tensor:
+    """The same by a plan: attention [token, head, dim]; `options` are scale, window and softcap."""
+    scaling, sliding_window, softcap = options
     line = query[0].transpose(0, 1)
     out: list[Tensor] = []
-    for group in _PLAN.get().groups:
+    for group in plan.groups:
         picked = _pick(group, line)
         low = _low(group, sliding_window)
         cells = slice(low, group.reach)
@@ -83,8 +96,7 @@ def packed_attention(  # noqa: PLR0913  # transformers' signature
         mask = _mask(group, sliding_window, low, query)
         how = _Scores(scaling, softcap, _causal(group, mask))
         out.append(_line(group, _attend(picked, keys, values, mask, how)))
-    whole = out[0] if len(out) == 1 else torch.cat(out)
-    return whole[None], None
+    return out[0] if len(out) == 1 else torch.cat(out)
 
 
 @dataclass(frozen=True, slots=True)

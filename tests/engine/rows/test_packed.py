@@ -119,8 +119,8 @@ def test_a_pass_takes_one_upload(small, monkeypatch):
     rows = [table.allocate() for _ in range(9)]
     table.forward([Feed(row, range(3, 5 + n), ()) for n, row in enumerate(rows)])
     sent = []
-    upload = BatchedAttention._upload
-    monkeypatch.setattr(BatchedAttention, "_upload", lambda *a: sent.append(a) or upload(*a))
+    upload = BatchedAttention.upload
+    monkeypatch.setattr(BatchedAttention, "upload", lambda *a: sent.append(a) or upload(*a))
     monkeypatch.setattr(torch, "tensor", lambda *a, **k: sent.append(a) or torch.as_tensor(*a, **k))
     table.forward(
         [Feed(rows[n], [7] * (n + 1), [n]) for n in (0, 3, 5)] + [Feed(rows[2], [7], [0])]

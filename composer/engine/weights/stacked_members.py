@@ -1,0 +1,191 @@
+"""Models of one architecture and shape as one batched model: their weights are stacked.
+
+Each tensor of the members becomes a part of one tensor [member, ...], so nothing is kept twice: a
+member that is asked alone reads its part. The batched model is a copy of the first member's modules
+over the stacked tensors. It reads [member, token], and each layer computes all members at once;
+layers without weights, such as activations, are those of transformers.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from functools import partial
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn.functional import embedding, layer_norm, linear
+
+from composer.engine.rows.output_layer import head_of, project
+from composer.heavy import transformers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from torch import Tensor, nn
+    from transformers import PreTrainedModel
+
+__all__ = ["NotStacked", "stacked_module"]
+
+_OWN = frozenset({"_name_or_path", "transformers_version", "dtype", "torch_dtype"})
+"""Settings in config.json that may differ: they do not say how the model computes."""
+
+_LARGE = 12 << 20
+"""Bytes of a member's weights up to which one batched product is faster than one a member."""
+
+
+class NotStacked(Exception):  # no error: the members are read apart then
+    """Why models cannot be one batched model."""
+
+
+def stacked_module(modules: Sequence[PreTrainedModel]) -> PreTrainedModel:
+    """Stack the weights of models, and return the batched model over them.
+
+    It takes ids [member, token] and gives logits [member, token, vocabulary]. Raises NotStacked.
+    """
+    difference = next(_differences(modules), None)
+    if difference is not None:
+        raise NotStacked(difference)
+    memo: dict[int, nn.Parameter] = {}
+    tables = [dict(module.named_parameters()) for module in modules]
+    for name, first in tables[0].items():
+        memo[id(first)] = _stacked([table[name] for table in tables])
+    batched: PreTrainedModel = deepcopy(modules[0], memo)
+    head = head_of(modules[0])
+    for single, layer in zip(modules[0].modules(), batched.modules(), strict=True):
+        made = _forward_of(single, layer, is_head=single is head)
+        if made is not None:
+            layer.forward = made
+    return batched
+
+
+def _differences(modules: Sequence[PreTrainedModel]) -> Iterator[str]:
+    """Yield why modules are not stacked."""
+    first, *others = modules
+    for other in others:
+        if type(other) is not type(first):
+            yield "they are of different architectures"
+        if _settings(other) != _settings(first):
+            yield "their configurations are different"
+        if _tensors(other) != _tensors(first):
+            yield "their weights have different shapes or types"
+        if not all(map(torch.equal, first.buffers(), other.buffers())):
+            yield "their tables beside the weights are different"
+    for layer in first.modules():
+        if _kind(layer) is None:
+            yield f"it has layers of the kind {type(layer).__name__}"
+
+
+def _settings(module: PreTrainedModel) -> dict[str, object]:
+    facts: dict[str, object] = module.config.to_dict()
+    return {name: value for name, value in facts.items() if name not in _OWN}
+
+
+def _tensors(module: PreTrainedModel) -> list[tuple[object, ...]]:
+    named = module.named_parameters()
+    return [(name, type(each), each.shape, each.dtype, each.device) for name, each in named]
+
+
+def _stacked(parameters: Sequence[nn.Parameter]) -> nn.Parameter:
+    """Stack a tensor of the members [member, ...]; each keeps its part of it, not its own."""
+    with torch.inference_mode(mode=parameters[0].is_inference()), torch.no_grad():
+        whole = torch.stack([each.data for each in parameters])
+        for each, part in zip(parameters, whole, strict=True):
+            each.data = part
+        return torch.nn.Parameter(whole, requires_grad=False)
+
+
+def _kind(layer: nn.Module) -> str | None:
+    """How a layer with weights of its own is computed for all members; None for unknown kinds."""
+    own = [each for each in layer.parameters(recurse=False)]
+    if not own:
+        return ""
+    kinds = {
+        torch.nn.Linear: "linear",
+        transformers.pytorch_utils.Conv1D: "transposed",
+        torch.nn.Embedding: "embedding",
+        torch.nn.LayerNorm: "layer_norm",
+    }
+    if any(type(each) is not torch.nn.Parameter for each in own):  # quantized
+        return None
+    one_dimensional = all(each.ndim == 1 for each in own)
+    return kinds.get(type(layer), "scaled" if one_dimensional else None)
+
+
+def _forward_of(
+    single: nn.Module, layer: nn.Module, *, is_head: bool
+) -> Callable[[Tensor], Tensor] | None:
+    """The function of a layer of the batched model, by a member's layer; None to leave it."""
+    kind = _kind(single)
+    if kind == "linear" and single.weight.device.type == "cpu" and single.weight.nbytes > _LARGE:
+        return partial(_one_by_one, list(_parts(layer)), project if is_head else torch.nn.Linear.forward)
+    if kind == "scaled":
+        return _scaled(layer)
+    plain: dict[str | None, Callable[..., Tensor]] = {
+        "linear": _linear,
+        "transposed": _transposed,
+        "embedding": _embedding,
+        "layer_norm": _layer_norm,
+    }
+    return partial(plain[kind], layer) if kind in plain else None
+
+
+def _linear(layer: nn.Module, states: Tensor) -> Tensor:
+    return _product(states, layer.weight.mT, layer.bias)
+
+
+def _transposed(layer: nn.Module, states: Tensor) -> Tensor:
+    return _product(states, layer.weight, layer.bias)
+
+
+def _product(states: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """States [member, token, input] times weights [member, input, output], plus the bias."""
+    if bias is None:
+        return torch.bmm(states, weight)
+    return torch.baddbmm(bias[:, None], states, weight)
+
+
+def _one_by_one(
+    parts: Sequence[nn.Module], call: Callable[[nn.Module, Tensor], Tensor], states: Tensor
+) -> Tensor:
+    """Large weights, of which a batched product would read at less than the memory's speed."""
+    return torch.stack([call(part, each) for part, each in zip(parts, states, strict=True)])
+
+
+def _parts(layer: nn.Module) -> Iterator[nn.Module]:
+    """The layer of each member, whose tensors are parts of the stacked ones."""
+    for number, weight in enumerate(layer.weight):
+        part = torch.nn.Linear(*weight.shape[::-1], bias=layer.bias is not None, device="meta")
+        part.weight = torch.nn.Parameter(weight, requires_grad=False)
+        if layer.bias is not None:
+            part.bias = torch.nn.Parameter(layer.bias[number], requires_grad=False)
+        yield part
+
+
+def _embedding(layer: nn.Module, ids: Tensor) -> Tensor:
+    """The vectors of ids [member, token], each from its member's table."""
+    members, size = layer.weight.shape[:2]
+    first = torch.arange(0, members * size, size, device=ids.device)
+    return embedding(ids + first[:, None], layer.weight.flatten(0, 1))
+
+
+def _layer_norm(layer: nn.Module, states: Tensor) -> Tensor:
+    normed = layer_norm(states, layer.normalized_shape, eps=layer.eps)
+    if layer.weight is None:
+        return normed
+    bias = 0 if layer.bias is None else layer.bias[:, None]
+    return normed * layer.weight[:, None] + bias
+
+
+def _scaled(layer: nn.Module) -> Callable[[Tensor], Tensor]:
+    """A layer such as RMSNorm, whose vectors scale the states: they are given as [member, 1, size].
+
+    States of several heads [member, token, head, size] become [member, token times head, size].
+    """
+    for name, vectors in list(layer.named_parameters(recurse=False)):
+        setattr(layer, name, torch.nn.Parameter(vectors[:, None], requires_grad=False))
+    own = layer.forward
+
+    def forward(states: Tensor) -> Tensor:
+        return own(states.flatten(1, -2)).view(states.shape)
+
+    return forward
