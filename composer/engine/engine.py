@@ -35,7 +35,7 @@ from composer.values.flow import Query
 from composer.values.requests import Generate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from composer.engine.requests.base import AnyRequest, Batch, Replies
@@ -213,6 +213,13 @@ class Engine:
         task = Task(members, start, Future())
         self.begin([task])
         return task.future
+
+    def stack(self, models: Iterable[Checkpoint], most: int) -> None:
+        """Let models of one shape step as one, with at most so many tokens of each in a step.
+
+        That is tried when all of them are in memory; where it is not right, they step apart.
+        """
+        self._pool.stacks.want(models, most)
 
     def _group(self, model: Model) -> Group:
         """Return the group of a model; jobs whose models differ in weights only share one."""

@@ -12,6 +12,7 @@ from composer.checkpoints.dtypes import SIZES
 from composer.checkpoints.quantize import bytes_in_memory
 from composer.engine.rows.remote import RemoteRunner
 from composer.engine.rows.runner import AnyRunner, Runner
+from composer.engine.stacks import Stacks
 from composer.engine.weights.local import attach, load
 from composer.engine.weights.tokenizers import load_tokens
 from composer.heavy import torch
@@ -47,7 +48,7 @@ class ModelPool:
 
     `room` maps devices to bytes (default: `devices()`). The least recently used idle model is
     unloaded first. `attach` loads an adapter beside its base. `ask` gives what asks the server of a
-    model, and `wake` is called when one has replied.
+    model, and `wake` is called when one has replied. `stacks` has the models that step as one.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class ModelPool:
         self._ask, self._wake = ask, wake
         self._loaded: dict[Shared, tuple[str, int, Runner]] = {}
         self._remote: dict[Checkpoint, RemoteRunner] = {}
+        self.stacks = Stacks()
 
     def get(self, models: Iterable[Checkpoint]) -> list[AnyRunner]:
         """Return runners of all models, loaded together if need be.
@@ -74,10 +76,12 @@ class ModelPool:
         """
         checkpoints = list(models)
         pinned = {model.weights.shared for model in checkpoints if model.in_engine}
-        return [
+        runners = [
             self._get(model, pinned) if model.in_engine else self._reach(model)
             for model in checkpoints
         ]
+        self.stacks.make(self._loaded)
+        return runners
 
     def runners(self) -> list[Runner]:
         """All runners in memory, least recently used first."""
@@ -163,19 +167,24 @@ class ModelPool:
     def _make_room(self, device: str, need: int, pinned: set[Shared]) -> bool:
         """Unload idle models, least recently used first; False if that makes too little room."""
         idle = [
-            key
-            for key, (where, _, runner) in self._loaded.items()
-            if where == device and runner.idle and key not in pinned
+            keys
+            for keys in self.stacks.together(self._loaded)
+            if all(self._is_idle(key, device) and key not in pinned for key in keys)
         ]
-        if need > self._free(device) + sum(self._loaded[key][1] for key in idle):
+        if need > self._free(device) + sum(self._loaded[key][1] for keys in idle for key in keys):
             return False
-        for key in idle:
+        for keys in idle:
             if need <= self._free(device):
                 break
-            del self._loaded[key]
+            for key in keys:
+                del self._loaded[key]
         if device.startswith("cuda"):
             torch.cuda.empty_cache()
         return True
+
+    def _is_idle(self, key: Shared, device: str) -> bool:
+        where, _, runner = self._loaded[key]
+        return where == device and runner.idle
 
     def _free(self, device: str) -> int:
         used = sum(size for where, size, _ in self._loaded.values() if where == device)

@@ -32,6 +32,7 @@ from composer.engine.requests.reading import FAILED, MemberLogits
 from composer.engine.rows.row import Feed
 from composer.engine.sequence import MemberDropped
 from composer.engine.shared_prompts import readers_and_twins
+from composer.engine.stacks import stacked_passes
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -119,7 +120,10 @@ class _Work:
 
     def read(self) -> None:
         """Run the forward passes, and ask servers; take the requests to which these replied."""
+        self._read_stacked()
         for forward_pass, items in self.items.items():
+            if forward_pass in self.outputs:
+                continue
             with _ErrorsTo(self.replies, [request for request, _, _ in items]):
                 self.outputs[forward_pass] = _read_once(forward_pass[0], items, self.replies)
         for request, logits, remote in self.starting:
@@ -130,6 +134,21 @@ class _Work:
         for flight in self.landed:
             self._answer_later(flight.request, flight.logits)
         self.flights.send(more=bool(self.landed))
+
+    def _read_stacked(self) -> None:
+        """Read members that step as one model; those of a pass that fails are read apart."""
+        feeds = {key: [feed for _, _, feed in items] for key, items in self.items.items()}
+        for stack, passes in stacked_passes(feeds):
+            if any(reading.hidden for key in passes for _, reading, _ in self.items[key]):
+                continue
+            try:
+                outputs = stack.forward([feeds[key] for key in passes])
+            except Exception as error:  # noqa: BLE001  # if it is a member's own, it comes again
+                stack.give_up(error)
+                continue
+            for key, output in zip(passes, outputs, strict=True):
+                self.outputs[key] = output
+                _note(self.items[key])
 
     def _answer_later(self, request: AnyRequest, logits: MemberLogits) -> None:
         key = request.sequence.group, request.family
@@ -257,12 +276,17 @@ def _forward(runner: Runner, items: Sequence[PassItem], replies: Replies) -> Ten
             runner, [items[n : n + size] for n in range(0, len(items), size)], replies
         )
         items = [item for item in items if item[1].first_row != FAILED]
+    _note(items)
+    return output
+
+
+def _note(items: Sequence[PassItem]) -> None:
+    """Note of each item that it was read, and where its logits begin in the output."""
     start = 0
     for _, reading, feed in items:
         reading.first_row = start
         reading.state.counts.calls += 1
         start += len(feed.keep)
-    return output
 
 
 def _in_parts(

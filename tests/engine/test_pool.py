@@ -5,6 +5,7 @@ import pytest
 from fusing import stored
 
 from composer.engine import pool as pools
+from composer.engine import stacks
 from composer.engine.pool import ModelPool, PoolFull, weight_bytes
 from composer.values import ModelError
 
@@ -13,7 +14,7 @@ MB = 10**6
 
 class FakeRunner:
     def __init__(self, model):
-        self.model, self.idle = model, True
+        self.model, self.idle, self.stack = model, True, None
 
 
 @pytest.fixture
@@ -104,3 +105,26 @@ def test_weights_are_measured_by_their_files_headers(tmp_path):
     assert weight_bytes(plain, "cpu") == 60
     assert weight_bytes(plain, "cuda:0") == 30
     assert weight_bytes(stored("k", "k", str(tmp_path), dtype="bfloat16"), "cpu") == 30
+
+
+def test_models_of_a_stack_leave_memory_together(monkeypatch, pool):
+    monkeypatch.setattr(stacks, "StackedMembers", lambda runners, most: (tuple(runners), most))
+    models = pool(cpu=100)
+    models.stacks.want([model("A"), model("B")], 4)
+    a, b = models.get([model("A"), model("B")])
+    assert a.stack == b.stack == ((a, b), 4)
+    (c,) = models.get([model("C")])
+    assert models.runners() == [c]
+    assert c.stack is None
+    assert models.get([model("A")])[0].stack is None
+    assert models.get([model("B")])[0].stack is not None
+
+
+def test_a_model_that_is_needed_keeps_its_whole_stack_in_memory(monkeypatch, pool):
+    monkeypatch.setattr(stacks, "StackedMembers", lambda runners, most: (tuple(runners), most))
+    models = pool(cpu=100)
+    models.stacks.want([model("A"), model("B")], 4)
+    _, b = models.get([model("A"), model("B")])
+    b.idle = False
+    with pytest.raises(PoolFull):
+        models.get([model("C")])

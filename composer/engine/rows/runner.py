@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from composer.engine.rows.row import Feed, RowCache
+    from composer.engine.rows.stacked import StackedMembers
     from composer.engine.weights.local import LocalModel
     from composer.specs.models import Checkpoint
 
@@ -43,7 +44,8 @@ class Runner:
     `alone` says why rows do not share forward passes, `padded` why they share only padded ones;
     None if they do. `spare` gives up what is kept but not in use where memory runs out; in a pool
     it does so for all models of the device. Models that differ in an adapter alone have one runner;
-    `mixed` is whether rows of unlike adapters share passes.
+    `mixed` is whether rows of unlike adapters share passes. `stack` has the models with which it
+    steps as one batched model.
     """
 
     def __init__(self, model: LocalModel) -> None:
@@ -56,6 +58,7 @@ class Runner:
         self.prefixes = PrefixCache(self.rows, weights)
         self.spare: Callable[[], None] = self.prefixes.clear
         self.mixed = isinstance(self.rows, BatchedAttention)
+        self.stack: StackedMembers | None = None
         self._adapters: dict[str, int] = {}
 
     @property

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from composer.engine.memory import ran_out
 from composer.engine.rows.attention import BatchedAttention
-from composer.engine.rows.forward_arguments import cache_name, takes_rows_to_keep
+from composer.engine.rows.forward_arguments import cache_name
 from composer.engine.rows.kv_cache import WHOLE
 from composer.engine.rows.packed import attend_line
 from composer.engine.rows.packing import Packing
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
+    from transformers import PreTrainedModel
 
+    from composer.engine.rows.row import CacheRow
     from composer.engine.rows.runner import Runner
 
 __all__ = ["StackedMembers"]
@@ -82,12 +85,14 @@ class StackedMembers:
         for each in feeds:
             for feed in each:
                 feed.row.length += len(feed.ids)
-        return [
-            self._kept(*each) for each in zip(self.runners, plans, feeds, logits, strict=True)
-        ]
+        return [self._kept(*each) for each in zip(self.runners, plans, feeds, logits, strict=True)]
 
-    def _made(self) -> torch.nn.Module:
-        first = self.runners[0]
+    def give_up(self, error: Exception) -> None:
+        """Read members apart from now on, as a pass has failed; a lack of memory may pass."""
+        if not ran_out(error):
+            self.apart = f"a pass of stacked members failed ({type(error).__name__})"
+
+    def _made(self) -> PreTrainedModel:
         for runner in self.runners:
             rows = runner.rows
             if not isinstance(rows, BatchedAttention) or not rows.packs:
@@ -96,7 +101,9 @@ class StackedMembers:
         _register()
         config = module.config.get_text_config()
         config._attn_implementation_internal = _NAME  # noqa: SLF001  # the setter walks sub-configs
-        self._name = cache_name(first.model.module)
+        name = cache_name(self.runners[0].model.module)
+        assert name is not None
+        self._name = name
         return module
 
     def _inputs(self, plans: Sequence[Packing]) -> tuple[Tensor, Tensor]:
@@ -129,9 +136,7 @@ class StackedMembers:
         logits: Tensor = out.logits
         return logits
 
-    def _kept(
-        self, runner: Runner, plan: Packing, feeds: Sequence[Feed], logits: Tensor
-    ) -> Tensor:
+    def _kept(self, runner: Runner, plan: Packing, feeds: Sequence[Feed], logits: Tensor) -> Tensor:
         kept = plan.kept(feeds)
         some = logits[: plan.total]
         if kept != list(range(plan.total)):
@@ -188,7 +193,7 @@ class _Caches:
         return [keys for keys, _ in tables], [values for _, values in tables]
 
     def get_seq_length(self, layer: int = 0) -> int:
-        """How many cells lie before the new tokens; positions are given, so nothing depends on it."""
+        """None: positions are given, so nothing depends on how many cells lie before."""
         del layer
         return 0
 

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
-from torch.nn.functional import embedding, layer_norm, linear
+from torch.nn.functional import layer_norm, linear
 
 from composer.engine.rows.output_layer import head_of, project
 from composer.heavy import transformers
@@ -96,17 +96,18 @@ def _stacked(parameters: Sequence[nn.Parameter]) -> nn.Parameter:
 
 def _kind(layer: nn.Module) -> str | None:
     """How a layer with weights of its own is computed for all members; None for unknown kinds."""
-    own = [each for each in layer.parameters(recurse=False)]
+    own = list(layer.parameters(recurse=False))
     if not own:
         return ""
     kinds = {
         torch.nn.Linear: "linear",
         transformers.pytorch_utils.Conv1D: "transposed",
-        torch.nn.Embedding: "embedding",
         torch.nn.LayerNorm: "layer_norm",
     }
     if any(type(each) is not torch.nn.Parameter for each in own):  # quantized
         return None
+    if isinstance(layer, torch.nn.Embedding):
+        return "embedding"
     one_dimensional = all(each.ndim == 1 for each in own)
     return kinds.get(type(layer), "scaled" if one_dimensional else None)
 
@@ -116,24 +117,32 @@ def _forward_of(
 ) -> Callable[[Tensor], Tensor] | None:
     """The function of a layer of the batched model, by a member's layer; None to leave it."""
     kind = _kind(single)
-    if kind == "linear" and single.weight.device.type == "cpu" and single.weight.nbytes > _LARGE:
-        return partial(_one_by_one, list(_parts(layer)), project if is_head else torch.nn.Linear.forward)
-    if kind == "scaled":
-        return _scaled(layer)
+    if isinstance(layer, torch.nn.Linear) and _is_large(single):
+        return partial(_one_by_one, list(_parts(layer)), project if is_head else _plain)
+    if kind in _WRAPPED:
+        return _WRAPPED[kind](layer)
     plain: dict[str | None, Callable[..., Tensor]] = {
         "linear": _linear,
         "transposed": _transposed,
-        "embedding": _embedding,
         "layer_norm": _layer_norm,
     }
     return partial(plain[kind], layer) if kind in plain else None
 
 
-def _linear(layer: nn.Module, states: Tensor) -> Tensor:
+def _is_large(layer: nn.Module) -> bool:
+    weight = layer.get_parameter("weight")
+    return weight.device.type == "cpu" and weight.nbytes > _LARGE
+
+
+def _plain(layer: nn.Linear, states: Tensor) -> Tensor:
+    return linear(states, layer.weight, layer.bias)
+
+
+def _linear(layer: nn.Linear, states: Tensor) -> Tensor:
     return _product(states, layer.weight.mT, layer.bias)
 
 
-def _transposed(layer: nn.Module, states: Tensor) -> Tensor:
+def _transposed(layer: nn.Linear, states: Tensor) -> Tensor:
     return _product(states, layer.weight, layer.bias)
 
 
@@ -145,31 +154,39 @@ def _product(states: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _one_by_one(
-    parts: Sequence[nn.Module], call: Callable[[nn.Module, Tensor], Tensor], states: Tensor
+    parts: Sequence[nn.Linear], call: Callable[[nn.Linear, Tensor], Tensor], states: Tensor
 ) -> Tensor:
     """Large weights, of which a batched product would read at less than the memory's speed."""
     return torch.stack([call(part, each) for part, each in zip(parts, states, strict=True)])
 
 
-def _parts(layer: nn.Module) -> Iterator[nn.Module]:
+def _parts(layer: nn.Linear) -> Iterator[nn.Linear]:
     """The layer of each member, whose tensors are parts of the stacked ones."""
     for number, weight in enumerate(layer.weight):
-        part = torch.nn.Linear(*weight.shape[::-1], bias=layer.bias is not None, device="meta")
+        outputs, inputs = weight.shape
+        part = torch.nn.Linear(inputs, outputs, bias=layer.bias is not None, device="meta")
         part.weight = torch.nn.Parameter(weight, requires_grad=False)
         if layer.bias is not None:
             part.bias = torch.nn.Parameter(layer.bias[number], requires_grad=False)
         yield part
 
 
-def _embedding(layer: nn.Module, ids: Tensor) -> Tensor:
-    """The vectors of ids [member, token], each from its member's table."""
-    members, size = layer.weight.shape[:2]
-    first = torch.arange(0, members * size, size, device=ids.device)
-    return embedding(ids + first[:, None], layer.weight.flatten(0, 1))
+def _embedding(layer: nn.Module) -> Callable[[Tensor], Tensor]:
+    """A layer that looks up ids [member, token]: the members' tables lie one after another."""
+    weight = layer.get_parameter("weight")
+    members, size = weight.shape[:2]
+    first = torch.arange(0, members * size, size, device=weight.device)[:, None]
+    layer.weight = torch.nn.Parameter(weight.flatten(0, 1), requires_grad=False)
+    own: Callable[[Tensor], Tensor] = layer.forward
+
+    def forward(ids: Tensor, *others: object, **options: object) -> Tensor:
+        return own(ids + first, *others, **options)
+
+    return forward
 
 
-def _layer_norm(layer: nn.Module, states: Tensor) -> Tensor:
-    normed = layer_norm(states, layer.normalized_shape, eps=layer.eps)
+def _layer_norm(layer: nn.LayerNorm, states: Tensor) -> Tensor:
+    normed = layer_norm(states, list(layer.normalized_shape), eps=layer.eps)
     if layer.weight is None:
         return normed
     bias = 0 if layer.bias is None else layer.bias[:, None]
@@ -183,9 +200,13 @@ def _scaled(layer: nn.Module) -> Callable[[Tensor], Tensor]:
     """
     for name, vectors in list(layer.named_parameters(recurse=False)):
         setattr(layer, name, torch.nn.Parameter(vectors[:, None], requires_grad=False))
-    own = layer.forward
+    own: Callable[[Tensor], Tensor] = layer.forward
 
     def forward(states: Tensor) -> Tensor:
         return own(states.flatten(1, -2)).view(states.shape)
 
     return forward
+
+
+_WRAPPED = {"embedding": _embedding, "scaled": _scaled}
+"""Kinds of layers that compute as ever, with tensors and inputs of other shapes."""
