@@ -53,10 +53,12 @@ def stacked_passes(
     feeds: Mapping[tuple[Runner, int], Sequence[Feed]],
 ) -> Iterator[tuple[StackedMembers, list[tuple[Runner, int]]]]:
     """Yield the stacks whose members all read in a step, each with the members' passes."""
+    known = {(id(runner), number): (runner, number) for runner, number in feeds}
     for runner, number in feeds:
         stack = runner.stack
         if stack is None or runner is not stack.runners[0]:
             continue
-        passes = [(each, number) for each in stack.runners]
-        if all(each in feeds for each in passes) and stack.takes([feeds[each] for each in passes]):
+        found = [known.get((id(each), number)) for each in stack.runners]
+        passes = [each for each in found if each is not None]
+        if len(passes) == len(found) and stack.takes([feeds[each] for each in passes]):
             yield stack, passes

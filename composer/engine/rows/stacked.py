@@ -2,7 +2,7 @@
 
 Each member has a line [token] of its own new tokens, padded to the longest, and its own cache: its
 rows are written, cropped and read alone as ever. All layers but attention compute the lines of all
-members at once (`composer/engine/weights/stacked_members.py`); attention is that of packed passes,
+members at once (`composer/engine/rows/stacked_module.py`); attention is that of packed passes,
 one member after the other.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 
@@ -22,8 +22,8 @@ from composer.engine.rows.packed import attend_line
 from composer.engine.rows.packing import Packing
 from composer.engine.rows.row import Feed
 from composer.engine.rows.small_copy import plain_text
+from composer.engine.rows.stacked_module import NotStacked, stacked_module
 from composer.engine.rows.trial import near
-from composer.engine.weights.stacked_members import NotStacked, stacked_module
 from composer.heavy import transformers
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel
 
-    from composer.engine.rows.row import CacheRow
-    from composer.engine.rows.runner import Runner
+    from composer.engine.rows.row import CacheRow, RowCache
+    from composer.engine.weights.local import LocalModel
 
 __all__ = ["StackedMembers"]
 
@@ -46,6 +46,15 @@ _LENGTHS = 9, 6, 7
 """Tokens of the texts of the trial, by member in turn."""
 
 
+class StackMember(Protocol):
+    """A model in memory, with its rows; `alone` and `padded` say why they share no packed pass."""
+
+    model: LocalModel
+    rows: RowCache
+    alone: str | None
+    padded: str | None
+
+
 class StackedMembers:
     """Models of one shape on one device, whose rows are read in one pass.
 
@@ -53,7 +62,7 @@ class StackedMembers:
     one after all; None if they are not. Weights are stacked when it is made, and tried.
     """
 
-    def __init__(self, runners: Sequence[Runner], most: int) -> None:
+    def __init__(self, runners: Sequence[StackMember], most: int) -> None:
         self.runners = tuple(runners)
         self.most = most
         self.apart: str | None = None
@@ -136,7 +145,9 @@ class StackedMembers:
         logits: Tensor = out.logits
         return logits
 
-    def _kept(self, runner: Runner, plan: Packing, feeds: Sequence[Feed], logits: Tensor) -> Tensor:
+    def _kept(
+        self, runner: StackMember, plan: Packing, feeds: Sequence[Feed], logits: Tensor
+    ) -> Tensor:
         kept = plan.kept(feeds)
         some = logits[: plan.total]
         if kept != list(range(plan.total)):
@@ -177,7 +188,7 @@ class _Caches:
 
     is_compileable = False
 
-    def __init__(self, runners: Sequence[Runner], plans: Sequence[Packing]) -> None:
+    def __init__(self, runners: Sequence[StackMember], plans: Sequence[Packing]) -> None:
         self._rows = [runner.rows for runner in runners]
         self._plans = plans
 

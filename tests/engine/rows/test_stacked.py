@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from composer.backends.zoo import Zoo
 from composer.engine.engine import Engine
+from composer.engine.rows import stacked_module
 from composer.engine.rows.row import CacheRow, Feed
 from composer.engine.rows.runner import Runner
 from composer.engine.rows.stacked import StackedMembers
-from composer.engine.weights import stacked_members
 from composer.engine.weights.local import LocalModel, load
 from composer.specs import Declared
 from composer.values import Generate, Query, Sampling
@@ -123,7 +123,7 @@ def pair(small, kind):
 @pytest.mark.parametrize("kind", KINDS)
 @torch.inference_mode()
 def test_the_trial_holds_for_many_architectures(monkeypatch, small, kind, large):
-    monkeypatch.setattr(stacked_members, "_LARGE", 0 if large else 1 << 30)
+    monkeypatch.setattr(stacked_module, "_LARGE", 0 if large else 1 << 30)
     assert StackedMembers(pair(small, kind), MOST).apart is None
 
 
