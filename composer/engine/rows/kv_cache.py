@@ -41,7 +41,7 @@ class KeyValueCache:
         self._rows, self._room = rows, room
         self._keys: list[Tensor] = []
         self._values: list[Tensor] = []
-        self._at: tuple[Tensor, slice, Tensor] | None = None
+        self._at: dict[torch.device, tuple[Tensor, slice, Tensor]] = {}
         self._view: View = None
         self._before = 0
 
@@ -131,7 +131,7 @@ class KeyValueCache:
         that were empty.
         """
         self.reserve(reach)
-        self._at = index, slice(None), positions
+        self._at = {positions.device: (index, slice(None), positions)}
         self._view = view
         self._before = reach - positions.shape[1]
 
@@ -147,11 +147,17 @@ class KeyValueCache:
         if layer == len(self._keys):
             self._keys.append(self._empty(key))
             self._values.append(self._empty(value))
-        assert self._at is not None
-        keys, values = self._keys[layer], self._values[layer]
-        keys[self._at] = key.transpose(1, 2)
-        values[self._at] = value.transpose(1, 2)
+        keys, values, at = self._keys[layer], self._values[layer], self._cells(key.device)
+        keys[at] = key.transpose(1, 2)
+        values[at] = value.transpose(1, 2)
         return (key, value) if self._view is None else (keys[self._view], values[self._view])
+
+    def _cells(self, device: torch.device) -> tuple[Tensor, slice, Tensor]:
+        """The cells that the pass writes, as a layer's device knows them; copied once a pass."""
+        if device not in self._at:
+            index, every, positions = next(iter(self._at.values()))
+            self._at[device] = index.to(device), every, positions.to(device)
+        return self._at[device]
 
     def get_seq_length(self, layer: int = 0) -> int:
         """How many cells the pass attends to besides the new ones; some models make masks by it."""

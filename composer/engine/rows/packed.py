@@ -88,7 +88,7 @@ def attend_line(
     scaling, sliding_window, softcap = options
     line = query[0].transpose(0, 1)
     out: list[Tensor] = []
-    for group in plan.groups:
+    for group in plan.on(query.device):
         picked = _pick(group, line)
         low = _low(group, sliding_window)
         cells = slice(low, group.reach)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Self
 
@@ -11,6 +11,7 @@ from composer.engine.rows.row import GAP, group_adjacent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import torch
     from torch import Tensor
 
     from composer.engine.rows.row import Feed
@@ -38,6 +39,12 @@ class PassGroup:
     masks: dict[int | None, Tensor | None] = field(default_factory=dict)
     held: Tensor | None = None
     index: tuple[Tensor, Tensor] | None = None
+
+    def on(self, device: torch.device) -> PassGroup:
+        """The same group with its numbers on another device, and masks of its own there."""
+        held = None if self.held is None else self.held.to(device)
+        index = None if self.index is None else (self.index[0].to(device), self.index[1].to(device))
+        return replace(self, masks={}, held=held, index=index)
 
     @property
     def rows(self) -> slice:
@@ -67,6 +74,7 @@ class Packing:
 
     def __init__(self, feeds: Sequence[Feed]) -> None:
         self.groups: list[PassGroup] = []
+        self._elsewhere: dict[torch.device, list[PassGroup]] = {}
         self.order: list[Feed] = []
         self.starts: dict[int, int] = {}
         self.total = 0
@@ -103,7 +111,17 @@ class Packing:
     @property
     def windows(self) -> set[int | None]:
         """The attention windows that layers used; None for attention to all tokens."""
-        return set(self.groups[0].masks)
+        alike = (groups[0] for groups in (self.groups, *self._elsewhere.values()))
+        return {window for group in alike for window in group.masks}
+
+    def on(self, device: torch.device) -> list[PassGroup]:
+        """The groups for a layer on this device; their numbers are copied there once."""
+        held = self.groups[0].held
+        if held is None or held.device == device:
+            return self.groups
+        if device not in self._elsewhere:
+            self._elsewhere[device] = [group.on(device) for group in self.groups]
+        return self._elsewhere[device]
 
     def values(self) -> list[int]:
         """All numbers for the device in one list: ids, positions, rows, and those of the groups."""
