@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from composer.engine.rows.forward_arguments import keeps_state
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -51,8 +50,8 @@ def _layers(module: PreTrainedModel) -> nn.ModuleList:
         for part in module.modules()
         if isinstance(part, torch.nn.ModuleList) and len(part) == count
     ]
-    apart = module.config.is_encoder_decoder or keeps_state(module)
-    if len(found) != 1 or apart:
+    one_state = getattr(module, "_is_stateful", False)
+    if len(found) != 1 or one_state or module.config.is_encoder_decoder:
         raise ModelError(
             "E601",
             f"the layers of a {type(module).__name__} cannot be put on several devices",
