@@ -36,13 +36,13 @@ __all__ = ["HF"]
 class HF(Stored, Adapted, Local):
     """A language model in a folder or on a hub, run here by transformers.
 
-    `dtype = auto` is the type of the stored weights, but float32 on a CPU; `device = auto` is the
-    best device of this machine; `template = auto` is the chat template of the tokenizer, or `plain`
-    (the messages as they are) if it has none. Choose one of several templates by its name, or a
-    file with `file("chat.jinja")`; `template_args` are variables of the template, such as
-    `[enable_thinking: false]`. `fold_system` puts the system message before the first question, for
-    templates that leave it out. Special tokens in a message are read as plain text unless
-    `parse_special` is true. Thoughts are removed from answers if the template has such a block
+    `dtype = auto` is float32 on a CPU, bfloat16 on a GPU that has it, else the type of the stored
+    weights; `device = auto` is the best device of this machine; `template = auto` is the chat
+    template of the tokenizer, or `plain` (the messages as they are) if it has none. Choose one of
+    several templates by its name, or a file with `file("chat.jinja")`; `template_args` are
+    variables of the template, such as `[enable_thinking: false]`. `fold_system` puts the system
+    message before the first question, for templates that leave it out. Special tokens in a message are
+    read as plain text unless `parse_special` is true. Thoughts are removed from answers if the template has such a block
     (`thinking = auto`), always (`true` for `<think>`, or a tag such as `"reasoning"`), or never
     (`false`). With `generation_config = true` the settings of generation_config.json are used where
     the recipe sets nothing; `false` hides the warning about that file. `repetition_penalty`,

@@ -14,6 +14,7 @@ from composer.engine.rows.remote import RemoteRunner
 from composer.engine.rows.runner import AnyRunner, Runner
 from composer.engine.stacks import Stacks
 from composer.engine.weights.local import attach, load
+from composer.engine.weights.precision import usual_dtype
 from composer.engine.weights.tokenizers import load_tokens
 from composer.heavy import torch
 from composer.quiet import quiet
@@ -220,7 +221,7 @@ def adapter_bytes(model: Checkpoint, device: str) -> int:
 def _dtype(model: Checkpoint, device: str) -> str:
     """Return the type of numbers in which a model is loaded; `auto` is the stored one."""
     dtype = model.weights.dtype
-    return "float32" if dtype == "auto" and device == "cpu" else dtype
+    return usual_dtype(device) if dtype == "auto" else dtype
 
 
 def _memory() -> int:

@@ -19,6 +19,7 @@ __all__ = ["WHOLE", "KeyValueCache", "View"]
 
 View = tuple[slice, slice, slice] | None
 
+_AT_FIRST, _ON_GPU = (4, 64), (8, 512)  # rows and cells; growing costs a GPU its captured graphs
 _CELLS = 64  # rows hold a multiple of this: GPUs read aligned masks faster
 
 WHOLE = slice(None), slice(None), slice(None)
@@ -34,11 +35,14 @@ class KeyValueCache:
 
     is_compileable = False  # transformers' word for a cache of one size; some models ask
 
-    def __init__(self, device: torch.device, rows: int = 4, room: int = 64) -> None:
+    def __init__(
+        self, device: torch.device, rows: int | None = None, room: int | None = None
+    ) -> None:
         self.device = device
         self.live: list[CacheRow] = []
         self.version = 0
-        self._rows, self._room = rows, room
+        usual = _ON_GPU if device.type == "cuda" else _AT_FIRST
+        self._rows, self._room = rows or usual[0], room or usual[1]
         self._keys: list[Tensor] = []
         self._values: list[Tensor] = []
         self._at: dict[torch.device, tuple[Tensor, slice, Tensor]] = {}

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from composer.checkpoints.expected import loaded_otherwise
 from composer.checkpoints.fingerprint import spelt
 from composer.checkpoints.quantized import method_of
+from composer.engine.weights.precision import usual_dtype
 from composer.engine.weights.quantizing import capable, quantized
 from composer.heavy import transformers
 from composer.quiet import quiet
@@ -53,7 +54,8 @@ def module_of(
     `kind` is the class to load them into, that of causal language models by default.
     """
     module: PreTrainedModel
-    dtype, quantize = _dtype(weights.dtype, device), weights.quantize
+    stored = _quantization(weights) is not None
+    dtype, quantize = _dtype(weights.dtype, device, stored=stored), weights.quantize
     if quantize is not None:
         dtype = _to_quantize(quantize, device, dtype)
     # stored numbers become float32 layer by layer, so that the whole model never is
@@ -69,7 +71,6 @@ def module_of(
             output_loading_info=True,
             ignore_mismatched_sizes=True,
         )
-    stored = _quantization(weights) is not None
     error = loaded_otherwise(files.folder, type(module).__name__, info, quantized=stored)
     if error is not None:
         raise error
@@ -211,7 +212,8 @@ def _quantization(weights: Weights) -> str | None:
     return method_of(read_json(path))
 
 
-def _dtype(wish: str, device: torch.device) -> torch.dtype | str:
-    if wish == "auto":
-        return torch.float32 if device.type == "cpu" else "auto"
-    return _DTYPES[wish]
+def _dtype(wish: str, device: torch.device, *, stored: bool) -> torch.dtype | str:
+    """The number type to load; kernels of a checkpoint that is `stored` quantized choose theirs."""
+    if wish == "auto" and not (stored and device.type != "cpu"):
+        wish = usual_dtype(str(device))
+    return _DTYPES.get(wish, wish)
