@@ -41,18 +41,17 @@ class HF(Stored, Adapted, Local):
     template of the tokenizer, or `plain` (the messages as they are) if it has none. Choose one of
     several templates by its name, or a file with `file("chat.jinja")`; `template_args` are
     variables of the template, such as `[enable_thinking: false]`. `fold_system` puts the system
-    message before the first question, for templates that leave it out. Special tokens in a message are
-    read as plain text unless `parse_special` is true. Thoughts are removed from answers if the template has such a block
-    (`thinking = auto`), always (`true` for `<think>`, or a tag such as `"reasoning"`), or never
-    (`false`). With `generation_config = true` the settings of generation_config.json are used where
-    the recipe sets nothing; `false` hides the warning about that file. `repetition_penalty`,
-    `presence_penalty`, `frequency_penalty`, `logit_bias` and `min_tokens` are those of `generate`,
-    for all that this model writes. `quantize` makes linear layers smaller while they are loaded:
-    `int8` or `int4` whole numbers, or `fp8`; embeddings and the output layer stay as they are, and
-    answers change a little. It needs the extra `quant`. `adapter` is a LoRA adapter as peft saves
-    it: models that differ in their adapters alone have their base in memory once, and share its
-    forward passes.
-    """
+    message before the first question, for templates that leave it out. Special tokens in a message
+    are read as plain text unless `parse_special` is true. Thoughts are removed from answers if the
+    template has such a block (`thinking = auto`), always (`true` for `<think>`, or a tag such as
+    `"reasoning"`), or never (`false`). With `generation_config = true` the settings of
+    generation_config.json are used where the recipe sets nothing; `false` hides the warning about
+    that file. `repetition_penalty`, `presence_penalty`, `frequency_penalty`, `logit_bias` and
+    `min_tokens` are those of `generate`, for all that this model writes. `quantize` makes linear
+    layers smaller while they are loaded: `int8` or `int4` whole numbers, or `fp8`; embeddings and
+    the output layer stay as they are, and answers change a little. It needs the extra `quant`.
+    `adapter` is a LoRA adapter as peft saves it: models that differ in their adapters alone have
+    their base in memory once, and share its forward passes."""
 
     name: ClassVar[str] = "hf"
 
