@@ -51,7 +51,8 @@ class HF(Stored, Adapted, Local):
     layers smaller while they are loaded: `int8` or `int4` whole numbers, or `fp8`; embeddings and
     the output layer stay as they are, and answers change a little. It needs the extra `quant`.
     `adapter` is a LoRA adapter as peft saves it: models that differ in their adapters alone have
-    their base in memory once, and share its forward passes."""
+    their base in memory once, and share its forward passes.
+    """
 
     name: ClassVar[str] = "hf"
 
