@@ -25,6 +25,7 @@ LIBRARIES = (
     *("transformers", "huggingface_hub", "tokenizers", "safetensors", "torch", "accelerate"),
     *("sentence_transformers", "wordllama", "sklearn", "scipy", "numpy", "pyarrow", "filelock"),
     *("urllib3", "httpx", "httpcore", "requests", "fsspec", "matplotlib", "torchao", "gguf"),
+    "ray",
 )
 """Those whose log lines are ours to hear: by handlers of their own, or handed on to the root's."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -194,7 +194,7 @@ class Recipe:
         from composer.run.budget import RunBudget
         from composer.run.result import as_warning
 
-        self._check_lock()
+        locked = self._check_lock()
         demand_fitted(self._answer, self.name, self.path)
         demand_costs(self._answer)
         budget = RunBudget(budget) if isinstance(budget, int | float) else budget
@@ -211,7 +211,7 @@ class Recipe:
             timeout=self.timeout if timeout is None else timeout,
             loading=loading,
             engine=engine,
-            cluster=cluster,
+            pools=None if cluster is None else partial(cluster.open, planned, locked=locked),
         )
 
     def _explore(self, warn: Callable[[Diagnostic], None], budget: RunBudget | None) -> None:
@@ -239,11 +239,14 @@ class Recipe:
         path.write_text(lock.model_dump_json(indent=2) + "\n", encoding="utf-8")
         return path
 
-    def _check_lock(self) -> None:
+    def _check_lock(self) -> bool:
+        """Hold the recipe against its lock; return whether it has one."""
         from composer.compiler.plan import check_lock, lock_path, read_lock
 
-        if self.path is not None and lock_path(self.path).exists():
-            check_lock(read_lock(lock_path(self.path)), self.optimized.root, self.path.parent)
+        if self.path is None or not lock_path(self.path).exists():
+            return False
+        check_lock(read_lock(lock_path(self.path)), self.optimized.root, self.path.parent)
+        return True
 
     def _repr_html_(self) -> str:
         """Show the recipe in a notebook as the picture of what would run."""

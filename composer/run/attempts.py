@@ -50,12 +50,12 @@ class RunLedger(Ledger):
         if self._room is not None:
             self._room.answer(attempt.most.cost, known.cost)
         if self._failed or not attempt.first:
-            self._note(f"`{attempt.model}` answered at {attempt.address}")
+            self.note(f"`{attempt.model}` answered at {attempt.address}")
 
     def failed(self, attempt: Attempt, reason: str, *, billed: bool) -> None:
         """Count an attempt that failed: with its highest cost if it may be billed."""
         self._failed = True
-        self._note(f"`{attempt.model}` failed at {attempt.address}: {reason}")
+        self.note(f"`{attempt.model}` failed at {attempt.address}: {reason}")
         if billed:
             self._trace.spend(attempt.model, attempt.most, self._call)
         if self._room is not None:
@@ -63,7 +63,7 @@ class RunLedger(Ledger):
 
     def waits(self, seconds: float) -> None:
         """Note a wait."""
-        self._note(f"waited {seconds:.2f} s")
+        self.note(f"waited {seconds:.2f} s")
 
     def pay(self, dollars: float) -> None:
         """Count what the request has cost, unless its attempts told more."""
@@ -85,7 +85,8 @@ class RunLedger(Ledger):
             self._trace.spend(leaf.name, Usage(calls=1, cost=dollars), self._call)
             self.pay(dollars)
 
-    def _note(self, text: str) -> None:
+    def note(self, text: str) -> None:
+        """Note it with the step."""
         self._event.notes.setdefault("attempts", []).append(text)
 
 
@@ -131,6 +132,11 @@ class SharedLedger(Ledger):
         """Tell each ledger once."""
         for ledger in dict.fromkeys(self._ledgers):
             ledger.waits(seconds)
+
+    def note(self, text: str) -> None:
+        """Tell each ledger once."""
+        for ledger in dict.fromkeys(self._ledgers):
+            ledger.note(text)
 
     def _equal_shares(self, usage: Usage) -> list[Usage]:
         """Return equal shares; what cannot be parted goes to the first."""

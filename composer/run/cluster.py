@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from composer.compiler.plan import Planned
     from composer.run.engine_host import LoadingTimer
     from composer.values import Client, Model
-    from composer.values.card import Price
 
 __all__ = ["Cluster", "Pools"]
 
@@ -32,10 +31,11 @@ class Pools(Protocol):
 class Cluster(Protocol):
     """Machines on which replicas can be started."""
 
-    def open(self, planned: Planned, prices: Mapping[str, Price], timer: LoadingTimer) -> Pools:
+    def open(self, planned: Planned, timer: LoadingTimer, *, locked: bool) -> Pools:
         """Return the pools of a plan, whose replicas start when one is first asked.
 
-        `timer` counts the seconds in which no replica of a pool is there yet.
+        `timer` counts the seconds in which no replica of a pool is there yet. Where the recipe is
+        `locked`, replicas must have the same files of its models, byte by byte.
         """
 
     def nodes(self) -> tuple[Mapping[str, float], ...]:

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from composer.compiler.graph import Node
     from composer.compiler.plan import Planned
     from composer.run.cache import AnswerCache
-    from composer.run.cluster import Cluster
+    from composer.run.cluster import Pools
+    from composer.run.engine_host import LoadingTimer
     from composer.run.events import OnEvent
     from composer.run.rehearsal import Rehearsal
     from composer.run.stand_ins import Assumption, Tally, Tokens
@@ -59,8 +60,8 @@ class Ensemble:
     """An ensemble that answers. Make one with `Recipe.ready()` and close it, or use `with`.
 
     All queries under way share the models' forward passes, from whatever thread they come. The
-    `cache` it is given is closed with it; an `engine` that it shares with others is not. With a
-    `cluster` its models are asked there.
+    `cache` it is given is closed with it; an `engine` that it shares with others is not. `pools`
+    opens the pools of a cluster, where its models are asked.
     """
 
     def __init__(  # noqa: PLR0913 - what it is opened with
@@ -73,7 +74,7 @@ class Ensemble:
         timeout: float | None = None,
         loading: Callable[[str], None] | None = None,
         engine: EngineHost | None = None,
-        cluster: Cluster | None = None,
+        pools: Callable[[LoadingTimer], Pools] | None = None,
     ) -> None:
         host = engine or EngineHost(loading, keep=cache is not None)
         self._timer = host.timer
@@ -84,8 +85,8 @@ class Ensemble:
         prices = {model.name: model.price for model in planned.plan.models}
         declared = [node.declaration for node in topological(planned.root)]
         host.digests.note(declaration for declaration in declared if declaration is not None)
-        pools = None if cluster is None else cluster.open(planned, prices, host.timer)
-        self._resources = Resources(host, cache, prices, pools, shared=engine is not None)
+        opened = None if pools is None else pools(host.timer)
+        self._resources = Resources(host, cache, prices, opened, shared=engine is not None)
         context = RunContext(self._resources.clients, prices, cache, self.budget, host.digests)
         self._program = Program(planned.root, planned.ids, context, seed)
         self._variants = Variants(self._program, planned.apart)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from composer.specs import Checkpoint, Declaration
     from composer.specs.content import Stamps
 
-__all__ = ["ModelDigests"]
+__all__ = ["ModelDigests", "declarations"]
 
 
 class ModelDigests:
@@ -54,11 +54,11 @@ class ModelDigests:
 
         With `keep` its digest is computed too.
         """
-        declarations = list(_declarations(model))
-        for declaration in declarations:
+        declared = list(declarations(model))
+        for declaration in declared:
             self._check_unchanged(declaration)
         yield
-        for declaration in declarations:
+        for declaration in declared:
             self._check_unchanged(declaration)
             if keep:
                 self.of(declaration)
@@ -94,7 +94,7 @@ def _current_stamps(model: Declaration) -> Stamps | None:
     return own if adapter is None or not adapter.local else own + stamps(Path(adapter.location))
 
 
-def _declarations(model: Checkpoint) -> Iterator[Declaration]:
+def declarations(model: Checkpoint) -> Iterator[Declaration]:
     """Yield the declarations of a model, or of what it is derived from."""
     checkpoints = [model]
     while checkpoints:

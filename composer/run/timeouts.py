@@ -15,7 +15,7 @@ from composer.specs import Declared, leaves
 from composer.values import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from composer.values import Model
@@ -83,7 +83,7 @@ def limit_of(model: Model) -> float | None:
     return min((each for each in timeouts if each is not None), default=None)
 
 
-async def ended(tasks: list[asyncio.Task[object]]) -> None:
+async def ended(tasks: Sequence[asyncio.Task[object]]) -> None:
     """Cancel tasks, and wait a while until they have ended."""
     for task in tasks:
         task.cancel()

@@ -55,6 +55,9 @@ class Ledger:
     def waits(self, seconds: float) -> None:
         """Note how long the request waits for its next attempt."""
 
+    def note(self, text: str) -> None:
+        """Note what else has become of the request."""
+
 
 LEDGER: ContextVar[Ledger] = ContextVar("ledger")
 """The ledger of the request that is being answered; tasks that are made inside have it too."""

@@ -179,4 +179,36 @@ CODES = {
         "questions at once (`compose serve --concurrency`), shorten the prompt or `max_tokens`, "
         "use a smaller `dtype`, or spread the model over more devices.",
     ),
+    "E731": Code(
+        "no cluster answers",
+        "`--ray ADDRESS` joins the Ray cluster whose head answers there. Nobody did, or something "
+        "else than Ray. `ray start --head` starts a head and prints its address, `ray status` "
+        "shows whether it runs. A firewall may be in between. `--ray local` starts a cluster of "
+        "this machine alone.",
+    ),
+    "E732": Code(
+        "machines that are not the same",
+        "A replica must give the answers that this process would give. So its machine needs the "
+        "same versions of Python, ensemble-composer, torch and transformers, and the same models. "
+        "If the recipe has a lock, the files of the models must be equal byte by byte; else their "
+        "sizes and tokenizers. The message says what differs. No replica of other versions is "
+        "asked.",
+    ),
+    "E733": Code(
+        "no replica can be had",
+        "No node of the cluster had room for a replica in time, or replicas die while they load "
+        "their models, for example because the node has too little memory. Requests that need one "
+        "fail. Answers that are done are kept; a second call with the same `--output` continues.",
+    ),
+    "E734": Code(
+        "question that ends replicas",
+        "A request is put again where the replica that answered it dies. This one was under way at "
+        "two deaths or more, and no other one was, so it is left out: it would end one replica "
+        "after the other. Often it needs more memory than there is. All other queries go on.",
+    ),
+    "E735": Code(
+        "Ray is not installed",
+        "`--ray` runs the models of a recipe on a cluster, through Ray. Install the extra `ray`: "
+        "`pip install 'ensemble-composer[ray]'`, on all machines.",
+    ),
 }

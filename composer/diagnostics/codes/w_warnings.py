@@ -112,6 +112,12 @@ CODES = {
         "some mistakes of the recipe are not found yet. Where no server of a recipe can be "
         "reached, and it has no other model, it is not run.",
     ),
+    "W704": Code(
+        "replica that died",
+        "On a cluster, a replica died or could not be started. What it was asked is put to others, "
+        "and another replica is started where there is room. No answer is lost. If it happens "
+        "often, look at the memory of the node.",
+    ),
     "W710": Code(
         "answers are not kept",
         "The file that keeps answers between runs cannot be opened, read or written: the disk is "

@@ -1,0 +1,124 @@
+"""Joining a Ray cluster, or starting one of this machine; nothing of Ray reaches the screen."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from composer.diagnostics.amounts import in_seconds
+from composer.quiet import quiet
+from composer.run.result import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["LOCAL", "connected"]
+
+LOCAL = "local"
+"""The address of a cluster that is started for this process, of this machine alone."""
+
+OBJECTS = 200 << 20
+"""Bytes of shared memory of a cluster of this machine: messages are small."""
+
+SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+}
+"""What Ray reads from the environment, where the user has set nothing: it is to be silent."""
+
+PROBE = """
+import sys
+import ray
+try:
+    ray.init(address=sys.argv[1], logging_level="critical", log_to_driver=False)
+except RuntimeError as error:
+    print(error)
+    sys.exit(3)
+"""
+"""Joins a cluster in a process of its own, since Ray waits and prints where nobody answers."""
+
+
+def connected(address: str, within: float, objects: int = OBJECTS) -> Any:  # noqa: ANN401 - the module
+    """Return the module of Ray, joined to the cluster at an address, or to a new one (`local`).
+
+    Raises Failure: E735 if Ray is not installed, E731 if nobody answers within so many seconds,
+    E732 if the cluster has another version of Ray or Python.
+    """
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    ray = _imported()
+    options: dict[str, object] = {"logging_level": "critical", "log_to_driver": False}
+    if address == LOCAL:
+        options |= {"include_dashboard": False, "object_store_memory": objects}
+    else:
+        _demand_answer(address, within)
+    with quiet(), _signals_kept():
+        try:
+            ray.init(address=address, **options)
+        except (RuntimeError, OSError) as error:
+            raise _silent(address, within, str(error)) from error
+    return ray
+
+
+def _imported() -> Any:  # noqa: ANN401 - the module
+    try:
+        with quiet():
+            import ray
+    except ImportError as error:
+        text = "Ray is not installed"
+        raise Failure("E735", text, "pip install 'ensemble-composer[ray]'") from error
+    return ray
+
+
+def _demand_answer(address: str, within: float) -> None:
+    """Raise Failure unless a cluster of our versions answers at an address."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        try:
+            socket.create_connection((host, int(port)), within).close()
+        except OSError as error:
+            raise _silent(address, within, error.strerror or str(error)) from error
+    try:
+        found = subprocess.run(  # noqa: S603 - a fixed program and an address
+            (sys.executable, "-c", PROBE, address),
+            capture_output=True,
+            text=True,
+            timeout=within,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise _silent(address, within, "") from None
+    if found.returncode == 3:  # noqa: PLR2004 - of the probe
+        text = f"the cluster at {address} has other versions: {' '.join(found.stdout.split())}"
+        raise Failure("E732", text, "install the same versions on all machines")
+    if found.returncode != 0:
+        raise _silent(address, within, (found.stderr.strip().splitlines() or [""])[-1])
+
+
+def _silent(address: str, within: float, why: str) -> Failure:
+    if address == LOCAL:
+        return Failure("E731", f"Ray cannot be started on this machine: {why}")
+    text = f"no Ray cluster answers at {address} within {in_seconds(within)}"
+    help_ = "start one there: `ray start --head`; give the address that it prints, HOST:PORT"
+    return Failure("E731", f"{text}: {why}" if why else text, help_)
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Keep the handler of SIGTERM, which Ray would replace."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
