@@ -29,10 +29,15 @@ OBJECTS = 200 << 20
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_DEDUP_LOGS": "0",
-    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_prestart_worker_first_driver": "0",
 }
-"""What Ray reads from the environment, where the user has set nothing: it is to be silent."""
+"""What Ray reads from the environment, where the user has set nothing.
+
+It reports to nobody, warns of nothing, and starts no process that nobody asked for.
+"""
+
+SHARES = 4
+"""Replicas that share a core of this machine, where no other one is there to take them."""
 
 PROBE = """
 import sys
@@ -57,7 +62,12 @@ def connected(address: str, within: float, objects: int = OBJECTS) -> Any:  # no
     ray = _imported()
     options: dict[str, object] = {"logging_level": "critical", "log_to_driver": False}
     if address == LOCAL:
-        options |= {"include_dashboard": False, "object_store_memory": objects}
+        cores = SHARES * (os.cpu_count() or 1)
+        options |= {
+            "include_dashboard": False,
+            "num_cpus": cores,
+            "object_store_memory": objects,
+        }
     else:
         _demand_answer(address, within)
     with quiet(), _signals_kept():

@@ -126,8 +126,8 @@ class ReplicaPool:
         life.add_done_callback(self._gone)
 
     def _gone(self, life: asyncio.Task[None]) -> None:
-        if life in self._lives:
-            self._lives.remove(life)
+        self._lives.discard(life)
+        if not life.cancelled():
             self._scale()
 
     async def _live(self) -> None:

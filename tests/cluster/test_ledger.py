@@ -1,0 +1,126 @@
+"""Each request ends once, in whatever order replicas die; one that kills them is found."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from composer.cluster.ledger import RequestLedger
+
+
+def filled(count, *replicas):
+    ledger = RequestLedger()
+    for number in range(count):
+        ledger.add(number, f"item {number}", 0.0)
+    for replica in replicas:
+        while ledger.give(replica):
+            pass
+    return ledger
+
+
+def test_the_only_request_at_two_deaths_is_the_cause():
+    ledger = filled(3, "a")
+    again, cause = ledger.lost("a", 1.0)
+    assert (again, cause) == ([0, 1, 2], None)
+    assert ledger.give("b") == (0, "item 0")
+    ledger.add(3, "new", 2.0)
+    assert ledger.lost("b", 3.0) == ([], 0)
+    ledger.done(0)
+    assert [ledger.give("c")[0] for _ in range(3)] == [1, 2, 3]
+
+
+def test_several_at_two_deaths_are_kept_apart_until_the_next_death_tells():
+    ledger = filled(2, "a")
+    ledger.lost("a", 0.0)
+    while ledger.give("b"):
+        pass
+    assert ledger.lost("b", 0.0) == ([0, 1], None)
+    ledger.add(2, "new", 0.0)
+    assert [ledger.give("c")[0] for _ in range(2)] == [0, 2]
+    assert ledger.give("c") is None
+    assert ledger.give("d") == (1, "item 1")
+    assert ledger.lost("c", 0.0) == ([2], 0)
+
+
+def test_the_loss_of_a_machine_blames_nobody():
+    ledger = filled(1, "a")
+    for replica in "abcd":
+        ledger.give(replica)
+        assert ledger.lost(replica, 0.0, blameless=True) == ([0], None)
+
+
+def test_what_is_put_again_goes_first_and_waits_from_then_on():
+    ledger = filled(1, "a")
+    ledger.add(7, "waits", 5.0)
+    assert ledger.oldest() == 5.0
+    ledger.lost("a", 9.0)
+    assert ledger.waiting == 2
+    assert ledger.give("b")[0] == 0
+
+
+@given(st.data())
+def test_each_request_ends_once_and_only_those_at_two_deaths_fail(data):
+    ledger, ended, deaths, count = RequestLedger(), {}, {}, 0
+    for step in range(data.draw(st.integers(0, 60))):
+        replica = data.draw(st.sampled_from("abc"))
+        match data.draw(st.sampled_from(["add", "give", "give", "end", "die", "cancel"])):
+            case "add":
+                ledger.add(count, count, step)
+                count += 1
+            case "give":
+                ledger.give(replica)
+            case "end" if held := held_by(ledger, replica):
+                number = data.draw(st.sampled_from(held))
+                assert ledger.done(number) == number
+                ended[number] = ended.get(number, 0) + 1
+            case "cancel" if count:
+                number = data.draw(st.integers(0, count - 1))
+                if ledger.done(number) is not None:
+                    ended[number] = ended.get(number, 0) + 1
+            case "die":
+                held = held_by(ledger, replica)
+                for number in held:
+                    deaths[number] = deaths.get(number, 0) + 1
+                again, cause = ledger.lost(replica, step)
+                assert sorted([*again, *([] if cause is None else [cause])]) == sorted(held)
+                if cause is not None:
+                    assert deaths[cause] >= 2
+                    ledger.done(cause)
+                    ended[cause] = ended.get(cause, 0) + 1
+    while ledger.give("last") or ledger.waiting:  # suspects go one at a time
+        for number in held_by(ledger, "last"):
+            ledger.done(number)
+            ended[number] = ended.get(number, 0) + 1
+    for number in ledger.numbers():
+        ledger.done(number)
+        ended[number] = ended.get(number, 0) + 1
+    assert ended == dict.fromkeys(range(count), 1)
+
+
+@given(st.integers(1, 40), st.integers(0, 39), st.integers(1, 4))
+def test_one_poisonous_request_costs_at_most_three_replicas_and_no_other_request(
+    count, poison, replicas
+):
+    """All but the poisonous request are answered, though it kills whoever has it."""
+    poison %= count
+    ledger, deaths, answered, failed = filled(count), 0, set(), None
+    while ledger.numbers():
+        for replica in range(replicas):
+            while ledger.give(replica):
+                pass
+        killed = ledger.replica(poison) if failed is None else None
+        if killed is not None:
+            deaths += 1
+            _, failed = ledger.lost(killed, 0.0)
+            if failed is not None:
+                ledger.done(failed)
+            continue
+        for replica in range(replicas):
+            for number in held_by(ledger, replica):
+                ledger.done(number)
+                answered.add(number)
+    assert failed == poison
+    assert answered == set(range(count)) - {poison}
+    assert deaths <= 3
+
+
+def held_by(ledger, replica):
+    return [number for number in ledger.numbers() if ledger.replica(number) == replica]
