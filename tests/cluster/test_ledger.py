@@ -1,5 +1,7 @@
 """Each request ends once, in whatever order replicas die; one that kills them is found."""
 
+from collections import Counter
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,41 +60,32 @@ def test_what_is_put_again_goes_first_and_waits_from_then_on():
 
 @given(st.data())
 def test_each_request_ends_once_and_only_those_at_two_deaths_fail(data):
-    ledger, ended, deaths, count = RequestLedger(), {}, {}, 0
-    for step in range(data.draw(st.integers(0, 60))):
+    ledger, ended, deaths = RequestLedger(), Counter(), Counter()
+    steps = data.draw(st.lists(st.sampled_from(["add", "give", "give", "end", "die"]), max_size=60))
+    for count, step in enumerate(steps):
         replica = data.draw(st.sampled_from("abc"))
-        match data.draw(st.sampled_from(["add", "give", "give", "end", "die", "cancel"])):
-            case "add":
-                ledger.add(count, count, step)
-                count += 1
-            case "give":
-                ledger.give(replica)
-            case "end" if held := held_by(ledger, replica):
-                number = data.draw(st.sampled_from(held))
-                assert ledger.done(number) == number
-                ended[number] = ended.get(number, 0) + 1
-            case "cancel" if count:
-                number = data.draw(st.integers(0, count - 1))
-                if ledger.done(number) is not None:
-                    ended[number] = ended.get(number, 0) + 1
-            case "die":
-                held = held_by(ledger, replica)
-                for number in held:
-                    deaths[number] = deaths.get(number, 0) + 1
-                again, cause = ledger.lost(replica, step)
-                assert sorted([*again, *([] if cause is None else [cause])]) == sorted(held)
-                if cause is not None:
-                    assert deaths[cause] >= 2
-                    ledger.done(cause)
-                    ended[cause] = ended.get(cause, 0) + 1
-    while ledger.give("last") or ledger.waiting:  # suspects go one at a time
-        for number in held_by(ledger, "last"):
-            ledger.done(number)
-            ended[number] = ended.get(number, 0) + 1
-    for number in ledger.numbers():
-        ledger.done(number)
-        ended[number] = ended.get(number, 0) + 1
-    assert ended == dict.fromkeys(range(count), 1)
+        held = held_by(ledger, replica)
+        if step == "add":
+            ledger.add(count, count, 0.0)
+        elif step == "give":
+            ledger.give(replica)
+        elif step == "end" and ledger.numbers():
+            number = data.draw(st.sampled_from(ledger.numbers()))  # also one that waits
+            assert ledger.done(number) == number
+            assert ledger.done(number) is None
+            ended[number] += 1
+        elif step == "die":
+            deaths.update(held)
+            again, cause = ledger.lost(replica, 0.0)
+            assert sorted([*again, *([] if cause is None else [cause])]) == held
+            if cause is not None:
+                assert deaths[cause] == max(deaths[number] for number in held) >= 2
+                ended[ledger.done(cause)] += 1
+    while ledger.numbers():
+        ledger.give("last")
+        for number in held_by(ledger, "last") or ledger.numbers():
+            ended[ledger.done(number)] += 1
+    assert ended == Counter(count for count, step in enumerate(steps) if step == "add")
 
 
 @given(st.integers(1, 40), st.integers(0, 39), st.integers(1, 4))

@@ -14,7 +14,7 @@ from composer.cluster.replica import Replica
 class LocalHandle:
     """A replica of this process; killed, it answers nothing more and raises Lost."""
 
-    def __init__(self, place="a test", replica=None):
+    def __init__(self, place, replica=None):
         self.place, self.replica = place, replica or Replica()
         self.dead = asyncio.get_running_loop().create_future()
         self.puts = 0
@@ -59,7 +59,7 @@ class LocalCluster:
     warnings: list = field(default_factory=list)
 
     async def launch(self, pool):
-        handle = self.make()
+        handle = self.make(pool.name)
         self.launched.append(handle)
         return handle
 
