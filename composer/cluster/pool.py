@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from composer.cluster.dispatcher import Dispatcher
@@ -94,6 +94,7 @@ class ReplicaPool:
         self._error = None
         if self._looking is None:
             self._looking = asyncio.ensure_future(self._look())
+        if not self._lives:
             self._scale()
 
     async def _look(self) -> None:
@@ -165,13 +166,13 @@ class ReplicaPool:
         again, caused = self._desk.leave(member, lost)
         rest = f"; {counted(again, 'request')} {'is' if again == 1 else 'are'} put again"
         cause = "; one was under way at two deaths and is left out" if caused else ""
-        self._warn(_died(self._pool, member.handle, lost.reason + rest + cause))
+        self._tell(_died(self._pool, member.handle, lost.reason + rest + cause))
 
     def _note_death(self, handle: Handle | None, lost: Lost) -> None:
         """Note that a replica died while it loaded; some such deaths in a row are a failure."""
         self._deaths += 1
         if self._deaths < STARTS:
-            self._warn(_died(self._pool, handle, lost.reason))
+            self._tell(_died(self._pool, handle, lost.reason))
             return
         self._deaths = 0
         text = f"replicas of `{self._pool.name}` die while they load: {lost.reason}"
@@ -182,12 +183,17 @@ class ReplicaPool:
         """A replica cannot be had: say so, or fail all requests where there is no other one."""
         self._pause_ends = self._clock() + RETRY
         if len(self._lives) > 1:
-            self._warn(Diagnostic("W704", error.message, help=error.help))
+            self._tell(Diagnostic("W704", error.message, help=error.help))
             return
         self._error = error
         self._desk.fail_all(error)
         self._loading.close()
         self._changed.set()
+
+    def _tell(self, warning: Diagnostic) -> None:
+        """Tell a warning; where warnings are raised as errors, the work goes on all the same."""
+        with suppress(Exception):
+            self._warn(warning)
 
 
 def _died(pool: Pool, handle: Handle | None, what: str) -> Diagnostic:

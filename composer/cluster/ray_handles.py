@@ -41,11 +41,11 @@ class RayHandle:
 
     def __init__(self, ray: Any, group: Any, actor: Any) -> None:  # noqa: ANN401 - Ray's own
         self._ray, self._group, self._actor = ray, group, actor
-        self._node, self.place = "", "a node"
+        self._node, self.place, self.process = "", "a node", 0
 
     async def start(self) -> None:
         """Wait until the process runs; raises ModelError (E732) where it has other versions."""
-        self._node, self.place, there = await self._call("start", START)
+        self._node, self.place, self.process, there = await self._call("start", START)
         if differs := differing(versions(), there):
             text = f"{self.place} has {differs}"
             raise ModelError("E732", text, "install the same versions on all machines")
@@ -162,8 +162,9 @@ def _actor_class() -> type:
         def __init__(self) -> None:
             self.replica: Any = None
 
-        async def start(self) -> tuple[str, str, dict[str, str]]:
-            """Return the node's id, its name, and its versions."""
+        async def start(self) -> tuple[str, str, int, dict[str, str]]:
+            """Return the node's id, its name, the id of this process, and its versions."""
+            import os
             import socket
 
             import ray
@@ -175,7 +176,8 @@ def _actor_class() -> type:
             except ImportError:
                 found = {}
             node = ray.get_runtime_context().get_node_id()
-            return node, f"node {socket.gethostname()} ({ray.util.get_node_ip_address()})", found
+            place = f"{socket.gethostname()} ({ray.util.get_node_ip_address()})"
+            return node, place, os.getpid(), found
 
         async def load(self, setup: bytes) -> bytes:
             """Load models."""
