@@ -35,7 +35,7 @@ class PoolClient(Client):
     tells_attempts = True
 
     def __init__(self, pool: ReplicaPool) -> None:
-        self._pool = pool
+        self._pool, self.room = pool, pool.room
 
     async def generate(
         self, request: Generate, on_text: Callable[[str], None] | None = None
@@ -79,6 +79,11 @@ class OpenPools:
 
     def __init__(self, clients: Mapping[Checkpoint, PoolClient]) -> None:
         self._clients = clients
+
+    @property
+    def room(self) -> int:
+        """How many requests the pool with most replicas can be busy with."""
+        return max((client.room for client in self._clients.values()), default=0)
 
     def of(self, model: Model) -> Client | None:
         """Return the client of the pool that has all of a model, None where none has."""

@@ -11,7 +11,7 @@ import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
-from composer.cluster.dispatcher import Dispatcher
+from composer.cluster.dispatcher import ROOM, Dispatcher
 from composer.cluster.handles import Lost
 from composer.cluster.member import Member, greet
 from composer.cluster.scaling import Load, wanted
@@ -57,7 +57,7 @@ class ReplicaPool:
     ) -> None:
         self._pool, self._setup, self._launch = pool, setup, launch
         self._timer, self._warn, self._clock = timer, warn, clock
-        self._desk = Dispatcher(clock)
+        self._desk, self.room = Dispatcher(clock), ROOM * pool.most
         self._lives: set[asyncio.Task[None]] = set()
         self._looking: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()

@@ -21,6 +21,10 @@ __all__ = ["Cluster", "Pools"]
 class Pools(Protocol):
     """The pools of an open ensemble, which live as long as it does."""
 
+    @property
+    def room(self) -> int:
+        """How many requests the pool with most replicas can be busy with."""
+
     def of(self, model: Model) -> Client | None:
         """Return the client of the pool that has all of a model; None where this process asks."""
 

@@ -53,7 +53,7 @@ HURRY = 0.2
 """Seconds that are left to what runs where a block ends by an interruption."""
 
 AT_ONCE = 64
-"""Queries that `map` works on at a time."""
+"""Queries that `map` works on at a time, unless a cluster has room for more."""
 
 
 class Ensemble:
@@ -86,6 +86,7 @@ class Ensemble:
         declared = [node.declaration for node in topological(planned.root)]
         host.digests.note(declaration for declaration in declared if declaration is not None)
         opened = None if pools is None else pools(host.timer)
+        self._at_once = AT_ONCE if opened is None else max(AT_ONCE, opened.room)
         self._resources = Resources(host, cache, prices, opened, shared=engine is not None)
         context = RunContext(self._resources.clients, prices, cache, self.budget, host.digests)
         self._program = Program(planned.root, planned.ids, context, seed)
@@ -212,13 +213,13 @@ class Ensemble:
         return writers_of(self._program.root)
 
     def map(
-        self, queries: Iterable[str | Query | Mapping[str, object]], *, at_once: int = AT_ONCE
+        self, queries: Iterable[str | Query | Mapping[str, object]], *, at_once: int | None = None
     ) -> Iterator[Result]:
         """Yield a result for each query, in their order; a failed one has its `error` set."""
         return self.in_order(as_queries(queries), at_once=at_once)
 
     def in_order(
-        self, questions: Iterable[Question], *, at_once: int = AT_ONCE
+        self, questions: Iterable[Question], *, at_once: int | None = None
     ) -> Iterator[Result]:
         """Yield a result for each query, alone or with its options, in their order, as `map`."""
         self._loop.demand(waits=True)
@@ -226,7 +227,7 @@ class Ensemble:
         try:
             for query, options in map(_pair, questions):
                 waiting.append((query, self._submit(query, options=options)))
-                if len(waiting) >= at_once:
+                if len(waiting) >= (at_once or self._at_once):
                     yield _result_or_error(*waiting.popleft())
             while waiting:
                 yield _result_or_error(*waiting.popleft())
@@ -235,7 +236,7 @@ class Ensemble:
                 future.cancel()
 
     def as_they_come(
-        self, questions: Iterable[Question], *, at_once: int = AT_ONCE
+        self, questions: Iterable[Question], *, at_once: int | None = None
     ) -> Iterator[Result]:
         """Yield results as they are ready, whichever comes first; a query may have its options."""
         self._loop.demand(waits=True)
@@ -243,7 +244,7 @@ class Ensemble:
         running: set[Future[Result]] = set()
         try:
             for query, options in map(_pair, questions):
-                if len(running) >= at_once:
+                if len(running) >= (at_once or self._at_once):
                     yield _next(done, running)
                 future = self._submit(query, options=options)
                 running.add(future)
