@@ -33,8 +33,10 @@ class Cluster:
         ray: Any,  # noqa: ANN401 - the module
         patience: float,
         warn: Callable[[Diagnostic], None] = as_warning,
+        *,
+        joined: bool = False,
     ) -> None:
-        self._ray, self._warn = ray, warn
+        self._ray, self._warn, self._joined = ray, warn, joined
         self._launch = RayLauncher(ray, patience)
 
     @classmethod
@@ -54,7 +56,8 @@ class Cluster:
         Raises Failure if Ray is not installed (E735), if nobody answers at the address within so
         many seconds (E731), or if the cluster has another version of Ray or Python (E732).
         """
-        return cls(connected(address, within), patience, warn)
+        ray, joined = connected(address, within)
+        return cls(ray, patience, warn, joined=joined)
 
     def open(self, planned: Planned, timer: LoadingTimer, *, locked: bool) -> OpenPools:
         """Return the pools of a plan, whose replicas start when one is first asked."""
@@ -65,8 +68,9 @@ class Cluster:
         return tuple(node["Resources"] for node in self._ray.nodes() if node["Alive"])
 
     def close(self) -> None:
-        """Leave the cluster; one that was started here ends."""
-        self._ray.shutdown()
+        """Leave the cluster, if it was joined here; one that was started here ends."""
+        if self._joined:
+            self._ray.shutdown()
 
     def __enter__(self) -> Self:
         return self

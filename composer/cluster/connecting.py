@@ -51,15 +51,18 @@ except RuntimeError as error:
 """Joins a cluster in a process of its own, since Ray waits and prints where nobody answers."""
 
 
-def connected(address: str, within: float, objects: int = OBJECTS) -> Any:  # noqa: ANN401 - the module
+def connected(address: str, within: float, objects: int = OBJECTS) -> tuple[Any, bool]:
     """Return the module of Ray, joined to the cluster at an address, or to a new one (`local`).
 
-    Raises Failure: E735 if Ray is not installed, E731 if nobody answers within so many seconds,
-    E732 if the cluster has another version of Ray or Python.
+    Say whether it was joined here: a program that has joined one before stays in that. Raises
+    Failure: E735 if Ray is not installed, E731 if nobody answers within so many seconds, E732 if
+    the cluster has another version of Ray or Python.
     """
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     ray = _imported()
+    if ray.is_initialized():
+        return ray, False
     options: dict[str, object] = {"logging_level": "critical", "log_to_driver": False}
     if address == LOCAL:
         cores = SHARES * (os.cpu_count() or 1)
@@ -75,7 +78,7 @@ def connected(address: str, within: float, objects: int = OBJECTS) -> Any:  # no
             ray.init(address=address, **options)
         except (RuntimeError, OSError) as error:
             raise _silent(address, within, str(error)) from error
-    return ray
+    return ray, True
 
 
 def _imported() -> Any:  # noqa: ANN401 - the module

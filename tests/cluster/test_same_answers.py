@@ -20,7 +20,13 @@ def told(result):
     calls = [
         (call.model, call.text, call.usage) for step in result.trace.events for call in step.asked
     ]
-    return result.answer, result.error, result.members, result.confidence, sorted(calls, key=str)
+    return (
+        result.answer,
+        result.error,
+        result.members,
+        round(result.confidence, 4),
+        sorted(calls, key=str),
+    )
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -34,3 +40,31 @@ def test_answers_usage_and_calls_are_those_of_one_process(case):
     assert list(map(told, there)) == list(map(told, here))
     assert cluster.launched
     assert not cluster.warnings
+
+
+def test_pieces_of_a_streamed_answer_come_as_they_are_written():
+    loaded = composer.load(ZOO + "A(max_tokens = 24)")
+    with loaded.ready() as ensemble:
+        here = list(ensemble.stream(QUERIES[0]))
+    with loaded.ready(cluster=LocalCluster()) as ensemble:
+        stream = ensemble.stream(QUERIES[0])
+        there = list(stream)
+        assert "".join(there) == "".join(here)
+        assert stream.result.answer == "".join(here).strip()
+
+
+def test_replicas_that_die_change_no_answer():
+    loaded = composer.load(ZOO + "let f = token_fuse(A, B)\nf(max_tokens = 8)")
+    queries = [f"What is {n} plus 25?" for n in range(10, 50)]
+    with loaded.ready() as ensemble:
+        here = {result.query: (result.answer, result.members) for result in ensemble.map(queries)}
+    cluster, there = LocalCluster(), []
+    with loaded.ready(cluster=cluster) as ensemble:
+        for result in ensemble.as_they_come(map(composer.Query.of, queries), at_once=8):
+            there.append((result.query, (result.answer, result.members)))
+            if len(there) in {10, 20, 30}:
+                cluster.kill_newest()
+    assert dict(there) == here
+    assert len(there) == len(queries)
+    assert len(cluster.launched) == 4
+    assert len(cluster.warnings) == 3

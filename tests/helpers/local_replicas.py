@@ -69,6 +69,7 @@ class LocalCluster:
     def nodes(self):
         return ({"CPU": 64.0, "memory": 1e12},)
 
-    @property
-    def living(self):
-        return [each for each in self.launched if not each.dead.done()]
+    def kill_newest(self):
+        """Kill the replica that was launched last, from any thread."""
+        handle = self.launched[-1]
+        handle.dead.get_loop().call_soon_threadsafe(handle.kill)
