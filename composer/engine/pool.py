@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from composer.checkpoints.adapters import adapter_files
+from composer.checkpoints.demands import CPU, Demand, Device, Placed
 from composer.checkpoints.dtypes import SIZES
+from composer.checkpoints.layers import layer_bytes
+from composer.checkpoints.placement import place
 from composer.checkpoints.quantize import bytes_in_memory
 from composer.engine.rows.remote import RemoteRunner
 from composer.engine.rows.runner import AnyRunner, Runner
@@ -21,7 +24,7 @@ from composer.quiet import quiet
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from composer.engine.rows.remote import NextTokenSource
     from composer.engine.weights.local import LocalModel
@@ -66,6 +69,7 @@ class ModelPool:
         self._loader, self._attach = loader, attach
         self._ask, self._wake = ask, wake
         self._loaded: dict[Shared, tuple[str, int, Runner]] = {}
+        self._taken: dict[Shared, Mapping[str, int]] = {}
         self._remote: dict[Checkpoint, RemoteRunner] = {}
         self.stacks = Stacks()
 
@@ -111,85 +115,91 @@ class ModelPool:
     def _adopt(self, model: Checkpoint, pinned: set[Shared]) -> None:
         """Load a model's adapter beside its base, unless it is there."""
         key = model.weights.shared
-        device, size, runner = self._loaded[key]
+        place, size, runner = self._loaded[key]
         if runner.has(model):
             return
+        device = next(iter(self._taken[key]))
         need = adapter_bytes(model, device)
-        if need > self._free(device) and not self._make_room(device, need, pinned | {key}):
+        if not self._make_room(device, need, pinned | {key}):
             raise PoolFull
         with quiet():
             runner.adopt(model, self._attach)
-        self._loaded[key] = device, size + need, runner
+        self._loaded[key] = place, size + need, runner
+        self._taken[key] = {**self._taken[key], device: self._used(key, device) + need}
 
     def _load(self, model: Checkpoint, pinned: set[Shared]) -> tuple[str, int, Runner]:
-        options = self._devices(model)
-        size = {device: weight_bytes(model, device) for device in options}
-        device = self._place(model, size, pinned)
+        placed = self._place(demand_of(model), pinned)
         with quiet():
-            runner = Runner(self._loader(model, device))
-        runner.spare = partial(self._spare, device)
-        return device, size[device], runner
+            runner = Runner(self._loader(model, placed.place))
+        runner.spare = partial(self._spare, placed.devices)
+        self._taken[model.weights.shared] = placed.devices
+        return placed.place, sum(placed.devices.values()), runner
 
-    def _spare(self, device: str) -> None:
-        """Give up what ended answers have left on a device."""
-        for where, _, runner in self._loaded.values():
-            if where == device:
+    def _spare(self, devices: Iterable[str]) -> None:
+        """Give up what ended answers have left on some devices."""
+        for key, (_, _, runner) in self._loaded.items():
+            if not self._taken[key].keys().isdisjoint(devices):
                 runner.prefixes.clear()
 
-    def _devices(self, model: Checkpoint) -> list[str]:
-        """The devices that the model may be loaded to; the one with most room first."""
-        if model.weights.device == "auto":
-            return sorted(self._room, key=lambda device: (device == "cpu", -self._free(device)))
-        device = "cuda:0" if model.weights.device == "cuda" else model.weights.device
-        if device not in self._room:
-            raise ModelError(
-                "E602",
-                f"{model.name} asks for the device {device}, which this machine does not have",
-                f"use one of: {', '.join(self._room)}",
-            )
-        return [device]
-
-    def _place(self, model: Checkpoint, size: Mapping[str, int], pinned: set[Shared]) -> str:
-        for device, need in size.items():
-            if need <= self._free(device):
-                return device
-        for device, need in size.items():
-            if self._make_room(device, need, pinned):
-                return device
-        if any(need <= self._room[device] for device, need in size.items()):
+    def _place(self, demand: Demand, pinned: set[Shared]) -> Placed:
+        """Find a place, beside all models or instead of idle ones, which are unloaded then."""
+        for room in (self._free, partial(self._free_at_most, pinned)):
+            placed = _fitting(demand, {device: room(device) for device in self._room})
+            if isinstance(placed, Placed):
+                for device, need in placed.devices.items():
+                    self._make_room(device, need, pinned)
+                return placed
+        placed = _fitting(demand, self._room)
+        if isinstance(placed, Placed):
             raise PoolFull
-        device, need = next(iter(size.items()))
-        raise ModelError(
-            "E601",
-            f"{model.name} needs {_size(need)}, but {device} has only {_size(self._room[device])}",
-            "use a smaller `dtype`, or another device",
-        )
+        raise placed
 
     def _make_room(self, device: str, need: int, pinned: set[Shared]) -> bool:
         """Unload idle models, least recently used first; False if that makes too little room."""
-        idle = [
-            keys
-            for keys in self.stacks.together(self._loaded)
-            if all(self._is_idle(key, device) and key not in pinned for key in keys)
-        ]
-        if need > self._free(device) + sum(self._loaded[key][1] for keys in idle for key in keys):
+        if need > self._free_at_most(pinned, device):
             return False
-        for keys in idle:
+        for keys in self._idle(pinned, device):
             if need <= self._free(device):
                 break
             for key in keys:
-                del self._loaded[key]
+                del self._loaded[key], self._taken[key]
         if device.startswith("cuda"):
             torch.cuda.empty_cache()
         return True
 
+    def _idle(self, pinned: set[Shared], device: str) -> list[Sequence[Shared]]:
+        """The models of a device that can be unloaded, those together that step as one."""
+        return [
+            keys
+            for keys in self.stacks.together(self._loaded)
+            if all(self._is_idle(key, device) and key not in pinned for key in keys)
+        ]
+
     def _is_idle(self, key: Shared, device: str) -> bool:
-        where, _, runner = self._loaded[key]
-        return where == device and runner.idle
+        return device in self._taken[key] and self._loaded[key][2].idle
 
     def _free(self, device: str) -> int:
-        used = sum(size for where, size, _ in self._loaded.values() if where == device)
-        return self._room[device] - used
+        return self._room[device] - sum(self._used(key, device) for key in self._loaded)
+
+    def _free_at_most(self, pinned: set[Shared], device: str) -> int:
+        """What is free if all idle models are unloaded."""
+        idle = (key for keys in self._idle(pinned, device) for key in keys)
+        return self._free(device) + sum(self._used(key, device) for key in idle)
+
+    def _used(self, key: Shared, device: str) -> int:
+        return self._taken[key].get(device, 0)
+
+
+def _fitting(demand: Demand, room: Mapping[str, int]) -> Placed | ModelError:
+    return place([demand], [Device(*each) for each in room.items()])[demand.name]
+
+
+def demand_of(model: Checkpoint) -> Demand:
+    """Return what the weights of a model take; the rest of a device is for rows."""
+    on_gpu, on_cpu = weight_bytes(model, "cuda:0"), weight_bytes(model, CPU)
+    stored = sum(each.bytes for each in model.tensors.values())
+    layers = tuple(n * on_gpu // stored for n in layer_bytes(model.tensors))
+    return Demand(model.name, on_gpu, on_cpu, model.weights.device, layers=layers)
 
 
 def devices() -> dict[str, int]:
@@ -229,7 +239,3 @@ def _memory() -> int:
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return 1 << 34
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e9:.2f} GB"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from composer.checkpoints.splits import Split
 from composer.engine.rows.stacked import StackedMembers
 from composer.quiet import quiet
 
@@ -35,7 +36,8 @@ class Stacks:
         for keys, most in list(self._wanted.items()):
             found = [loaded[key] for key in keys if key in loaded]
             runners = [runner for _, _, runner in found if runner.stack is None]
-            if len(runners) == len(keys) and len({device for device, _, _ in found}) == 1:
+            places = {place for place, _, _ in found}
+            if len(runners) == len(keys) and len(places) == 1 and not any(map(Split.of, places)):
                 with quiet():
                     stack = StackedMembers(runners, most)
                 for runner in runners:

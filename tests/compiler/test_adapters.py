@@ -50,8 +50,8 @@ def test_the_plan_says_what_a_shared_base_saves(folder):
 
 
 def test_models_of_one_base_go_to_one_device_and_take_room_once(folder):
-    room = int(1.2 * 4 * (480_096 + 3 * 11_776))
-    devices = Device("cuda:0", room), Device("cuda:1", room - 1000)
+    weights = 4 * (480_096 + 3 * 11_776)
+    devices = Device("cuda:0", int(1.5 * weights)), Device("cuda:1", weights)
     plan = planned(folder, "[base, maths, text] -> vote()", *devices)
     assert {model.device for model in plan.models} == {"cuda:0"}
     with pytest.raises(Mistakes):

@@ -7,6 +7,7 @@ from fusing import stored
 from composer.engine import pool as pools
 from composer.engine import stacks
 from composer.engine.pool import ModelPool, PoolFull, weight_bytes
+from composer.specs import Declared
 from composer.values import ModelError
 
 MB = 10**6
@@ -76,7 +77,7 @@ def test_models_of_one_job_do_not_push_each_other_out(pool):
 
 
 def test_a_model_larger_than_the_device_is_an_error(pool):
-    with pytest.raises(ModelError, match=r"needs 0.20 GB, but cpu has only 0.10 GB"):
+    with pytest.raises(ModelError, match=r"`A200` needs 0.2 GiB, more than any device has free"):
         pool(cpu=100).get([model("A200")])
 
 
@@ -84,6 +85,19 @@ def test_models_go_to_the_emptiest_gpu_then_to_the_cpu(pool):
     made = pool(cuda_0=50, cuda_1=90, cpu=100)
     where = [made.get([model(n)])[0].model.device for n in ("A", "B", "C", "D")]
     assert where == ["cuda:1", "cuda:0", "cuda:1", "cpu"]
+
+
+def test_a_model_larger_than_any_device_is_loaded_in_parts(pool, monkeypatch):
+    monkeypatch.setattr(pools, "layer_bytes", lambda _: (10 * MB,) * 8)
+    monkeypatch.setattr(Declared, "tensors", {"all": SimpleNamespace(bytes=80 * MB)})
+    made = pool(cuda_0=50, cuda_1=60, cpu=60)
+    made.get([model("A", device="cpu")])
+    (large,) = made.get([model("L80")])
+    assert large.model.device == "cuda:1*4+cuda:0*4"
+    assert [made._free(device) for device in ("cuda:0", "cuda:1")] == [10 * MB, 20 * MB]
+    large.idle = True
+    made.get([model("B50")])  # in its place
+    assert held(made) == ["A", "B50"]
 
 
 def test_a_named_device_is_obeyed(pool):

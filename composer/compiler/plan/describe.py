@@ -7,6 +7,7 @@ from itertools import chain
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
+from composer.checkpoints.splits import Split
 from composer.compiler.graph import QUERY
 from composer.compiler.plan.planning import plan_steps
 from composer.diagnostics.amounts import cost_text, counted, in_dollars, number_text
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         PlannedBuild,
         PlannedCalls,
         PlannedCost,
+        PlannedDevice,
         PlannedFit,
         PlannedModel,
         PlannedPool,
@@ -58,6 +60,7 @@ def _lines(plan: Plan, *, origins: bool) -> Iterator[str]:
 def _sections(plan: Plan, *, origins: bool) -> Iterator[tuple[str, Iterable[str]]]:
     yield "models", _table([_model(model) for model in plan.models])
     yield "weights in memory", map(_sharing, plan.sharing)
+    yield "devices", _table([_device(device) for device in plan.devices])
     yield "pools on a cluster", _table([_pool(pool) for pool in plan.pools])
     yield "servers", server_lines(plan.servers)
     yield "requests to servers", _requests(plan.requests)
@@ -173,8 +176,21 @@ def _model(model: PlannedModel) -> list[str]:
         read, written = map(in_dollars, model.price)
         facts.append(f"{read} in, {written} out a million tokens")
     facts += [f"{name} = {value}" for name, value in model.processing]
-    device = f"on {model.device}" if model.device else ""
-    return [model.name, model.declaration, ", ".join(facts), device]
+    return [model.name, model.declaration, ", ".join(facts), _where(model)]
+
+
+def _where(model: PlannedModel | PlannedBuild) -> str:
+    """Say where a model goes, and why."""
+    if model.device is None:
+        return ""
+    split = Split.of(model.device)
+    where = model.device if split is None else ", ".join(dict.fromkeys(split.layers))
+    return f"on {where} ({model.why})" if model.why else f"on {where}"
+
+
+def _device(device: PlannedDevice) -> list[str]:
+    taken, free = size_text(device.taken), size_text(device.free)
+    return [device.name, f"{taken} of {free} for weights and rows"]
 
 
 def _sharing(sharing: PlannedSharing) -> str:
@@ -211,8 +227,7 @@ def _build(build: PlannedBuild) -> list[str]:
     facts = [f"{size_text(size)} {where}" for where, size in sizes.items() if size is not None]
     if build.parameters is not None and build.active is not None:
         facts.insert(0, parameters_text(build.parameters, build.active))
-    device = f"on {build.device}" if build.device else ""
-    return [build.id, build.formula, ", ".join(facts), device]
+    return [build.id, build.formula, ", ".join(facts), _where(build)]
 
 
 def parameters_text(count: int, active: int | None) -> str:

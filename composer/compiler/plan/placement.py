@@ -5,35 +5,54 @@ Devices are found without torch, so that a plan is quick.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import os
 from functools import cache
 from typing import TYPE_CHECKING
 
+from composer.checkpoints.demands import CPU, Demand, Device, Placed
+from composer.checkpoints.layers import layer_bytes, token_bytes
+from composer.checkpoints.placement import place
+from composer.compiler.graph.capabilities import card_of, checkpoint_of
+from composer.compiler.plan.sharing import group_bytes
 from composer.diagnostics import Diagnostic, Mistakes
 from composer.diagnostics.machine import ask_driver
+from composer.specs.shapes import shape_of
+from composer.values.capability import Capability
+from composer.values.errors import ModelError
+from composer.values.timings import read_timings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from composer.compiler.graph import Graph, Node
     from composer.diagnostics import Place
+    from composer.specs import Checkpoint
+
+__all__ = ["ROOM", "Device", "Placed", "demand_of", "devices", "place_models"]
 
 ROOM = 1.2
 """Bytes that a model takes for each byte of its weights: caches and activations beside them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
-    """A place for weights: its name as torch knows it, and its free bytes (None: not limited)."""
-
-    name: str
-    free: int | None = None
+ROW_TOKENS = 4096
+"""Room for one row of so many tokens is kept beside the weights, if the model reads so many."""
 
 
 @cache
 def devices() -> tuple[Device, ...]:
-    """Return the GPUs with their free memory, else the CPU."""
+    """Return the GPUs with their free memory and the CPU with its own; or the CPU without a limit.
+
+    Where there is only a CPU, there is nothing to choose, and the engine says what does not fit.
+    """
     gpus = tuple(Device(f"cuda:{index}", free) for index, free in _gpus())
-    return gpus or (Device("cpu"),)
+    return (*gpus, Device(CPU, _memory())) if gpus else (Device(CPU),)
+
+
+def _memory() -> int | None:
+    """Bytes of main memory, None where the system does not tell."""
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return None
 
 
 def _gpus() -> list[tuple[int, int]]:
@@ -43,71 +62,62 @@ def _gpus() -> list[tuple[int, int]]:
 
 
 def place_models(
-    sizes: Mapping[str, tuple[int | None, str]],
+    demands: Sequence[Demand],
     devices: tuple[Device, ...],
+    together: Iterable[frozenset[str]] = (),
     places: Mapping[str, Place] | None = None,
-) -> dict[str, str]:
-    """Return the device of each model, from its size in bytes and the device it asks for.
+) -> dict[str, Placed]:
+    """Return where each model goes (see `place`); raises Mistakes for those that go nowhere.
 
-    Those that ask for one go first, then the largest, each to the device with most room left.
-    Where all do not fit, they share the device with most memory and the least recently used is
-    unloaded; one that fits nowhere alone is a mistake (E601), and so is a device that is not there
-    (E602). `places` says where each model was declared.
+    `together` are the names of models that are asked at the same time. `places` says where each
+    model was declared.
     """
-    free = {device.name: device.free for device in devices}
-    order = sorted(sizes, key=lambda name: (sizes[name][1] == "auto", -(sizes[name][0] or 0)))
-    placement: dict[str, str] = {}
-    mistakes: list[Diagnostic] = []
-    for name in order:
-        device = _place(name, *sizes[name], free, devices)
-        if isinstance(device, str):
-            placement[name] = device
-        else:
-            at = (places or {}).get(name)
-            mistakes.append(replace(device, place=at, label="declared here" if at else ""))
+    found = place(demands, devices, together)
+    mistakes = [
+        _mistake(each, (places or {}).get(name))
+        for name, each in found.items()
+        if isinstance(each, ModelError)
+    ]
     if mistakes:
         raise Mistakes(mistakes)
-    return placement
+    return {name: each for name, each in found.items() if isinstance(each, Placed)}
 
 
-def _place(
-    name: str,
-    size: int | None,
-    device_name: str,
-    free: dict[str, int | None],
-    devices: tuple[Device, ...],
-) -> str | Diagnostic:
-    if device_name == "cpu":
-        return "cpu"
-    full = "cuda:0" if device_name == "cuda" else device_name
-    allowed = [device for device in devices if device_name == "auto" or device.name == full]
-    if not allowed:
-        return _absent(name, device_name, devices)
-    need = int((size or 0) * ROOM)
-    largest = max(allowed, key=lambda device: _room(device.free))
-    if _room(largest.free) < need:
-        return _too_large(name, need, largest)
-    roomiest = max((device.name for device in allowed), key=lambda each: _room(free[each]))
-    chosen = roomiest if _room(free[roomiest]) >= need else largest.name
-    remaining = free[chosen]
-    free[chosen] = None if remaining is None else max(remaining - need, 0)
-    return chosen
+def _mistake(error: ModelError, at: Place | None) -> Diagnostic:
+    label = "declared here" if at else ""
+    return Diagnostic(error.code, error.message, help=error.help, place=at, label=label)
 
 
-def _room(free: int | None) -> float:
-    return float("inf") if free is None else free
-
-
-def _absent(name: str, device_name: str, devices: tuple[Device, ...]) -> Diagnostic:
-    names = dict.fromkeys([*(device.name for device in devices), "cpu"])
-    text = f"`{name}` asks for the device `{device_name}`, which this machine does not have"
-    return Diagnostic("E602", text, help=f"use one of: {', '.join(names)}, or `device = auto`")
-
-
-def _too_large(name: str, need: int, largest: Device) -> Diagnostic:
-    return Diagnostic(
-        "E601",
-        f"`{name}` needs {need / 2**30:.1f} GiB, more than any device has free",
-        help=f"{largest.name} has {(largest.free or 0) / 2**30:.1f} GiB free; "
-        "use a smaller `dtype`, or `device = cpu`",
+def demand_of(graph: Graph, name: str, group: Sequence[Node], devices: Sequence[Device]) -> Demand:
+    """Return what models take that share their weights, by light files alone."""
+    node, size = group[0], group_bytes(graph, group)
+    model, card = checkpoint_of(node), card_of(graph, node)
+    rows = 0 if model.folder is None else token_bytes(model.folder)
+    rows *= min(card.context or ROW_TOKENS, ROW_TOKENS)
+    dtype = model.weights.dtype if model.in_engine else ""
+    widened = card.parameters if dtype == "auto" else None
+    return Demand(
+        name,
+        gpu=size,
+        cpu=max(size, 4 * (widened or 0)),  # float32 on a CPU
+        wanted=getattr(node.declaration, "device", "") or node.get("device"),
+        spare=max(int(size * (ROOM - 1)), rows),
+        layers=_layers(model, size) if Capability.CROP in card.capabilities else (),
+        seconds=dict(_seconds(model, devices)),
     )
+
+
+def _layers(model: Checkpoint, size: int) -> tuple[int, ...]:
+    """Return the bytes of each layer in memory; those in files may be in other numbers."""
+    stored = sum(each.bytes for each in model.tensors.values())
+    return tuple(n * size // stored for n in layer_bytes(model.tensors))
+
+
+def _seconds(model: Checkpoint, devices: Sequence[Device]) -> Iterable[tuple[str, float]]:
+    """Yield the seconds of a step that were saved, by device, where there are several."""
+    timings = read_timings().timings if len(devices) > 1 else None
+    for device in devices if timings is not None else ():
+        shape = shape_of(model, device.name)
+        saved = timings.of(shape, device.name) if timings and shape else None
+        if saved is not None and 1 in saved.decode:
+            yield device.name, saved.decode[1]

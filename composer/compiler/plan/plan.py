@@ -15,7 +15,18 @@ if TYPE_CHECKING:
 VERSION = 1
 
 _RARE = frozenset(
-    {"builds", "calls", "costs", "pools", "servers", "requests", "sharing", "turns", "unfitted"}
+    {
+        "builds",
+        "calls",
+        "costs",
+        "devices",
+        "pools",
+        "servers",
+        "requests",
+        "sharing",
+        "turns",
+        "unfitted",
+    }
 )
 """Parts of a plan that are written only where they hold something."""
 
@@ -28,7 +39,9 @@ class PlannedModel(_PlanRecord):
     """A model that the answer can reach, and where it goes.
 
     `processing` is what is done to its logits wherever it writes, by its declaration or its files.
-    `active` is how many parameters a token uses, where the model has experts.
+    `active` is how many parameters a token uses, where the model has experts. `why` says why it
+    goes to its device, where that is not plain; a model in parts has a device such as
+    `cuda:0*20+cuda:1*12`, by numbers of layers.
     """
 
     name: str
@@ -43,6 +56,7 @@ class PlannedModel(_PlanRecord):
     place: str
     processing: tuple[tuple[str, str], ...] = ()
     active: int | None = None
+    why: str = ""
 
     @model_serializer(mode="wrap")
     def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
@@ -53,7 +67,20 @@ class PlannedModel(_PlanRecord):
             del record["processing"]
         if self.active is None:
             del record["active"]
+        if not self.why:
+            del record["why"]
         return record
+
+
+class PlannedDevice(_PlanRecord):
+    """A device whose memory is limited: its free bytes, and those that models take at most.
+
+    These are the weights and some rows. They are more than the free bytes where models take turns.
+    """
+
+    name: str
+    free: int
+    taken: int
 
 
 class PlannedServer(_PlanRecord):
@@ -140,6 +167,7 @@ class PlannedBuild(_PlanRecord):
     memory: int | None
     place: str
     active: int | None = None
+    why: str = ""
 
     @model_serializer(mode="wrap")
     def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
@@ -147,6 +175,8 @@ class PlannedBuild(_PlanRecord):
         record: dict[str, object] = write(self)
         if self.active is None:
             del record["active"]
+        if not self.why:
+            del record["why"]
         return record
 
 
@@ -240,6 +270,7 @@ class Plan(_PlanRecord):
     turns: tuple[PlannedTurns, ...] = ()
     calls: tuple[PlannedCalls, ...] = ()
     sharing: tuple[PlannedSharing, ...] = ()
+    devices: tuple[PlannedDevice, ...] = ()
     pools: tuple[PlannedPool, ...] = ()
 
     @model_serializer(mode="wrap")

@@ -13,13 +13,14 @@ from composer.compiler.graph.pooling import pool_groups, speaks_of_clusters
 from composer.compiler.plan.calls import planned_calls
 from composer.compiler.plan.costs import planned_costs
 from composer.compiler.plan.option_text import declared_text, option_text
+from composer.compiler.plan.placement import demand_of, place_models
 from composer.compiler.plan.placement import devices as found_devices
-from composer.compiler.plan.placement import place_models
 from composer.compiler.plan.plan import (
     Apart,
     Plan,
     Planned,
     PlannedBuild,
+    PlannedDevice,
     PlannedFit,
     PlannedModel,
     PlannedOption,
@@ -31,7 +32,7 @@ from composer.compiler.plan.plan import (
 )
 from composer.compiler.plan.pools import pools_of
 from composer.compiler.plan.requests import planned_requests
-from composer.compiler.plan.sharing import group_bytes, planned_sharing, weight_groups
+from composer.compiler.plan.sharing import planned_sharing, weight_groups
 from composer.compiler.plan.turns import planned_turns
 from composer.compiler.rules import APART, does_once, done_once, optimize
 from composer.diagnostics.secrets import starred
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
     from composer.backends import Declaration
     from composer.compiler.graph import Compiled, Graph, Node
-    from composer.compiler.plan.placement import Device
+    from composer.compiler.plan.placement import Device, Placed
     from composer.compiler.rules import Optimized, RuleUse
     from composer.diagnostics import Place
     from composer.specs import Checkpoint
@@ -82,6 +83,7 @@ def make_plan(
         turns=tuple(planned_turns(_ids(order))),
         calls=tuple(planned_calls(order, _ids(order))),
         sharing=tuple(planned_sharing(compiled.graph, _in_memory(compiled, order), _ids(order))),
+        devices=tuple(_devices(placement, devices or found_devices())),
         pools=tuple(_pools(compiled, optimized.root, cluster=cluster)),
     )
     apart = partial(_apart, compiled, optimized, put) if does_once(optimized) else None
@@ -94,6 +96,15 @@ def loaded_models(planned: Planned) -> tuple[Checkpoint, ...]:
     loaded = _loaded(order)
     models = (checkpoint_of(node) for node in order if node in loaded)
     return tuple({model.identity: model for model in models if model.in_engine}.values())
+
+
+def _devices(placement: Mapping[str, Placed], devices: Iterable[Device]) -> Iterator[PlannedDevice]:
+    """Yield the devices whose memory is limited, with what models take of each."""
+    placed = {id(each): each for each in placement.values()}.values()
+    for device in devices:
+        taken = [each.devices[device.name] for each in placed if device.name in each.devices]
+        if device.free is not None and taken:
+            yield PlannedDevice(name=device.name, free=device.free, taken=sum(taken))
 
 
 def _pools(compiled: Compiled, root: Node, *, cluster: bool) -> Iterator[PlannedPool]:
@@ -155,19 +166,29 @@ def _unfitted(order: list[Node]) -> Iterator[PlannedUnfitted]:
                 yield PlannedUnfitted(step=ids[node], option=learner.option, part=part)
 
 
-def _placed(compiled: Compiled, order: list[Node], devices: tuple[Device, ...]) -> dict[str, str]:
-    """Return the devices of the models that are loaded; weights that are shared are loaded once."""
+def _placed(
+    compiled: Compiled, order: list[Node], devices: tuple[Device, ...]
+) -> dict[str, Placed]:
+    """Return where the models go that are loaded; weights that are shared are loaded once."""
     ids = _ids(order)
     groups = _in_memory(compiled, order)
     stands = compiled.graph.places | compiled.declared
     places = {ids[node]: stands[node] for node, *_ in groups if node in stands}
-    sizes: dict[str, tuple[int | None, str]] = {
-        ids[group[0]]: (group_bytes(compiled.graph, group), _device(group[0])) for group in groups
-    }
-    placement = place_models(sizes, devices, places)
-    return {
-        checkpoint_of(node).identity: placement[ids[group[0]]] for group in groups for node in group
-    }
+    demands = [demand_of(compiled.graph, ids[group[0]], group, devices) for group in groups]
+    names = {checkpoint_of(node).identity: ids[group[0]] for group in groups for node in group}
+    together = [
+        frozenset(names[identity] for identity in each if identity in names)
+        for each in _fused(order)
+    ]
+    placement = place_models(demands, devices, together, places)
+    return {identity: placement[name] for identity, name in names.items()}
+
+
+def _fused(order: list[Node]) -> list[list[str]]:
+    """Return the models that write together wherever a step asks them, by their identities."""
+    steps = (node for node in order if node.port is not Port.MODEL)
+    models = (each for node in steps for each in node.inputs if each.port is Port.MODEL)
+    return [[checkpoint_of(leaf).identity for leaf in checkpoints_in(model)] for model in models]
 
 
 def _in_memory(compiled: Compiled, order: list[Node]) -> list[list[Node]]:
@@ -183,17 +204,12 @@ def _loaded(order: list[Node]) -> set[Node]:
     return {leaf for model in models for leaf in checkpoints_in(model)}
 
 
-def _device(node: Node) -> str:
-    """Return the device that a model is to go to."""
-    device: str = getattr(node.declaration, "device", "") or node.get("device")
-    return device
-
-
-def _put(graph: Graph, placement: Mapping[str, str], node: Node) -> Node:
+def _put(graph: Graph, placement: Mapping[str, Placed], node: Node) -> Node:
     """Write a model's device into its declaration, or into what derives it."""
-    device = placement.get(checkpoint_of(node).identity) if node.is_checkpoint else None
-    if device is None:
+    placed = placement.get(checkpoint_of(node).identity) if node.is_checkpoint else None
+    if placed is None:
         return node
+    device = placed.place
     if node.declaration is None:
         return graph.replaced(node, device=device)
     declaration = node.declaration.model_copy(update={"device": device})
@@ -201,18 +217,20 @@ def _put(graph: Graph, placement: Mapping[str, str], node: Node) -> Node:
 
 
 def _builds(
-    compiled: Compiled, order: list[Node], placement: Mapping[str, str]
+    compiled: Compiled, order: list[Node], placement: Mapping[str, Placed]
 ) -> Iterator[PlannedBuild]:
     """Yield the models that are built of others, those first that others are built of."""
     ids, loaded = _ids(order), _loaded(order)
     for node in order:
         if node.is_checkpoint and isinstance(model := checkpoint_of(node), Derived):
             donors = tuple(ids[donor] for donor in node.inputs)
+            placed = placement.get(model.identity) if node in loaded else None
             yield PlannedBuild(
                 id=ids[node],
                 formula=model.formula(donors),
                 donors=donors,
-                device=placement.get(model.identity) if node in loaded else None,
+                device=placed.place if placed else None,
+                why=placed.why if placed else "",
                 parameters=model.card.parameters,
                 bytes=model.card.bytes,
                 memory=model.memory if model.tensors else None,
@@ -279,7 +297,7 @@ def _options(compiled: Compiled, node: Node) -> list[PlannedOption]:
 
 
 def _models(
-    compiled: Compiled, order: list[Node], placement: Mapping[str, str]
+    compiled: Compiled, order: list[Node], placement: Mapping[str, Placed]
 ) -> Iterator[PlannedModel]:
     """Yield the declared models; one that others are only built of goes nowhere."""
     loaded = _loaded(order)
@@ -289,11 +307,13 @@ def _models(
             continue
         card = card_of(compiled.graph, node)
         identity = declaration.identity()
+        placed = placement.get(identity) if node in loaded else None
         yield PlannedModel(
             name=node.get("name"),
             declaration=declared_text(declaration),
             identity=starred(identity),
-            device=placement.get(identity) if node in loaded else None,
+            device=placed.place if placed else None,
+            why=placed.why if placed else "",
             parameters=card.parameters,
             bytes=card.bytes,
             context=card.context,
