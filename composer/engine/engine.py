@@ -63,8 +63,8 @@ class Engine:
     loads a model onto a device, and `attach` an adapter beside its base. One thread drives all
     devices: work on GPUs is queued, so that members on several GPUs compute at the same time. `ask`
     gives what asks the server of a model that is fused token by token. `static` says where steps
-    have fixed shapes (default: on GPUs). Methods may be called from any thread; their futures raise
-    ModelError for what goes wrong with the job.
+    have fixed shapes (default: on GPUs, see COMPOSE_STATIC). Methods may be called from any thread;
+    their futures raise ModelError for what goes wrong with the job.
     """
 
     def __init__(  # noqa: PLR0913  # all have defaults
@@ -78,7 +78,7 @@ class Engine:
     ) -> None:
         self._pool = ModelPool(devices, loader, attach, ask, self._wake)
         self._flights = Flights()
-        self._static = static or StaticSteps()
+        self._static = static or StaticSteps.from_environment()
         self._rows = rows
         self._groups: dict[Model, Group] = {}
         self._inbox: SimpleQueue[Sequence[AnyTask] | None] = SimpleQueue()

@@ -28,6 +28,7 @@ from composer.engine.flights import Flight, Flights
 from composer.engine.memory import memory_full, ran_out
 from composer.engine.processors import LogitContext
 from composer.engine.requests.base import Replies
+from composer.engine.requests.prompt_room import PromptRoom
 from composer.engine.requests.reading import FAILED, MemberLogits
 from composer.engine.rows.row import Feed
 from composer.engine.sequence import MemberDropped
@@ -62,8 +63,9 @@ def engine_step(
     not come, its prompt is not read to the end, a member has dropped out, or it is among the
     `flights` of the engine.
     """
-    work = _Work(Replies(), Flights() if flights is None else flights)
-    waiting = [request for request in ready(requests) if request not in work.flights]
+    flights = Flights() if flights is None else flights
+    waiting = [request for request in ready(requests) if request not in flights]
+    work = _Work(Replies(), flights, PromptRoom(waiting))
     for request in waiting if static is None else static.answer(waiting, work.replies):
         with _ErrorsTo(work.replies, (request,)):
             work.take(request)
@@ -91,6 +93,7 @@ class _Work:
 
     replies: Replies
     flights: Flights
+    prompt_room: PromptRoom
     items: dict[ForwardPass, list[PassItem]] = field(default_factory=dict)
     outputs: dict[ForwardPass, Tensor | None] = field(default_factory=dict)
     families: dict[tuple[Group, type[AnyRequest]], list[RequestLogits]] = field(
@@ -100,13 +103,19 @@ class _Work:
     starting: list[tuple[AnyRequest, MemberLogits, list[Reading]]] = field(default_factory=list)
 
     def take(self, request: AnyRequest) -> None:
-        """Add what a request reads; it is answered now unless its prompt is read in chunks."""
+        """Add what a request reads, if there is room for its prompt.
+
+        It is answered now unless its prompt is read in chunks.
+        """
         readings = request.readings()
         here = [each for each in readings if not each.is_remote]
         chunked = [reading for reading in here if reading.needs_chunks]
         for reading in chunked or here:
             reading.rewind()
-            feed = reading.chunk() if chunked else reading.feed()
+        feeds = [(each, each.chunk() if chunked else each.feed()) for each in chunked or here]
+        if not self.prompt_room.admits(feeds):
+            return
+        for reading, feed in feeds:
             if feed.ids:
                 self.items.setdefault(reading.forward_pass, []).append((request, reading, feed))
         if chunked:

@@ -82,10 +82,11 @@ CODES = {
         "first, or give another file. A killed run does not block the file.",
     ),
     "E715": Code(
-        "cache size that is not valid",
+        "setting in the environment that is not valid",
         "COMPOSE_CACHE_SIZE limits the answers kept on disk, COMPOSE_MERGED_SIZE the merged "
         "models; the least recently used are removed first. Give a number with a unit, such as "
-        "`500 MB` or `2 GB`. 0 keeps nothing.",
+        "`500 MB` or `2 GB`. 0 keeps nothing. COMPOSE_STATIC says where steps have fixed shapes: "
+        "`gpus`, `everywhere` or `nowhere`.",
     ),
     "E716": Code(
         "too few branches answered",

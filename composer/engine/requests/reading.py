@@ -11,6 +11,7 @@ from composer.engine.rows.row import Feed
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import torch
     from torch import Tensor
 
     from composer.engine.rows.runner import Runner
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
     ForwardPass = tuple[Runner, int]
     """One forward pass of an engine step: a model, and which of its passes in the step."""
 
-__all__ = ["FAILED", "MemberLogits", "Reading"]
+__all__ = ["FAILED", "MemberLogits", "Reading", "chunk_size"]
 
 FAILED = -1
 """The `first_row` of a reading that has no logits: its pass has not run, or failed."""
 
-_CHUNK = 512  # prompt tokens that one row reads in one step, so that others need not wait for more
+_CHUNK, _ON_GPU = 512, 2048  # a GPU needs more tokens until its passes cost what they compute
 
 
 @dataclass(eq=False, slots=True)
@@ -50,7 +51,11 @@ class Reading:
     @property
     def needs_chunks(self) -> bool:
         """Whether so many tokens stand before that they are read in chunks, one a step."""
-        return self.tokens_before > _CHUNK
+        return self.tokens_before > self._chunk
+
+    @property
+    def _chunk(self) -> int:
+        return chunk_size(self.state.slot.runner.model.device)
 
     @property
     def is_remote(self) -> bool:
@@ -79,7 +84,12 @@ class Reading:
     def chunk(self) -> Feed:
         """The first chunk of the tokens to read."""
         start = self.state.row.length
-        return Feed(self.state.row, self.state.ids[start : start + _CHUNK], ())
+        return Feed(self.state.row, self.state.ids[start : start + self._chunk], ())
+
+
+def chunk_size(device: torch.device) -> int:
+    """Return how many prompt tokens one step reads, so that rows that write wait for no more."""
+    return _ON_GPU if device.type == "cuda" else _CHUNK
 
 
 @dataclass(eq=False, slots=True)

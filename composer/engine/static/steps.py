@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 from collections import OrderedDict
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, Self, cast, get_args
 from weakref import WeakKeyDictionary
 
 import torch
@@ -15,6 +16,7 @@ from composer.engine.rows.runner import Runner
 from composer.engine.static.batch import StaticBatch
 from composer.engine.static.capture import Launcher
 from composer.engine.static.step import StaticStep
+from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,22 +30,37 @@ if TYPE_CHECKING:
     from composer.engine.static.capture import PoolHandle
     from composer.engine.static.shape import Shape
 
-__all__ = ["StaticSteps"]
+__all__ = ["VARIABLE", "StaticSteps", "Where"]
+
+Where = Literal["gpus", "everywhere", "nowhere"]
+"""Where draws are answered by static steps: `everywhere` is meant for tests and measurements."""
+
+VARIABLE = "COMPOSE_STATIC"
+"""The variable of the environment that says where."""
 
 _MOST = 64  # steps that are kept of one group
 
 
 class StaticSteps:
-    """Answers draws by static steps: on GPUs, and with `everywhere` on other devices, too.
+    """Answers draws by static steps `where` they are wanted: on GPUs, everywhere or nowhere.
 
     With `captures` steps on a GPU are replayed as CUDA graphs. Where a step cannot be captured, or
     not run at all, the sequences that were in it say why, once.
     """
 
-    def __init__(self, *, everywhere: bool = False, captures: bool = True) -> None:
-        self._everywhere, self._captures = everywhere, captures
+    def __init__(self, where: Where = "gpus", *, captures: bool = True) -> None:
+        self._where, self._captures = where, captures
         self._groups: WeakKeyDictionary[Group, _GroupSteps | None] = WeakKeyDictionary()
         self._pools: dict[torch.device, PoolHandle] = {}
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Read the variable COMPOSE_STATIC; raises ModelError (E715) for what it may not be."""
+        where = os.environ.get(VARIABLE, "").strip() or "gpus"
+        if where not in get_args(Where):
+            text = f"{VARIABLE} must be `gpus`, `everywhere` or `nowhere`, not {where!r}"
+            raise ModelError("E715", text, "correct it, or leave it out: it is `gpus` then")
+        return cls(cast("Where", where))
 
     def answer(self, requests: Sequence[AnyRequest], replies: Replies) -> list[AnyRequest]:
         """Answer the draws that fit, one step for each group; return the other requests.
@@ -82,7 +99,8 @@ class StaticSteps:
     def _steps(self, group: Group) -> _GroupSteps | None:
         """The steps of a group; None if it has none."""
         if group not in self._groups:
-            wanted = self._everywhere or group.device.type == "cuda"
+            here = self._where == "gpus" and group.device.type == "cuda"
+            wanted = here or self._where == "everywhere"
             self._groups[group] = _GroupSteps() if wanted and _is_static(group) else None
         return self._groups[group]
 

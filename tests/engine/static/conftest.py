@@ -21,7 +21,7 @@ class Counted(StaticSteps):
 @pytest.fixture(scope="session")
 def static():
     """An engine of static steps; `static.steps` counts."""
-    steps = Counted(everywhere=True)
+    steps = Counted("everywhere")
     with Engine(static=steps) as made:
         made.steps = steps
         yield made
@@ -29,11 +29,14 @@ def static():
 
 @pytest.fixture
 def both(engine, static):
-    """Answer jobs by both engines at once: `both([job, ...])` gives pairs of completions."""
+    """Answer jobs by one engine, then by the other: `both([job, ...])` gives pairs."""
 
     def run(jobs):
         static.steps.answered = static.steps.left = 0
-        made = [[e.generate(job) for job in jobs] for e in (engine, static)]
-        return [(a.result(60), b.result(60)) for a, b in zip(*made, strict=True)]
+        made = []
+        for each in (engine, static):
+            futures = [each.generate(job) for job in jobs]
+            made.append([future.result(60) for future in futures])
+        return list(zip(*made, strict=True))
 
     return run

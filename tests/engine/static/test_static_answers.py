@@ -8,7 +8,8 @@ from fusing import LOGS, SHARED, Job, Part, Prompted, TokenFuse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from composer.values import Sampling
+from composer.engine.static.steps import StaticSteps
+from composer.values import ModelError, Sampling
 from composer.values.details import TokenDetail
 from composer.values.processing import Processing
 
@@ -147,3 +148,15 @@ def test_a_step_that_fails_goes_the_ragged_way_and_says_so_once(members, both, m
     assert pair[0].tokens == pair[1].tokens
     assert pair[0].usage == pair[1].usage
     assert "no kernel" in pair[1].facts["static_step"]
+
+
+@pytest.mark.parametrize("where", ["gpus", "everywhere", "nowhere", ""])
+def test_the_environment_says_where_steps_are_static(where, monkeypatch):
+    monkeypatch.setenv("COMPOSE_STATIC", where)
+    assert StaticSteps.from_environment()._where == (where or "gpus")
+
+
+def test_a_place_that_is_unknown_is_refused(monkeypatch):
+    monkeypatch.setenv("COMPOSE_STATIC", "yes")
+    with pytest.raises(ModelError, match="must be `gpus`, `everywhere` or `nowhere`, not 'yes'"):
+        StaticSteps.from_environment()

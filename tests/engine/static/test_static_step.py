@@ -63,6 +63,7 @@ def test_nothing_is_read_back_or_copied_from_the_host(kinds, options, parts, mon
     assert out.device == group.device == META
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_it_can_be_traced_and_the_trace_reads_new_numbers(parts):
     step, _ = parts(KINDS["all"])
