@@ -91,7 +91,14 @@ def attend() -> None:
         if _LINES not in handler.filters:
             handler.addFilter(_LINES)
     library: Any = sys.modules.get("transformers.utils.logging")
-    if not hasattr(library, "EmptyTqdm") or library in _attended:
+    if not hasattr(library, "EmptyTqdm"):
+        return
+    packed: Any = sys.modules.get("transformers.modeling_gguf_pytorch_utils")
+    if hasattr(packed, "tqdm") and packed not in _attended:  # which shows a bar of its own
+        _attended.append(packed)
+        bar, silenced = packed.tqdm, _bars(library.EmptyTqdm, None)
+        packed.tqdm = lambda *args, **options: silenced(bar, args, options)
+    if library in _attended:
         return
     _attended.append(library)
     if hasattr(library, "set_tqdm_hook"):

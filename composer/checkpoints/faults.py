@@ -10,6 +10,7 @@ from composer.checkpoints.config_files import SHOWN
 from composer.checkpoints.expected import loadable, mismatched, unlike
 from composer.checkpoints.fingerprint import readable
 from composer.checkpoints.folder import ModelFiles, files_of
+from composer.checkpoints.gguf import gguf_faults, is_packed
 from composer.checkpoints.installed import mistyped
 from composer.checkpoints.quantized import quantized_faults
 from composer.specs.content import Stamps, stamps
@@ -58,12 +59,10 @@ def _faults(folder: Path, _stamps: Stamps) -> tuple[ModelError, ...]:
     if Capability.TEXT not in files.capabilities:
         return ()
     raw, stored = read_json(folder / "config.json"), tensors_of(folder)
-    faults = [
-        *_unread(files, raw),
-        *quantized_faults(folder, raw),
-        *_unnamed(folder, stored),
-        *_unspelt(files),
-    ]
+    faults = [*_unread(files, raw), *quantized_faults(folder, raw), *_unspelt(files)]
+    if is_packed(folder):
+        return (*faults, *gguf_faults(folder))
+    faults += _unnamed(folder, stored)
     if not faults and "quantization_config" not in raw:
         how = unlike(files.kind, raw, stored)
         error = mismatched(folder, *how) if how is not None else None

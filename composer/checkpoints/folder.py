@@ -22,6 +22,7 @@ from composer.checkpoints.config_files import (
 from composer.checkpoints.fingerprint import fingerprint_of
 from composer.checkpoints.positions import context_of
 from composer.checkpoints.quantize import bytes_in_memory
+from composer.checkpoints.quantized import stored_as
 from composer.specs.content import Stamps, plain_files, stamps
 from composer.specs.experts import active_parameters
 from composer.specs.headers import INDEX, SINGLE, tensors_of
@@ -66,6 +67,7 @@ class ModelFiles:
 
     `ends` are the ids that the configurations say end a text, `end` and `begin` the tokens that
     the tokenizer's settings name. `begins` is whether these say that a text begins with the latter.
+    `stored` is the type of the numbers of a GGUF file, and how another checkpoint is quantized.
     `writes_apart` is whether an encoder reads the prompt, and a decoder writes the answer.
     """
 
@@ -82,6 +84,7 @@ class ModelFiles:
     active: int | None
     bytes: int
     writes_apart: bool
+    stored: str
     capabilities: Capability
     why: Mapping[Capability, str] = field(compare=False)
 
@@ -99,6 +102,7 @@ class ModelFiles:
             context=self.context,
             vocabulary=self.vocabulary,
             vocabulary_size=self.vocabulary_size,
+            stored=self.stored,
             deferred=() if self.vocabulary else (absent,),
         )
 
@@ -163,6 +167,7 @@ def _read(folder: Path, _stamps: Stamps, *, weighs: bool) -> ModelFiles:
         active_parameters(raw | (config.text_config or {}), tensors),
         sum(each.bytes for each in tensors.values()),
         bool(config.is_encoder_decoder),
+        stored_as(raw),
         able,
         why,
     )
@@ -200,9 +205,7 @@ def _ability(config: Configuration, kind: str) -> tuple[Capability, Mapping[Capa
 def _config(folder: Path) -> dict[str, Any]:
     if not (folder / "config.json").exists():
         advice = "give a folder that `save_pretrained` wrote"
-        if any(folder.glob("*.gguf")):
-            advice = "serve GGUF files with the server of llama.cpp, and use an endpoint"
-        elif (folder / "adapter_config.json").exists():
+        if (folder / "adapter_config.json").exists():
             advice = 'name its base, and the adapter beside it: `hf("BASE", adapter = "FOLDER")`'
         raise ModelError("E505", f"`{folder}` has no config.json", advice)
     config = read_json(folder / "config.json")

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from composer.checkpoints.gguf import folder_of, gguf_in, is_packed, original_of
 from composer.specs.headers import has_weights
 from composer.values.errors import ModelError
 
@@ -57,18 +58,23 @@ def key_of(path: str, revision: str | None, folder: Path | None) -> str:
     if folder is None:
         return f"{path}@{revision or 'main'}"
     hub = HUB_ID.fullmatch(path) and folder.parent.name == "snapshots"
-    return f"{path}@{folder.name}" if hub else str(folder.resolve())
+    if hub:
+        return f"{path}@{folder.name}"
+    return str(original_of(folder) if is_packed(folder) else folder.resolve())
 
 
 def locate(path: str, revision: str | None = None, config: str = "config.json") -> Path | None:
     """Find the folder of a model, here or in the hub's cache; None when it must be downloaded.
 
-    `config` is the file that it must have.
+    `config` is the file that it must have. A folder of our own stands for a GGUF file.
     """
     folder = Path(os.path.expanduser(path))  # noqa: PTH111 - Path's own raises for an unknown user
     if os.path.isdir(folder):  # noqa: PTH112 - pathlib raises for a name that is too long
-        return folder
+        packed = gguf_in(folder) if config == "config.json" else None
+        return folder if packed is None else folder_of(packed)
     if os.path.isfile(folder):  # noqa: PTH113
+        if folder.suffix == ".gguf" and config == "config.json":
+            return folder_of(folder)
         raise ModelError("E505", f"`{path}` is a file", f"give the folder that contains {config}")
     if not HUB_ID.fullmatch(path):
         raise ModelError(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from composer.checkpoints.dtypes import bytes_as
 from composer.checkpoints.expected import linear_layers
+from composer.checkpoints.quantized import method_of
 from composer.specs.content import Stamps, stamps
 from composer.specs.headers import tensors_of
 from composer.specs.json_files import read_json
@@ -97,7 +98,7 @@ def quantize_faults(folder: Path, quantize: str | None) -> Iterator[ModelError]:
     if find_spec("torchao") is None:
         text = f"{option} needs the package torchao"
         yield ModelError("E510", text, "`pip install 'ensemble-composer[quant]'`")
-    if "quantization_config" in read_json(folder / "config.json"):
+    if method_of(read_json(folder / "config.json")) not in (None, "gguf"):  # which is dequantized
         text = f"the weights in `{folder}` are quantized already"
         yield ModelError("E505", text, "leave out `quantize`")
         return

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["method_of", "quantized_faults"]
+__all__ = ["method_of", "quantized_faults", "stored_as"]
 
 PACKAGES: Mapping[str, tuple[str, ...]] = {
     "aqlm": ("aqlm", "accelerate"),
@@ -26,6 +26,7 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "fbgemm_fp8": ("fbgemm-gpu", "accelerate"),
     "fp8": ("accelerate",),
     "fp_quant": ("fp-quant",),
+    "gguf": ("gguf", "accelerate"),
     "gptq": ("optimum", "gptqmodel"),
     "higgs": ("flute", "accelerate"),
     "hqq": ("hqq",),
@@ -47,7 +48,10 @@ MODULES = {
 }
 """Where a package is imported by another name than its own."""
 
-EXTRA = ("accelerate", "torchao")
+PLAIN = ("F32", "F16", "BF16")
+"""The types of a GGUF file that are no quantization."""
+
+EXTRA = ("accelerate", "gguf", "torchao")
 """Those that the extra `quant` brings."""
 
 
@@ -59,6 +63,17 @@ def method_of(config: Mapping[str, Any]) -> str | None:
     if settings.get("load_in_4bit") or settings.get("load_in_8bit"):
         return str(settings.get("quant_method", "bitsandbytes"))
     return str(settings.get("quant_method", "in an unknown way"))
+
+
+def stored_as(config: Mapping[str, Any]) -> str:
+    """Say how weights are stored that are quantized; empty if they are not."""
+    method = method_of(config)
+    if method is None:
+        return ""
+    if method != "gguf":
+        return f"quantized by {method}"
+    stored = config["quantization_config"].get("stored", "F32")
+    return "" if stored in PLAIN else f"dequantized from {stored}"
 
 
 def quantized_faults(folder: Path, config: Mapping[str, Any]) -> Iterator[ModelError]:

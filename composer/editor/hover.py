@@ -123,6 +123,8 @@ def _facts(card: Card) -> Iterator[str]:
         yield f"architecture: {card.architecture}"
     if card.parameters is not None:
         yield f"parameters: {card.parameters:,}"
+    if card.stored:
+        yield f"weights: {card.stored}"
     if card.active is not None:
         yield f"of them active: {card.active:,}"
     if card.bytes is not None:

@@ -8,12 +8,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias
 
+from composer.specs.gguf import GGUF_FILE
 from composer.specs.json_files import damaged_file, file_size
 from composer.specs.kept_digests import LARGE, KeptDigest
 
 RELEVANT = (
     *("*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"),
     *("*.tiktoken", "*.spm", "*.bpe", "*.vocab", "additional_chat_templates/*.jinja"),
+    GGUF_FILE,
 )
 """The files of a model's folder that its answers depend on."""
 
@@ -41,7 +43,7 @@ def file_digest(path: str | Path) -> str:
     """
     path = Path(path)
     if not path.is_dir():
-        return _digest(path, _stamp(path))
+        return _digest(path, stamp_of(path))
     files = _all_files(path)
     return json_digest([[each.relative_to(path).as_posix(), file_digest(each)] for each in files])
 
@@ -93,12 +95,12 @@ def _all_files(folder: Path) -> list[Path]:
 def _stamp_or_none(path: Path) -> Stamp | None:
     """Return the stamp of a file; None for a name that leads nowhere."""
     try:
-        return _stamp(path)
+        return stamp_of(path)
     except OSError:
         return None
 
 
-def _stamp(path: Path) -> Stamp:
+def stamp_of(path: Path) -> Stamp:
     """Return what changes with a file."""
     stat = path.stat()
     return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino

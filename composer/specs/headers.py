@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from composer.specs.gguf import GGUF_FILE, read_gguf
+from composer.specs.gguf_names import class_name
 from composer.specs.json_files import damaged_file, file_size, parse_json, read_json
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from composer.specs.gguf import Packed
 
 __all__ = [
     "TensorHeader",
@@ -69,6 +73,8 @@ def size_of(folder: Path) -> tuple[int, int]:
 
 def tensors_of(folder: Path) -> Mapping[str, TensorHeader]:
     """Return the tensors of a model folder by name, from the headers alone."""
+    if (folder / GGUF_FILE).exists() and not (folder / SINGLE).exists():
+        return _dequantized(read_gguf(folder / GGUF_FILE).tensors)
     tensors: dict[str, TensorHeader] = {}
     for file in shards(folder):
         header = header_of(file)
@@ -81,6 +87,14 @@ def tensors_of(folder: Path) -> Mapping[str, TensorHeader]:
             raise ModelError("E505", text, "delete the file that does not belong to this model")
         tensors |= header
     return tensors
+
+
+def _dequantized(packed: Mapping[str, Packed]) -> dict[str, TensorHeader]:
+    """Return the tensors of a GGUF file as they are when it is loaded: in float32."""
+    shapes = {class_name(name): tensor.shape for name, tensor in packed.items()}
+    return {
+        name: TensorHeader("F32", shape, 4 * math.prod(shape)) for name, shape in shapes.items()
+    }
 
 
 def has_weights(folder: Path) -> bool:

@@ -31,7 +31,7 @@ class Card:
     tell, and `why` gives the reason for an ability that the model lacks. `unheeded` names
     the settings in the model's files that are ignored, and `other_base` the base that an adapter
     names, where it is not the one that the recipe names. `adapter_bytes` are those of `bytes` that
-    belong to an adapter.
+    belong to an adapter. `stored` says how the weights are quantized, if they are.
     """
 
     capabilities: Capability
@@ -48,6 +48,7 @@ class Card:
     losses: frozenset[str] = frozenset()
     other_base: str = ""
     adapter_bytes: int = 0
+    stored: str = ""
     why: Mapping[Capability, str] = field(
         default_factory=lambda: MappingProxyType({}), compare=False
     )

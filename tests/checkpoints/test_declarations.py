@@ -107,10 +107,10 @@ def test_a_path_that_leads_nowhere_is_no_hub_model(path, tmp_path, monkeypatch):
 
 
 def test_a_file_is_no_model_folder(tmp_path):
-    (tmp_path / "model.gguf").write_bytes(b"")
+    (tmp_path / "model.bin").write_bytes(b"")
 
     with pytest.raises(ModelError, match="is a file"):
-        hf(path=str(tmp_path / "model.gguf")).card()
+        hf(path=str(tmp_path / "model.bin")).card()
 
 
 @pytest.mark.parametrize("options", [{"dtype": "int3"}, {"price": (-1, 2)}, {"temperature": 1}])

@@ -172,6 +172,8 @@ def _model(model: PlannedModel) -> list[str]:
         facts.append(parameters_text(model.parameters, model.active))
     if model.bytes is not None:
         facts.append(size_text(model.bytes))
+    if model.stored:
+        facts.append(model.stored)
     if model.price is not None:
         read, written = map(in_dollars, model.price)
         facts.append(f"{read} in, {written} out a million tokens")

@@ -41,7 +41,8 @@ class PlannedModel(_PlanRecord):
     `processing` is what is done to its logits wherever it writes, by its declaration or its files.
     `active` is how many parameters a token uses, where the model has experts. `why` says why it
     goes to its device, where that is not plain; a model in parts has a device such as
-    `cuda:0*20+cuda:1*12`, by numbers of layers.
+    `cuda:0*20+cuda:1*12`, by numbers of layers. `stored` says how the weights are quantized, if
+    they are.
     """
 
     name: str
@@ -57,10 +58,11 @@ class PlannedModel(_PlanRecord):
     processing: tuple[tuple[str, str], ...] = ()
     active: int | None = None
     why: str = ""
+    stored: str = ""
 
     @model_serializer(mode="wrap")
     def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
-        """Write what is done to the logits, and what is active, only where something is."""
+        """Write what is done to the logits, active, and quantized, only where something is."""
         record: dict[str, object] = write(self)
         record["processing"] = dict(self.processing)
         if not self.processing:
@@ -69,6 +71,8 @@ class PlannedModel(_PlanRecord):
             del record["active"]
         if not self.why:
             del record["why"]
+        if not self.stored:
+            del record["stored"]
         return record
 
 

@@ -322,6 +322,7 @@ def _models(
             place=_where(compiled, node),
             processing=tuple(_processing(declaration)),
             active=card.active,
+            stored=card.stored,
         )
 
 

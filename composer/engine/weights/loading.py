@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,11 +13,13 @@ from tokenizers import Tokenizer
 
 from composer.checkpoints.expected import loaded_otherwise
 from composer.checkpoints.fingerprint import spelt
+from composer.checkpoints.gguf import is_packed
 from composer.checkpoints.quantized import method_of
 from composer.engine.weights.precision import usual_dtype
 from composer.engine.weights.quantizing import capable, quantized
 from composer.heavy import transformers
-from composer.quiet import quiet
+from composer.quiet import attend, quiet
+from composer.specs.gguf import GGUF_FILE
 from composer.specs.json_files import damaged_file, read_json
 from composer.values.errors import ModelError
 
@@ -58,18 +61,20 @@ def module_of(
     dtype, quantize = _dtype(weights.dtype, device, stored=stored), weights.quantize
     if quantize is not None:
         dtype = _to_quantize(quantize, device, dtype)
+    packed = is_packed(files.folder)
     # stored numbers become float32 layer by layer, so that the whole model never is
-    read = "auto" if quantize is not None and dtype == torch.float32 else dtype
+    by_layer = quantize is not None and dtype == torch.float32 and not packed
     with _LOADING:
         module, info = (kind or transformers.AutoModelForCausalLM).from_pretrained(
             str(files.folder),
             local_files_only=True,
-            dtype=read,
-            use_safetensors=True,
+            dtype="auto" if by_layer else dtype,
+            use_safetensors=not packed,
             trust_remote_code=False,
             generation_config=transformers.GenerationConfig(),  # the file is read by us
             output_loading_info=True,
             ignore_mismatched_sizes=True,
+            **(_dequantizing() if packed else {}),
         )
     error = loaded_otherwise(files.folder, type(module).__name__, info, quantized=stored)
     if error is not None:
@@ -80,6 +85,16 @@ def module_of(
     if not stored:
         _own(module)
     return module
+
+
+def _dequantizing() -> dict[str, Any]:
+    """Return the options with which transformers makes floating-point numbers of a GGUF file."""
+    import_module("transformers.modeling_gguf_pytorch_utils")
+    attend()
+    options: dict[str, Any] = {"gguf_file": GGUF_FILE}
+    if hasattr(transformers, "GgufConfig"):  # newer versions may keep the stored blocks
+        options["quantization_config"] = transformers.GgufConfig(dequantize=True)
+    return options
 
 
 def _to_quantize(
