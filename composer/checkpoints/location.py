@@ -76,6 +76,9 @@ def locate(path: str, revision: str | None = None, config: str = "config.json") 
         if folder.suffix == ".gguf" and config == "config.json":
             return folder_of(folder)
         raise ModelError("E505", f"`{path}` is a file", f"give the folder that contains {config}")
+    if folder.suffix == ".gguf":
+        help_ = "give a path that starts at the folder of the recipe, of a file that is here"
+        raise ModelError("E501", f"there is no file `{path}`", help_)
     if not HUB_ID.fullmatch(path):
         raise ModelError(
             "E501",

@@ -76,6 +76,12 @@ def test_a_folder_with_several_files_asks_for_one(file):
     assert "m.gguf" in caught.value.help
 
 
+def test_a_file_that_is_not_there_is_no_model_of_a_hub():
+    with pytest.raises(ModelError, match="there is no file") as caught:
+        HF(path="models/m.gguf").card()
+    assert caught.value.code == "E501"
+
+
 def test_content_is_that_of_the_file_wherever_it_lies(file, tmp_path):
     path, other = file(), tmp_path / "other"
     other.mkdir()
