@@ -182,7 +182,7 @@ class RewardNetwork:
         kind = _class_of(self.head, layered=self.head == "steps" and layered(files.folder))
         if self.head == "answer" and generative(files.folder):
             kind = NewHead(self.declared.heads)
-        module = module_of(files, weights, self.device, kind).to(self.device).eval()
+        module = module_of(files, weights, str(self.device), kind).to(self.device).eval()
         if self.head == "words":
             _keep(module, self._word(self.reading.bad), self._word(self.reading.good))
         return module.requires_grad_(requires_grad=False)

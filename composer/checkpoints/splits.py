@@ -37,6 +37,11 @@ class Split:
         """The device of each layer."""
         return [device for device, count in self.parts for _ in range(count)]
 
+    def device_of(self, name: str) -> str:
+        """Return the device of a tensor inside a layer, whose number stands in its name."""
+        number = next((int(part) for part in name.split(".") if part.isdecimal()), None)
+        return self.first if number is None else self.layers[number]
+
     def __str__(self) -> str:
         return "+".join(f"{device}*{count}" for device, count in self.parts)
 

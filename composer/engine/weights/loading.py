@@ -15,6 +15,7 @@ from composer.checkpoints.expected import loaded_otherwise
 from composer.checkpoints.fingerprint import spelt
 from composer.checkpoints.gguf import is_packed
 from composer.checkpoints.quantized import method_of
+from composer.checkpoints.splits import Split
 from composer.engine.weights.precision import usual_dtype
 from composer.engine.weights.quantizing import capable, quantized
 from composer.heavy import transformers
@@ -50,14 +51,17 @@ _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch
 
 
 def module_of(
-    files: ModelFiles, weights: Weights, device: torch.device, kind: ModelClass | None = None
+    files: ModelFiles, weights: Weights, place: str, kind: ModelClass | None = None
 ) -> PreTrainedModel:
     """Load the weights, safetensors only; raises ModelError if some are not in the files.
 
+    `place` is a device, or says which layers go to which; only what is quantized is put there.
     `kind` is the class to load them into, that of causal language models by default.
     """
     module: PreTrainedModel
-    stored = _quantization(weights) is not None
+    method, split = _quantization(weights), Split.of(place)
+    device = torch.device(place if split is None else split.first)
+    stored = method is not None and method != "gguf"  # which is dequantized
     dtype, quantize = _dtype(weights.dtype, device, stored=stored), weights.quantize
     if quantize is not None:
         dtype = _to_quantize(quantize, device, dtype)
@@ -76,13 +80,15 @@ def module_of(
             ignore_mismatched_sizes=True,
             **(_dequantizing() if packed else {}),
         )
-    error = loaded_otherwise(files.folder, type(module).__name__, info, quantized=stored)
+    error = loaded_otherwise(
+        files.folder, type(module).__name__, info, quantized=method is not None
+    )
     if error is not None:
         raise error
     if quantize is not None:
         as_ = module.dtype if isinstance(dtype, str) else dtype
-        module = quantized(module, files.folder, quantize, as_, device)
-    if not stored:
+        module = quantized(module, files.folder, quantize, as_, place)
+    if method is None:
         _own(module)
     return module
 

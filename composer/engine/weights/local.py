@@ -46,7 +46,7 @@ def load(model: Checkpoint, place: torch.device | str = "cpu") -> LocalModel:
         demand(quantize_faults(files.folder, weights.quantize))
         encoder, tokenizer = tokenizer_of(files)
         kind = transformers.AutoModelForSeq2SeqLM if files.writes_apart else None
-        module = module_of(files, weights, device, kind)
+        module = module_of(files, weights, str(place), kind)
     except ModelError as error:
         text = f"{model.name} cannot be loaded: {error.message}"
         raise ModelError(error.code, text, error.help) from error

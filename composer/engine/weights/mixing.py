@@ -103,7 +103,7 @@ class _Base:
     def _module(self) -> nn.Module:
         where = torch.device("cpu" if self._model.device == "auto" else self._model.device)
         weights = Weights("", str(self._tensors.folder))
-        module: nn.Module = module_of(self._files, weights, where)
+        module: nn.Module = module_of(self._files, weights, str(where))
         return module.to(where).eval()
 
     def embedded(self, prompts: Sequence[str]) -> Tensor:

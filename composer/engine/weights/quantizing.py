@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from composer.checkpoints.quantize import group_of, layers_of
+from composer.checkpoints.splits import Split
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -37,16 +38,18 @@ def capable(quantize: str, device: torch.device, dtype: torch.dtype | str) -> No
 
 
 def quantized(
-    module: PreTrainedModel, folder: Path, quantize: str, dtype: torch.dtype, device: torch.device
+    module: PreTrainedModel, folder: Path, quantize: str, dtype: torch.dtype, place: str
 ) -> PreTrainedModel:
     """Make the linear layers that `check` counts smaller, one by one; return the model.
 
-    Each is moved to its device and changed into a type of numbers before that. What is no such
-    layer is changed into that type if it is float32; else it has it already.
+    Each is moved to its device, as the place says, and changed into a type of numbers before that:
+    how weights are packed depends on the device. What is no such layer is changed into that type if
+    it is float32; else it has it already.
     """
-    quantize_ = import_module("torchao.quantization").quantize_
+    quantize_, split = import_module("torchao.quantization").quantize_, Split.of(place)
     for name, header in layers_of(folder).items():
         layer = module.get_submodule(name.removesuffix(".weight"))
+        device = torch.device(place if split is None else split.device_of(name))
         layer.to(device=device, dtype=dtype)
         quantize_(layer, _how(quantize, header.shape[1], device))
     for tensor in (*module.parameters(), *module.buffers()):

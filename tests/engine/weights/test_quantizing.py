@@ -8,6 +8,7 @@ import torch
 
 import composer
 from composer.backends.zoo import Zoo
+from composer.checkpoints.splits import Split
 from composer.engine.pool import weight_bytes
 from composer.engine.weights import quantizing
 from composer.engine.weights.local import load
@@ -63,6 +64,18 @@ def test_logits_are_near_those_of_the_float_model(how, whole):
 def test_memory_is_what_card_and_pool_say(how, dtype):
     model = small(how, dtype=dtype)
     assert held(load(model).module) == model.card.bytes == weight_bytes(model, "cpu")
+
+
+def test_layers_on_several_devices_are_quantized_where_they_lie(whole):
+    model = load(small("int8"), "cpu*1+cpu*3")
+    assert torch.allclose(logits(model), logits(load(small("int8"))), atol=1e-5)
+    assert divergence(model, whole) < BOUND["int8"]
+
+
+def test_the_device_of_a_layer_stands_in_its_name():
+    split = Split.of("cuda:0*1+cuda:1*3")
+    names = ("model.layers.0.a.weight", "model.layers.3.b.weight", "lm_head.weight")
+    assert [split.device_of(name) for name in names] == ["cuda:0", "cuda:1", "cuda:0"]
 
 
 def test_embedding_and_output_layer_stay_floats():
