@@ -155,6 +155,6 @@ class Dispatcher:
 def _left_out(model: str, lost: Lost) -> ModelError:
     return ModelError(
         "E734",
-        f"two or more replicas died while `{model}` answered this: {lost.reason}",
+        f"replicas died again and again while `{model}` answered this: {lost.reason}",
         "ask it in one process to see why: without `--ray`",
     )

@@ -160,12 +160,14 @@ class ReplicaPool:
                 self._desk.receive(member, await handle.take())
         except Lost as lost:
             self._bury(member, member.failure or lost)
+        except Exception as error:  # noqa: BLE001 - nobody must wait for what it tells no more
+            self._bury(member, Lost(described(error)[1]))
 
     def _bury(self, member: Member, lost: Lost) -> None:
         """Put again what a replica had that died, and say so."""
         again, caused = self._desk.leave(member, lost)
         rest = f"; {counted(again, 'request')} {'is' if again == 1 else 'are'} put again"
-        cause = "; one was under way at two deaths and is left out" if caused else ""
+        cause = "; one is taken for the cause and left out" if caused else ""
         self._tell(_died(self._pool, member.handle, lost.reason + rest + cause))
 
     def _note_death(self, handle: Handle | None, lost: Lost) -> None:

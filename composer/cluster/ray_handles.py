@@ -79,15 +79,16 @@ class RayHandle:
             return await asyncio.wait_for(asyncio.wrap_future(future), seconds)
         except TimeoutError:
             reason = f"it said nothing for {in_seconds(seconds)}"
-        except self._ray.exceptions.RayError as error:
+        except Exception as error:  # noqa: BLE001 - a call that fails has no other meaning
             reason = _reason(error)
         raise Lost(reason, machine=await asyncio.to_thread(self._machine_lost))
 
     def _machine_lost(self) -> bool:
         """Say whether the node of the actor has left the cluster."""
-        with quiet():
+        with quiet(), suppress(Exception):
             nodes = self._ray.nodes()
-        return any(node["NodeID"] == self._node and not node["Alive"] for node in nodes)
+            return any(node["NodeID"] == self._node and not node["Alive"] for node in nodes)
+        return True
 
 
 class RayLauncher:
@@ -143,9 +144,9 @@ def _reason(error: Exception) -> str:
     known = {
         "node has died": "its node has left the cluster",
         "node was terminated": "its node has left the cluster",
-        "OOM": "the node had too little memory",
-        "SIGKILL": "its process was killed",
-        "connection error code 2": "its process ended",
+        "running low on memory": "the node had too little memory",
+        "connection error code 2": "its process was killed, or crashed",
+        "unavailable": "its process cannot be reached",
     }
     return next((words for part, words in known.items() if part in text), type(error).__name__)
 

@@ -63,14 +63,14 @@ async def test_what_a_dead_replica_had_goes_to_another_and_is_answered_once():
 
 
 @scenario
-async def test_a_request_that_is_the_only_one_at_two_deaths_is_left_out():
+async def test_a_request_that_is_alone_at_two_deaths_is_left_out():
     launcher = Launcher()
     async with opened(launcher) as pool:
         task = ask(pool, "poison")
         for number in range(2):
             await turns()
             launcher.launched[number].die("out of memory")
-        with pytest.raises(ModelError, match="died while `A` answered this") as error:
+        with pytest.raises(ModelError, match="again while `A` answered this") as error:
             await task
         assert error.value.code == "E734"
         other = ask(pool, "food")
@@ -230,3 +230,16 @@ async def test_the_loading_of_the_first_replica_is_told_and_not_counted():
         assert seconds > 0
         await turns()
         assert pool._timer.seconds == seconds
+
+
+@scenario
+async def test_a_replica_whose_words_cannot_be_read_counts_as_dead():
+    launcher = Launcher()
+    async with opened(launcher) as pool:
+        task = ask(pool, "q")
+        await turns()
+        launcher.launched[0].say("not a message")
+        await turns()
+        assert launcher.launched[0].killed
+        launcher.launched[1].answer()
+        assert (await task).draws[0].text == "Q"

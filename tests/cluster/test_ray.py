@@ -66,7 +66,7 @@ def test_every_question_is_answered_once_though_replicas_and_a_node_die(nodes, c
         here = {result.query: told(result) for result in ensemble.map(QUERIES)}
     there, count = [], 0
     with loaded.ready(cluster=connected) as ensemble:
-        for result in ensemble.as_they_come([composer.Query.of(q) for q in QUERIES], at_once=256):
+        for result in ensemble.as_they_come([composer.Query.of(q) for q in QUERIES], at_once=128):
             there.append((result.query, told(result)))
             if len(there) % 140 == 0 and count < 5:
                 kill_one(connected.handles)

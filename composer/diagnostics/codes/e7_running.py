@@ -204,8 +204,9 @@ CODES = {
     "E734": Code(
         "question that ends replicas",
         "A request is put again where the replica that answered it dies. This one was under way at "
-        "two deaths or more, and no other one was, so it is left out: it would end one replica "
-        "after the other. Often it needs more memory than there is. All other queries go on.",
+        "two deaths, alone at the second; or at four, of which no other request can be the cause. "
+        "So it is left out: it would end one replica after the other. Often it needs more memory "
+        "than there is. All other queries go on.",
     ),
     "E735": Code(
         "Ray is not installed",
