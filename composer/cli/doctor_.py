@@ -159,10 +159,16 @@ def _timings(timings: dict[str, Any]) -> Iterator[Row]:
         yield "saved in", timings["file"]
     for each in timings.get("shapes", ()):
         yield each["name"], f"on {each['device']}, ms for a token, by rows: {_ms(each['decode'])}"
-        if each["verify"]:
-            yield "", f"ms for a pass of one row, by tokens: {_ms(each['verify'])}"
-        for members, seconds in each["stacked"].items():
-            yield "", f"ms for a token of {members} stacked members, by rows: {_ms(seconds)}"
+        for rows, seconds in each["verify"].items():
+            yield "", f"ms for a pass of {counted(int(rows), 'row')}, by tokens: {_ms(seconds)}"
+        for members, times in each["stacked"].items():
+            yield "", f"{members} stacked members: {_faster(times)}"
+
+
+def _faster(times: dict[str, dict[str, float]]) -> str:
+    """Say how many times faster stacked members are, by the rows of each."""
+    found = {int(rows): each["apart"] / each["seconds"] for rows, each in times.items()}
+    return ", ".join(f"{x:.2f} times faster with {counted(n, 'row')}" for n, x in found.items())
 
 
 def _ms(seconds: dict[str, float]) -> str:

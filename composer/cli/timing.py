@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from composer.atomic import write_atomically
@@ -16,6 +19,7 @@ from composer.run.result import Failure
 from composer.specs.shapes import shape_of
 from composer.values.timings import (
     ShapeTimings,
+    StackedTime,
     Timings,
     read_timings,
     this_machine,
@@ -23,39 +27,49 @@ from composer.values.timings import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from composer.engine.rows.row import CacheRow
+    from composer.engine.rows.row import CacheRow, Feed
     from composer.engine.rows.runner import Runner
+    from composer.engine.rows.stacked import StackedMembers
     from composer.specs import Checkpoint
 
-ZOO = ("general-1", "large")
-"""The models of the zoo that are timed where no recipe is given: one of each shape."""
+ZOO = ("general-1", "maths", "large")
+"""The models of the zoo that are timed where no recipe is given; the first two have one shape."""
 
 ROWS = (1, 2, 3, 4, 8, 16)
 """Rows in a step."""
 
-TOKENS = (1, 2, 3, 4, 5, 6, 8, 12, 16)
-"""Tokens that one row reads in a pass."""
+FEW, MANY = 1, 16
+TOKENS = (2, 3, 4, 5, 6, 8, 12, 16)
+"""Tokens that each of few or many rows reads in a pass."""
+
+STACKED = (1, 4, 16)
+"""Rows of each member in a step of stacked members."""
 
 READ, WARM, STEPS, LONGEST = 16, 3, 40, 3.0
 """Tokens that each row holds at first, passes that are not timed, those that are, and seconds after
 which no further pass of the same kind is begun."""
 
+Step = Callable[[], object]
+
 
 def measure(
     models: Iterable[Checkpoint], tell: Callable[[str], None] = lambda _: None
 ) -> tuple[ShapeTimings, ...]:
-    """Time models, one of each shape on each device; `tell` is called before each begins."""
-    timings: dict[tuple[str, str], ShapeTimings] = {}
+    """Time models by their shape and device; `tell` is called before each shape begins."""
+    groups: dict[tuple[str, str], dict[str, Checkpoint]] = {}
     for model in models:
         device = model.weights.device
         shape = shape_of(model, device)
-        if shape is not None and (shape, device) not in timings:
-            tell(f"{model.name} on {device}")
-            timings[shape, device] = _timed(model, shape, device)
-    return tuple(timings.values())
+        if shape is not None and model.weights.adapter is None:
+            groups.setdefault((shape, device), {}).setdefault(model.weights.key, model)
+    timings = []
+    for (shape, device), members in groups.items():
+        tell(f"{', '.join(each.name for each in members.values())} on {device}")
+        timings.append(_timed(list(members.values()), shape, device))
+    return tuple(timings)
 
 
 def zoo_models() -> Iterator[Checkpoint]:
@@ -87,57 +101,103 @@ def save(shapes: tuple[ShapeTimings, ...]) -> tuple[Path, Timings]:
     return path, timings
 
 
-def _timed(model: Checkpoint, shape: str, device: str) -> ShapeTimings:
+def _timed(models: Sequence[Checkpoint], shape: str, device: str) -> ShapeTimings:
     from composer.engine.rows.runner import Runner
     from composer.engine.weights.local import load
 
-    runner = Runner(load(model, device))
+    first, *others = (Runner(load(model, device)) for model in models)
+    decode = {rows: _alone(first, rows, (1,))[1] for rows in ROWS}
+    verify = {rows: _alone(first, rows, TOKENS) for rows in (FEW, MANY)}
+    stacked = _stacked([first, *others]) if others else {}
+    name = models[0].name
     return ShapeTimings(
-        shape=shape,
-        device=device,
-        name=model.name,
-        decode={rows: _pass(runner, rows, 1) for rows in ROWS},
-        verify={tokens: _pass(runner, 1, tokens) for tokens in TOKENS},
+        shape=shape, device=device, name=name, decode=decode, verify=verify, stacked=stacked
     )
 
 
-def _pass(runner: Runner, count: int, tokens: int) -> float:
-    """Time a pass in which each of some rows reads some tokens, whose logits are all wanted."""
+def _alone(runner: Runner, count: int, tokens: Sequence[int]) -> dict[int, float]:
+    """Time passes in which each of some rows reads some tokens, whose logits are all wanted."""
+    with torch.inference_mode(), _rows(runner, count) as rows:
+        return _medians(
+            {n: partial(runner.forward, _feeds(rows, n)) for n in tokens},
+            partial(_back, [runner], [rows]),
+        )
+
+
+def _stacked(runners: Sequence[Runner]) -> dict[int, dict[int, StackedTime]]:
+    """Time steps of stacked members and apart, by turns; nothing where the trial fails."""
+    from composer.engine.rows.stacked import StackedMembers
+
+    with torch.inference_mode():
+        stack = StackedMembers(runners, max(STACKED))
+        if stack.apart is not None:
+            return {}
+        return {len(runners): {rows: _one_stack(stack, runners, rows) for rows in STACKED}}
+
+
+def _one_stack(stack: StackedMembers, runners: Sequence[Runner], count: int) -> StackedTime:
+    with ExitStack() as opened:
+        rows = [opened.enter_context(_rows(runner, count)) for runner in runners]
+        feeds = [_feeds(each, 1) for each in rows]
+
+        def apart() -> None:
+            for runner, own in zip(runners, feeds, strict=True):
+                runner.forward(own)
+
+        steps: dict[int, Step] = {0: partial(stack.forward, feeds), 1: apart}
+        times = _medians(steps, partial(_back, runners, rows))
+        return StackedTime(seconds=times[0], apart=times[1])
+
+
+@contextmanager
+def _rows(runner: Runner, count: int) -> Iterator[list[CacheRow]]:
+    """Open rows that have read a little."""
     from composer.engine.rows.row import Feed
 
     rows = [runner.rows.allocate() for _ in range(count)]
     runner.forward([Feed(row, _ids(READ), [READ - 1]) for row in rows])
     for row in rows:
         runner.rows.snapshot(row)
+    try:
+        yield rows
+    finally:
+        for row in reversed(rows):
+            runner.rows.free(row)
 
-    def step() -> None:
-        runner.forward([Feed(row, _ids(tokens), range(tokens)) for row in rows])
-        _back(runner, rows)
 
-    seconds = _median(step, str(runner.model.device))
-    for row in rows:
-        runner.rows.free(row)
-    return seconds
+def _feeds(rows: Iterable[CacheRow], tokens: int) -> list[Feed]:
+    from composer.engine.rows.row import Feed
+
+    return [Feed(row, _ids(tokens), range(tokens)) for row in rows]
 
 
 def _ids(count: int) -> list[int]:
     return [1 + at % 8 for at in range(count)]
 
 
-def _back(runner: Runner, rows: Sequence[CacheRow]) -> None:
+def _back(runners: Sequence[Runner], rows: Sequence[Sequence[CacheRow]]) -> None:
     """Let rows hold what they held before the pass, so that each pass has the same work."""
-    for row in rows:
-        runner.rows.crop(row, READ)
+    for runner, own in zip(runners, rows, strict=True):
+        for row in own:
+            runner.rows.crop(row, READ)
 
 
-def _median(step: Callable[[], object], device: str) -> float:
-    """Return the median seconds of a step, each waited for."""
-    times: list[float] = []
-    with torch.inference_mode():
-        while len(times) < WARM + STEPS and sum(times) < LONGEST:
-            began = time.perf_counter()
-            step()
-            if device.startswith("cuda"):
-                torch.cuda.synchronize(device)
-            times.append(time.perf_counter() - began)
-    return round(statistics.median(times[WARM:] or times), 7)
+def _medians(steps: Mapping[int, Step], back: Callable[[], None]) -> dict[int, float]:
+    """Return the median seconds of steps, taken by turns and each waited for."""
+    times: dict[int, list[float]] = {key: [] for key in steps}
+    began = time.perf_counter()
+    for done in range(WARM + STEPS):
+        if done > 1 and time.perf_counter() - began > LONGEST:
+            break
+        for key, step in steps.items():
+            times[key].append(_seconds(step))
+            back()
+    return {key: round(statistics.median(each[WARM:] or each), 7) for key, each in times.items()}
+
+
+def _seconds(step: Step) -> float:
+    began = time.perf_counter()
+    step()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - began

@@ -28,6 +28,7 @@ __all__ = [
     "Machine",
     "SavedTimings",
     "ShapeTimings",
+    "StackedTime",
     "Timings",
     "read_timings",
     "this_machine",
@@ -60,20 +61,33 @@ class Machine(_TimingRecord):
     torch: str
 
 
+class StackedTime(_TimingRecord):
+    """Seconds of a step of several members as one model, and `apart`, measured by turns."""
+
+    seconds: Seconds
+    apart: Seconds
+
+    @property
+    def faster(self) -> float:
+        """How many times faster the members step as one model."""
+        return self.apart / self.seconds
+
+
 class ShapeTimings(_TimingRecord):
     """Median seconds of passes of one shape of models (`composer/specs/shapes.py`) on one device.
 
     `decode` has them by the number of rows, each of which reads one token. `verify` has them by the
-    number of tokens that one row reads in one pass. `stacked` has them by the number of members
-    that step as one model, then by the rows of each member. `name` is the model that was timed.
+    number of rows, then by the tokens that each reads in one pass. `stacked` has them by the number
+    of members that step as one model, then by the rows of each member. `name` is the model that was
+    timed.
     """
 
     shape: str
     device: str
     name: str
     decode: dict[Count, Seconds]
-    verify: dict[Count, Seconds] = {}
-    stacked: dict[Count, dict[Count, Seconds]] = {}
+    verify: dict[Count, dict[Count, Seconds]] = {}
+    stacked: dict[Count, dict[Count, StackedTime]] = {}
 
 
 class Timings(_TimingRecord):

@@ -12,12 +12,14 @@ from composer.cli.verbs import compose
 from composer.run import Failure
 from composer.specs import Declared
 from composer.specs.shapes import shape_of
-from composer.values.timings import ShapeTimings, read_timings
+from composer.values.timings import ShapeTimings, StackedTime, read_timings
 
 MEASURE = timing.measure
 
+PAIR = StackedTime(seconds=0.004, apart=0.006)
+
 TIMES = ShapeTimings(
-    shape="ab", device="cpu", name="A", decode={1: 0.004, 2: 0.0025}, stacked={2: {1: 0.0035}}
+    shape="ab", device="cpu", name="A", decode={1: 0.004, 2: 0.0025}, stacked={2: {1: PAIR}}
 )
 
 
@@ -114,7 +116,7 @@ def test_measured_times_are_saved_for_plans():
     result = doctor("--measure")
     assert read_timings().timings.of("ab", "cpu") == TIMES
     assert "on cpu, ms for a token, by rows: 1: 4.00, 2: 2.50" in result.stdout
-    assert "ms for a token of 2 stacked members, by rows: 1: 3.50" in result.stdout
+    assert "2 stacked members: 1.50 times faster with 1 row" in result.stdout
     assert "by rows: 1: 4.00, 2: 2.50" in doctor().stdout
 
 
@@ -180,12 +182,14 @@ def test_new_times_are_added_to_those_that_hold():
     assert timings.shapes == (other, faster)
 
 
-@pytest.mark.parametrize("name", ["general-1", "large"])
-def test_a_pass_is_measured_for_each_batch_and_for_each_number_of_tokens(monkeypatch, name):
-    monkeypatch.setattr(timing, "STEPS", 1)
-    monkeypatch.setattr(timing, "WARM", 0)
-    models = [Declared(name, Zoo(model=name, device="cpu"))] * 2
-    (found,) = MEASURE(models)
-    assert set(found.decode) == set(timing.ROWS)
-    assert set(found.verify) == set(timing.TOKENS)
-    assert (found.shape, found.name) == (shape_of(models[0], "cpu"), name)
+def test_passes_are_measured_by_rows_and_tokens_and_members_stacked_and_apart(monkeypatch):
+    for name, value in {"STEPS": 1, "WARM": 0, "ROWS": (1, 2), "TOKENS": (2, 5)}.items():
+        monkeypatch.setattr(timing, name, value)
+    models = [Declared(n, Zoo(model=n, device="cpu")) for n in ("text", "maths", "large", "text")]
+    pair, large = MEASURE(models)
+    assert (pair.shape, pair.name, large.name) == (shape_of(models[0], "cpu"), "text", "large")
+    assert set(pair.decode) == {1, 2}
+    assert {rows: set(each) for rows, each in pair.verify.items()} == {1: {2, 5}, 16: {2, 5}}
+    assert set(pair.stacked) == {2}
+    assert set(pair.stacked[2]) == {1, 4, 16}
+    assert large.stacked == {}
