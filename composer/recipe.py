@@ -136,6 +136,19 @@ class Recipe:
         return self._planned.plan
 
     @property
+    def draftable(self) -> list[Node]:
+        """The fuses that write greedy answers and could draft."""
+        from composer.compiler.rules.drafting import draftable_fuses
+
+        optimized = self.optimized
+        return draftable_fuses(self.compiled.graph, optimized.root, optimized.fired)
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """What the plan chose by saved timings, what it did not, and why."""
+        return self._planned.choices
+
+    @property
     def loaded_models(self) -> tuple[Checkpoint, ...]:
         """The models whose weights would be in this process, each on its device."""
         from composer.compiler.plan import loaded_models
@@ -234,9 +247,9 @@ class Recipe:
         if self.path is None:
             text = "a lock needs a recipe that is saved in a file"
             raise Mistakes([Diagnostic("E501", text, help="save the recipe first")])
-        lock = lock_of(self.optimized.root, self.path.parent)
+        lock = lock_of(self.optimized.root, self.path.parent, self.plan().timings)
         path = lock_path(self.path)
-        path.write_text(lock.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        path.write_text(lock.text(), encoding="utf-8")
         return path
 
     def _check_lock(self) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from composer.cli.common import RecipeReader, json_option, recipe_options
+from composer.cli.common import DataFile, RecipeReader, json_option, recipe_options
 from composer.cli.common import as_json as to_json
 from composer.cli.endpoints import endpoint_lines, examine_endpoints
 from composer.cli.status import EXIT_MISTAKES
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from composer.cli.health import Health
+    from composer.recipe import Recipe
     from composer.specs import Checkpoint
+    from composer.values.timings import Agreement
 
 Row = tuple[str, str]
 
@@ -27,10 +29,22 @@ Row = tuple[str, str]
 @click.option(
     "--measure", is_flag=True, help="Measure the time of forward passes, and save it for plans."
 )
+@click.option(
+    "--data",
+    type=DataFile(),
+    help="With --measure: how often members of fuses agree on the questions of this file.",
+)
 @click.argument("recipe", required=False, type=click.Path(path_type=Path))
 @recipe_options
 @json_option
-def command(recipe: Path | None, reading: RecipeReader, *, measure: bool, as_json: bool) -> int:
+def command(
+    recipe: Path | None,
+    reading: RecipeReader,
+    data: Path | None,
+    *,
+    measure: bool,
+    as_json: bool,
+) -> int:
     """Look at versions, devices, caches and keys, and say what to do about problems.
 
     With a RECIPE, ask the servers of its models what they give instead, by a few tiny requests,
@@ -41,17 +55,21 @@ def command(recipe: Path | None, reading: RecipeReader, *, measure: bool, as_jso
     times. They are saved in the user's cache folder: timings.json in ~/.cache/ensemble-composer, or
     below XDG_CACHE_HOME.
 
+    With `--data` it also counts, for each fuse of the recipe that could draft, how many drafted
+    tokens are accepted on the first 40 questions. Drafts are turned on by that.
+
     Of keys only the names are told. What is kept in the cache folder is bounded by
     COMPOSE_CACHE_SIZE (answers) and COMPOSE_MERGED_SIZE (merged models).
     """
     from composer.cli.health import Health, examine
 
+    if data is not None and (recipe is None or not measure):
+        raise click.UsageError("--data needs --measure and a recipe")
     if recipe is None:
         health = examine()
         health.sections["timings"] = _measured(_zoo_models) if measure else _saved()
     elif measure:
-        models = reading.load(recipe).loaded_models
-        health = Health({"timings": _measured(lambda: models)})
+        health = Health({"timings": _of_recipe(reading.load(recipe), data)})
     else:
         health = examine_endpoints(lambda: reading.load(recipe))
     if as_json:
@@ -67,12 +85,31 @@ def _zoo_models() -> Iterable[Checkpoint]:
     return zoo_models()
 
 
-def _measured(models: Callable[[], Iterable[Checkpoint]]) -> dict[str, object]:
+def _measured(
+    models: Callable[[], Iterable[Checkpoint]],
+    agreements: Callable[[], tuple[Agreement, ...]] = tuple,
+) -> dict[str, object]:
     """Time models, save that, and return all that is saved."""
     from composer.cli.timing import measure, save
 
-    file, timings = save(measure(models(), lambda model: err(f"measuring {model}")))
+    timed = measure(models(), lambda model: err(f"measuring {model}"))
+    file, timings = save(timed, agreements())
     return {"file": str(file), "why": "", **timings.model_dump(mode="json")}
+
+
+def _of_recipe(recipe: Recipe, data: Path | None) -> dict[str, object]:
+    """Time the models of a recipe, and with a data file count how often they agree."""
+    from composer.cli.agreeing import measure_agreement
+    from composer.evaluate import read_rows
+
+    def tell(what: str) -> None:
+        err(f"measuring {what}")
+
+    rows = [] if data is None else read_rows(data)
+    return _measured(
+        lambda: recipe.loaded_models,
+        lambda: measure_agreement(recipe, rows, data.name, tell) if data is not None else (),
+    )
 
 
 def _saved() -> dict[str, object]:
@@ -163,6 +200,13 @@ def _timings(timings: dict[str, Any]) -> Iterator[Row]:
             yield "", f"ms for a pass of {counted(int(rows), 'row')}, by tokens: {_ms(seconds)}"
         for members, times in each["stacked"].items():
             yield "", f"{members} stacked members: {_faster(times)}"
+    yield from _agreements(timings.get("agreements", []))
+
+
+def _agreements(agreements: list[dict[str, Any]]) -> Iterator[Row]:
+    for each in agreements:
+        judged = f"of {counted(each['tokens'], 'drafted token')} on {each['data']}"
+        yield f"fuse {each['fuse']}", f"{each['lead']:.2f} accepted of the lead's, {judged}"
 
 
 def _faster(times: dict[str, dict[str, float]]) -> str:

@@ -94,6 +94,10 @@ def _passes(recipe: Recipe) -> Iterator[str]:
             times = sum(use.rule is rule for use in fired)
             yield f"  {rule.name}{f' ({times} times)' if times > 1 else ''}: {rule.summary}"
         yield from describe_steps(recipe.compiled, root_after)
+    choices = recipe.choices
+    yield from (
+        ("", "choices by saved timings", *(f"  {each}" for each in choices)) if choices else ()
+    )
 
 
 def _code(code: str) -> str:

@@ -18,6 +18,7 @@ from composer.heavy import torch
 from composer.run.result import Failure
 from composer.specs.shapes import shape_of
 from composer.values.timings import (
+    Agreement,
     ShapeTimings,
     StackedTime,
     Timings,
@@ -82,13 +83,15 @@ def zoo_models() -> Iterator[Checkpoint]:
         yield from (Declared(name, Zoo(model=name, device=device)) for name in ZOO)
 
 
-def save(shapes: tuple[ShapeTimings, ...]) -> tuple[Path, Timings]:
+def save(
+    shapes: tuple[ShapeTimings, ...], agreements: tuple[Agreement, ...] = ()
+) -> tuple[Path, Timings]:
     """Add timings to those that are saved and hold, and write them whole or not at all.
 
     Returns the file and all that it holds. Raises Failure (E718) where it cannot be written.
     """
     kept = read_timings().timings or Timings(machine=this_machine(), shapes=())
-    timings = kept.with_more(shapes)
+    timings = kept.with_more(shapes, agreements)
     try:
         path = timings_file()
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -196,8 +199,11 @@ def _medians(steps: Mapping[int, Step], back: Callable[[], None]) -> dict[int, f
 
 
 def _seconds(step: Step) -> float:
-    began = time.perf_counter()
+    """The seconds of a step; of the processor where one thread computes, whoever else uses it."""
+    alone = torch.get_num_threads() == 1 and not torch.cuda.is_available()
+    clock = time.process_time if alone else time.perf_counter
+    began = clock()
     step()
     if torch.cuda.is_available():
         torch.cuda.synchronize()
-    return time.perf_counter() - began
+    return clock() - began

@@ -12,11 +12,13 @@ from composer.run.model_digests import ModelDigests
 from composer.run.result import closed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from composer.engine.engine import Engine
     from composer.engine.rows.remote import NextTokenSource
     from composer.specs.models import Checkpoint
+
+    Stacked = tuple[tuple[Checkpoint, ...], int]
 
 __all__ = ["EngineHost", "LoadingTimer"]
 
@@ -85,6 +87,7 @@ class EngineHost:
         self.timer, self.digests = LoadingTimer(on_loading), ModelDigests()
         self._keep = keep
         self._engine: Engine | None = None
+        self._stacks: list[Stacked] = []
         self._open = True
         self._lock, self._starting = threading.Lock(), threading.Lock()
 
@@ -104,7 +107,19 @@ class EngineHost:
                             attach=partial(self._load, attach),
                             ask=ask,
                         )
+                        self._stack(self._engine, self._stacks)
             return self._engine
+
+    def stack(self, stacks: Sequence[Stacked]) -> None:
+        """Let models of one shape step as one, with at most so many rows of each in a step."""
+        with self._lock:
+            self._stacks += stacks
+            if self._engine is not None:
+                self._stack(self._engine, stacks)
+
+    def _stack(self, engine: Engine, stacks: Sequence[Stacked]) -> None:
+        for models, rows in stacks:
+            engine.stack(models, rows)
 
     def close(self) -> None:
         """Close the engine."""

@@ -84,6 +84,7 @@ class Ensemble:
         self.budget = RunBudget(budget) if isinstance(budget, int | float) else budget
         prices = {model.name: model.price for model in planned.plan.models}
         declared = [node.declaration for node in topological(planned.root)]
+        host.stack(planned.stacks)
         host.digests.note(declaration for declaration in declared if declaration is not None)
         opened = None if pools is None else pools(host.timer)
         self._at_once = AT_ONCE if opened is None else max(AT_ONCE, opened.room)

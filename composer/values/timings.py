@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MEASURE",
+    "Agreement",
     "Machine",
     "SavedTimings",
     "ShapeTimings",
@@ -42,6 +43,7 @@ MEASURE = "compose doctor --measure"
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class _TimingRecord(BaseModel):
@@ -90,12 +92,28 @@ class ShapeTimings(_TimingRecord):
     stacked: dict[Count, dict[Count, StackedTime]] = {}
 
 
+class Agreement(_TimingRecord):
+    """How often the members of a fuse agree with it, on the questions of a data file.
+
+    `fuse` is the digest of the fuse (`composer/specs/digest.py`). `lead` is the share of the tokens
+    drafted by the cheapest member that were accepted, `others` that of the others' proposals;
+    `tokens` is how many were judged in all.
+    """
+
+    fuse: str
+    data: str
+    tokens: Count
+    lead: Share
+    others: Share
+
+
 class Timings(_TimingRecord):
     """All that is saved: the machine, and each shape on each device at most once."""
 
     version: int = VERSION
     machine: Machine
     shapes: tuple[ShapeTimings, ...]
+    agreements: tuple[Agreement, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -107,11 +125,19 @@ class Timings(_TimingRecord):
         found = (each for each in self.shapes if (each.shape, each.device) == (shape, device))
         return next(found, None)
 
-    def with_more(self, shapes: tuple[ShapeTimings, ...]) -> Timings:
-        """Return these timings and new ones, which replace those of the same shape and device."""
+    def agreement(self, fuse: str) -> Agreement | None:
+        """Return how often the members of a fuse agree; None where it was not measured."""
+        return next((each for each in self.agreements if each.fuse == fuse), None)
+
+    def with_more(
+        self, shapes: tuple[ShapeTimings, ...], agreements: tuple[Agreement, ...] = ()
+    ) -> Timings:
+        """Return these timings and new ones, which replace those of the same subject."""
         new = {(each.shape, each.device) for each in shapes}
         old = tuple(each for each in self.shapes if (each.shape, each.device) not in new)
-        return self.model_copy(update={"shapes": old + shapes})
+        fuses = {each.fuse for each in agreements}
+        kept = tuple(each for each in self.agreements if each.fuse not in fuses)
+        return self.model_copy(update={"shapes": old + shapes, "agreements": kept + agreements})
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from composer.checkpoints.splits import Split
 from composer.compiler.graph import QUERY
 from composer.compiler.plan.planning import plan_steps
+from composer.compiler.plan.stacking import stack_text
 from composer.diagnostics.amounts import cost_text, counted, in_dollars, number_text
 from composer.methods.acceptances.promises import guarantee_text
 
@@ -62,6 +63,7 @@ def _sections(plan: Plan, *, origins: bool) -> Iterator[tuple[str, Iterable[str]
     yield "weights in memory", map(_sharing, plan.sharing)
     yield "devices", _table([_device(device) for device in plan.devices])
     yield "pools on a cluster", _table([_pool(pool) for pool in plan.pools])
+    yield "stacked", (f"  {stack_text(each)}" for each in plan.stacks)
     yield "servers", server_lines(plan.servers)
     yield "requests to servers", _requests(plan.requests)
     yield "builds", _table([_build(build) for build in plan.builds])
@@ -74,6 +76,8 @@ def _sections(plan: Plan, *, origins: bool) -> Iterator[tuple[str, Iterable[str]
     yield "costs of an answer", _table([_cost(cost) for cost in plan.costs])
     yield "not fitted yet", _unfitted(plan)
     yield "rules", map(_rule, plan.rules)
+    used = f"  {plan.timings}, which `compose doctor --measure` saved"
+    yield "timings", [used] if plan.timings else ()
 
 
 def server_lines(servers: Iterable[PlannedServer]) -> Iterator[str]:

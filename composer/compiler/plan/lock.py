@@ -42,13 +42,22 @@ class PinnedModel(BaseModel):
 
 
 class Lock(BaseModel):
-    """Everything that a lock pins. Files go by their paths from the recipe's folder."""
+    """Everything that a lock pins. Files go by their paths from the recipe's folder.
+
+    `timings` is the digest of the saved timings by which the plan chose, if it chose by any. Other
+    timings are not refused: they belong to a machine, and change no answer.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: int = VERSION
     models: dict[str, PinnedModel]
     files: dict[str, str]
+    timings: str = ""
+
+    def text(self) -> str:
+        """Write it for a file; without timings where there are none."""
+        return self.model_dump_json(indent=2, exclude=set() if self.timings else {"timings"}) + "\n"
 
 
 def lock_path(recipe: Path) -> Path:
@@ -56,13 +65,13 @@ def lock_path(recipe: Path) -> Path:
     return recipe.with_name(recipe.name + SUFFIX)
 
 
-def lock_of(root: Node, folder: Path) -> Lock:
-    """Read the models and files under a node, and return what pins them.
+def lock_of(root: Node, folder: Path, timings: str = "") -> Lock:
+    """Read the models and files under a node, and return what pins them, beside its timings.
 
     Raises Mistakes where a model's folder cannot be read any more.
     """
     try:
-        return _lock_of(root, folder)
+        return _lock_of(root, folder).model_copy(update={"timings": timings})
     except ModelError as error:
         raise Mistakes([error.diagnostic()]) from error
 

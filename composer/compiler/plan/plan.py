@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from composer.compiler.graph import Node
+    from composer.specs import Checkpoint
 
 VERSION = 1
 
@@ -24,6 +25,8 @@ _RARE = frozenset(
         "servers",
         "requests",
         "sharing",
+        "stacks",
+        "timings",
         "turns",
         "unfitted",
     }
@@ -156,6 +159,17 @@ class PlannedPool(_PlanRecord):
     memory: int | None
 
 
+class PlannedStack(_PlanRecord):
+    """Models of one shape that step as one batched model, up to so many rows of each.
+
+    `faster` says by how many times a step was faster, by the rows of each model.
+    """
+
+    models: tuple[str, ...]
+    rows: int
+    faster: dict[int, float]
+
+
 class PlannedBuild(_PlanRecord):
     """A model that is built of others before it is loaded: what it takes, and where it goes.
 
@@ -256,7 +270,10 @@ class PlannedUnfitted(_PlanRecord):
 
 
 class Plan(_PlanRecord):
-    """What would run, where, with which options, and which rules led to it."""
+    """What would run, where, with which options, and which rules led to it.
+
+    `timings` is the digest of the saved timings by which something was chosen, if anything was.
+    """
 
     version: int = VERSION
     recipe: str
@@ -275,6 +292,8 @@ class Plan(_PlanRecord):
     calls: tuple[PlannedCalls, ...] = ()
     sharing: tuple[PlannedSharing, ...] = ()
     devices: tuple[PlannedDevice, ...] = ()
+    stacks: tuple[PlannedStack, ...] = ()
+    timings: str = ""
     pools: tuple[PlannedPool, ...] = ()
 
     @model_serializer(mode="wrap")
@@ -297,13 +316,16 @@ class Planned:
     """A plan, and the graph that carries it out: models on their devices, nodes by plan name.
 
     `apart` makes the graph for a query whose greedy work is sampled after all; None where it is
-    the same.
+    the same. `stacks` are models that step as one, each with the most rows of a model in a step.
+    `choices` says what was chosen by saved timings, what was not, and why.
     """
 
     plan: Plan
     root: Node
     ids: Mapping[Node, str]
     apart: Callable[[], Apart] | None = None
+    stacks: tuple[tuple[tuple[Checkpoint, ...], int], ...] = ()
+    choices: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Planned({self.plan.recipe!r}, {len(self.ids)} nodes)"

@@ -33,11 +33,14 @@ from composer.compiler.plan.plan import (
 from composer.compiler.plan.pools import pools_of
 from composer.compiler.plan.requests import planned_requests
 from composer.compiler.plan.sharing import planned_sharing, weight_groups
+from composer.compiler.plan.stacking import stack_choices
 from composer.compiler.plan.turns import planned_turns
 from composer.compiler.rules import APART, does_once, done_once, optimize
+from composer.compiler.rules.drafting import draft_choice, draftable_fuses, drafted_fuse
 from composer.diagnostics.secrets import starred
 from composer.specs import Derived, Local, Remote
 from composer.values import Port
+from composer.values.timings import read_timings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -45,9 +48,12 @@ if TYPE_CHECKING:
     from composer.backends import Declaration
     from composer.compiler.graph import Compiled, Graph, Node
     from composer.compiler.plan.placement import Device, Placed
+    from composer.compiler.plan.stacking import StackChoice
     from composer.compiler.rules import Optimized, RuleUse
+    from composer.compiler.rules.drafting import DraftChoice
     from composer.diagnostics import Place
     from composer.specs import Checkpoint
+    from composer.values.timings import SavedTimings
 
 
 def make_plan(
@@ -67,6 +73,11 @@ def make_plan(
     placement = _placed(compiled, here, devices or found_devices())
     put = partial(_put, compiled.graph, placement)
     root = compiled.graph.rebuild(optimized.root, put)
+    saved, ids = read_timings(), _ids(order)
+    stacks = list(_stack_choices(compiled, here, placement, saved)) if not optimized.plain else []
+    chosen = [each for each in stacks if not each.why]
+    drafts = list(_draft_choices(compiled, optimized, saved)) if not optimized.plain else []
+    by_timings = chosen or any(use.rule is drafted_fuse for use in optimized.fired)
     plan = Plan(
         recipe=compiled.name,
         answer=_ids(order)[optimized.root],
@@ -85,9 +96,35 @@ def make_plan(
         sharing=tuple(planned_sharing(compiled.graph, _in_memory(compiled, order), _ids(order))),
         devices=tuple(_devices(placement, devices or found_devices())),
         pools=tuple(_pools(compiled, optimized.root, cluster=cluster)),
+        stacks=tuple(each.planned(ids) for each in chosen),
+        timings=saved.timings.digest if by_timings and saved.timings else "",
     )
     apart = partial(_apart, compiled, optimized, put) if does_once(optimized) else None
-    return Planned(plan, root, _ids(topological(root)), apart)
+    return Planned(
+        plan,
+        root,
+        _ids(topological(root)),
+        apart,
+        stacks=tuple(
+            (tuple(checkpoint_of(put(node)) for node in each.models), each.rows) for each in chosen
+        ),
+        choices=(*(each.sentence(ids) for each in stacks), *(each.sentence() for each in drafts)),
+    )
+
+
+def _draft_choices(
+    compiled: Compiled, optimized: Optimized, saved: SavedTimings
+) -> Iterator[DraftChoice]:
+    for fuse in draftable_fuses(compiled.graph, optimized.root, optimized.fired):
+        choice = draft_choice(compiled.graph, fuse, saved)
+        if choice is not None:
+            yield choice
+
+
+def _stack_choices(
+    compiled: Compiled, order: list[Node], placement: Mapping[str, Placed], saved: SavedTimings
+) -> Iterator[StackChoice]:
+    return stack_choices(_in_memory(compiled, order), placement, saved)
 
 
 def loaded_models(planned: Planned) -> tuple[Checkpoint, ...]:

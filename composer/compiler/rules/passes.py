@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import topological
+from composer.compiler.rules.drafting import drafted_fuse
 from composer.compiler.rules.drop import (
     early_vote,
     never_chosen,
@@ -32,7 +33,7 @@ PASSES = (
     Pass("meaning", (lone_branch, flat_banks, route_into_members, lone_choice), meaning=True),
     Pass("drop", (weightless_members, never_chosen, settled_cascade, early_vote)),
     Pass("flatten", (flat_votes, flat_fuses)),
-    Pass("share", (one_vocabulary, one_forward, lazy_members, greedy_once)),
+    Pass("share", (one_vocabulary, one_forward, lazy_members, greedy_once, drafted_fuse)),
 )
 
 APART = tuple(

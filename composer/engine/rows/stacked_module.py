@@ -13,9 +13,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
-from torch.nn.functional import layer_norm, linear
+from torch.nn.functional import layer_norm
 
 from composer.engine.rows.output_layer import head_of, project
+from composer.engine.rows.weight_layout import lies_by_columns
 from composer.heavy import transformers
 
 if TYPE_CHECKING:
@@ -88,7 +89,9 @@ def _tensors(module: PreTrainedModel) -> list[tuple[object, ...]]:
 def _stacked(parameters: Sequence[nn.Parameter]) -> nn.Parameter:
     """Stack a tensor of the members [member, ...]; each keeps its part of it, not its own."""
     with torch.inference_mode(mode=parameters[0].is_inference()), torch.no_grad():
-        whole = torch.stack([each.data for each in parameters])
+        data = [each.data for each in parameters]
+        by_columns = lies_by_columns(data[0])  # as it is read fastest (weight_layout.py)
+        whole = torch.stack([each.t() for each in data]).mT if by_columns else torch.stack(data)
         for each, part in zip(parameters, whole, strict=True):
             each.data = part
         return torch.nn.Parameter(whole, requires_grad=False)
@@ -118,7 +121,7 @@ def _forward_of(
     """The function of a layer of the batched model, by a member's layer; None to leave it."""
     kind = _kind(single)
     if isinstance(layer, torch.nn.Linear) and _is_large(single):
-        return partial(_one_by_one, list(_parts(layer)), project if is_head else _plain)
+        return partial(_one_by_one, list(_parts(layer)), _projected if is_head else _called)
     if kind in _WRAPPED:
         return _WRAPPED[kind](layer)
     plain: dict[str | None, Callable[..., Tensor]] = {
@@ -134,8 +137,14 @@ def _is_large(layer: nn.Module) -> bool:
     return weight.device.type == "cpu" and weight.nbytes > _LARGE
 
 
-def _plain(layer: nn.Linear, states: Tensor) -> Tensor:
-    return linear(states, layer.weight, layer.bias)
+def _called(layer: nn.Module, states: Tensor) -> Tensor:
+    output: Tensor = layer(states)
+    return output
+
+
+def _projected(layer: nn.Module, states: Tensor) -> Tensor:
+    assert isinstance(layer, torch.nn.Linear)
+    return project(layer, states)
 
 
 def _linear(layer: nn.Linear, states: Tensor) -> Tensor:
@@ -154,35 +163,23 @@ def _product(states: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _one_by_one(
-    parts: Sequence[nn.Linear], call: Callable[[nn.Linear, Tensor], Tensor], states: Tensor
+    parts: Sequence[nn.Module], call: Callable[[nn.Module, Tensor], Tensor], states: Tensor
 ) -> Tensor:
-    """Large weights, of which a batched product would read at less than the memory's speed."""
+    """The members' own layers: tables, and weights for which a batched product is slower."""
     return torch.stack([call(part, each) for part, each in zip(parts, states, strict=True)])
 
 
-def _parts(layer: nn.Linear) -> Iterator[nn.Linear]:
+def _parts(layer: nn.Module) -> Iterator[nn.Module]:
     """The layer of each member, whose tensors are parts of the stacked ones."""
-    for number, weight in enumerate(layer.weight):
-        outputs, inputs = weight.shape
-        part = torch.nn.Linear(inputs, outputs, bias=layer.bias is not None, device="meta")
-        part.weight = torch.nn.Parameter(weight, requires_grad=False)
-        if layer.bias is not None:
-            part.bias = torch.nn.Parameter(layer.bias[number], requires_grad=False)
-        yield part
+    own = list(layer.parameters(recurse=False))
+    for number in range(len(own[0])):
+        parts = (torch.nn.Parameter(each[number], requires_grad=False) for each in own)
+        yield deepcopy(layer, dict(zip(map(id, own), parts, strict=True)))
 
 
 def _embedding(layer: nn.Module) -> Callable[[Tensor], Tensor]:
-    """A layer that looks up ids [member, token]: the members' tables lie one after another."""
-    weight = layer.get_parameter("weight")
-    members, size = weight.shape[:2]
-    first = torch.arange(0, members * size, size, device=weight.device)[:, None]
-    layer.weight = torch.nn.Parameter(weight.flatten(0, 1), requires_grad=False)
-    own: Callable[[Tensor], Tensor] = layer.forward
-
-    def forward(ids: Tensor, *others: object, **options: object) -> Tensor:
-        return own(ids + first, *others, **options)
-
-    return forward
+    """A layer that looks up ids [member, token], each in its member's table."""
+    return partial(_one_by_one, list(_parts(layer)), _called)
 
 
 def _layer_norm(layer: nn.LayerNorm, states: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from composer.values.requests import Generate
     from composer.values.results import Completion
 
-__all__ = ["Speculative"]
+__all__ = ["Accepted", "Speculative", "acceptance"]
 
 _MOST = 8  # beyond, too few of a draft's last entries are accepted
 _UNKNOWN = 4  # where sizes are not known
@@ -79,6 +79,41 @@ class Speculative(Draft):
         return replace(drafting.answer.close(usage), facts=drafting.sequence.facts)
 
 
+async def acceptance(group: Group, fuse: TokenFuse, job: Generate) -> tuple[Accepted, Accepted]:
+    """Write an answer by turns; return what was accepted of the lead's proposals, and the others'.
+
+    A fuse of which one member has a weight has no proposals.
+    """
+    weights = group.weights(fuse)
+    sides = _sides(group, weights, "cheapest")
+    if len(sides) == 1:
+        return Accepted(), Accepted()
+    sequence = open_sequence(group, job, weights)
+    drafting = _Drafting(sequence, GenerationState.of(job, None), sides=sides, tokens=1)
+    try:
+        await drafting.run()
+    finally:
+        drafting.sequence.close()
+    lead, others = (drafting.accepted_of.get(side, Accepted()) for side in sides)
+    return lead, others
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """How many proposals were judged, and how many of these accepted."""
+
+    judged: int = 0
+    accepted: int = 0
+
+    def __add__(self, other: Accepted) -> Accepted:
+        return Accepted(self.judged + other.judged, self.accepted + other.accepted)
+
+    @property
+    def share(self) -> float:
+        """The share that was accepted; 0 where none was judged."""
+        return self.accepted / self.judged if self.judged else 0.0
+
+
 def _sides(group: Group, weights: Sequence[float], lead: str) -> tuple[DraftingMembers, ...]:
     """The lead and the others, of members that have a weight; raises ModelError."""
     root = group.root
@@ -118,11 +153,15 @@ def _side(root: FuseNode, weights: Sequence[float], members: tuple[int, ...]) ->
 
 @dataclass(eq=False, kw_only=True)
 class _Drafting(DraftedAnswer):
-    """An answer that the sides write in turns of `tokens`; `owner` proposed what is pending."""
+    """An answer that the sides write in turns of `tokens`; `owner` proposed what is pending.
+
+    `accepted_of` counts what was accepted of each side's proposals.
+    """
 
     sides: tuple[DraftingMembers, ...]
     tokens: int
     owner: DraftingMembers | None = None
+    accepted_of: dict[DraftingMembers, Accepted] = field(default_factory=dict)
     rng: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
@@ -163,6 +202,7 @@ class _Drafting(DraftedAnswer):
     def _take(self, step: SpeculativeStep, result: StepResult) -> None:
         """Write what was accepted and what stands instead; keep the proposal."""
         if step.proposals:
+            self._count(result)
             self.take(result)
         if result.proposal is not None:
             self.owner = step.drafters
@@ -171,3 +211,10 @@ class _Drafting(DraftedAnswer):
             not self.pending and self.answer.finish is None and self.sequence.remaining_context < 0
         ):
             self.answer.finish = "context"
+
+    def _count(self, result: StepResult) -> None:
+        """Count what was accepted of the owner's proposals, up to the first that was not."""
+        assert self.owner is not None
+        count = len(result.accepted)
+        judged = Accepted(count + (result.replacement is not None), count)
+        self.accepted_of[self.owner] = self.accepted_of.get(self.owner, Accepted()) + judged
