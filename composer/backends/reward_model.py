@@ -15,6 +15,7 @@ from composer.checkpoints.devices import DeviceName
 from composer.checkpoints.dtypes import Dtype, long_name
 from composer.checkpoints.folder import card_of
 from composer.checkpoints.location import Stored
+from composer.checkpoints.quantize import Quantize, quantize_faults, quantized_use
 from composer.checkpoints.reward_heads import (
     RewardHead,
     StepReading,
@@ -105,6 +106,11 @@ class Rewarding(Adapted, Remote):
         """Which weights are read, and how."""
 
     @property
+    def quantized(self) -> str | None:
+        """How its linear layers are made smaller, None if they are not."""
+        return None
+
+    @property
     def reading(self) -> StepReading:
         """How an answer is cut into steps."""
         return StepReading()
@@ -132,14 +138,15 @@ class Rewarding(Adapted, Remote):
         self._demand_options(self.head)
         losses = self._losses(folder)
         dtype = long_name(self.dtype)
-        card = self.adapted(card_of(folder, dtype), dtype, self.base)
+        card = self.adapted(card_of(folder, dtype, self.quantized), dtype, self.base)
         return replace(card, capabilities=ABLE, price=self.price, why=why, losses=losses)
 
     def faults(self) -> Sequence[ModelError]:
         """Say that the weights have no layer that gives a reward."""
         if self.folder is None:
             return ()
-        faults = self.adapter_faults(self.folder)
+        faults = tuple(quantize_faults(self.folder, self.quantized))
+        faults = faults or tuple(self.adapter_faults(self.folder))
         if faults or self.head == "words" or generative(self.folder):
             return faults
         fault = headless(self.folder)
@@ -170,7 +177,8 @@ class Rewarding(Adapted, Remote):
     @property
     def _use(self) -> tuple[str, ...]:
         heads = () if self.heads == 1 else (f"heads={self.heads}",)
-        return long_name(self.dtype), self.steps, repr(self.reading), *heads
+        use = (long_name(self.dtype), self.steps, repr(self.reading), *heads)
+        return *use, *quantized_use(self.quantized)
 
     def _losses(self, folder: Path) -> frozenset[str]:
         template = chat_of(folder, self.chat, f"`{folder.name}`")
@@ -203,7 +211,7 @@ class RewardModel(Stored, Rewarding):
     `boundary`; it is read without it, then comes `step_end` (by default the boundary), at whose
     last token the reward is read, then `between`. `steps` says how the rewards of several steps
     become one. Up to `batch` texts are run together; a beginning that they share is read once.
-    `dtype`, `device` and `template` are those of `hf`.
+    `dtype`, `device`, `quantize` and `template` are those of `hf`.
     """
 
     name: ClassVar[str] = "reward_model"
@@ -212,6 +220,7 @@ class RewardModel(Stored, Rewarding):
     path: ModelPath
     dtype: Dtype = "auto"
     device: DeviceName = "auto"
+    quantize: Quantize | None = None
     revision: str | None = None
     template: ChatFile | str = "auto"
     template_args: Variables = ()
@@ -246,6 +255,11 @@ class RewardModel(Stored, Rewarding):
         return replace(chat, fold_system=self.fold_system)
 
     @property
+    def quantized(self) -> str | None:
+        """As the options say."""
+        return self.quantize
+
+    @property
     def base(self) -> str:
         """The path."""
         return self.path
@@ -265,6 +279,7 @@ class RewardModel(Stored, Rewarding):
             dtype=long_name(self.dtype),
             device=self.device,
             adapter=self.adapter_weights,
+            quantize=self.quantize,
         )
 
 

@@ -12,8 +12,10 @@ import torch
 from tokenizers import Tokenizer
 
 from composer.checkpoints.expected import loaded_otherwise
+from composer.checkpoints.faults import demand
 from composer.checkpoints.fingerprint import spelt
 from composer.checkpoints.gguf import is_packed
+from composer.checkpoints.quantize import quantize_faults
 from composer.checkpoints.quantized import method_of
 from composer.checkpoints.splits import Split
 from composer.engine.weights.precision import usual_dtype
@@ -64,6 +66,7 @@ def module_of(
     stored = method is not None and method != "gguf"  # which is dequantized
     dtype, quantize = _dtype(weights.dtype, device, stored=stored), weights.quantize
     if quantize is not None:
+        demand(quantize_faults(files.folder, quantize))
         dtype = _to_quantize(quantize, device, dtype)
     packed = is_packed(files.folder)
     # stored numbers become float32 layer by layer, so that the whole model never is

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from composer.checkpoints.adapters import fitting
-from composer.checkpoints.faults import demand, sound
-from composer.checkpoints.quantize import quantize_faults
+from composer.checkpoints.faults import sound
 from composer.checkpoints.splits import Split
 from composer.engine.weights.building import opened
 from composer.engine.weights.encoder_decoder import EncoderDecoderModel
@@ -43,7 +42,6 @@ def load(model: Checkpoint, place: torch.device | str = "cpu") -> LocalModel:
         raise ModelError("E501", f"{model.name}: there is no folder {weights.location}")
     try:
         files = sound(fetched(weights))
-        demand(quantize_faults(files.folder, weights.quantize))
         encoder, tokenizer = tokenizer_of(files)
         kind = transformers.AutoModelForSeq2SeqLM if files.writes_apart else None
         module = module_of(files, weights, str(place), kind)

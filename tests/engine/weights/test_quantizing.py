@@ -7,13 +7,16 @@ import pytest
 import torch
 
 import composer
+from composer import zoo
+from composer.backends.reward_model import RewardModel
+from composer.backends.reward_network import RewardNetwork
 from composer.backends.zoo import Zoo
 from composer.checkpoints.splits import Split
 from composer.engine.pool import weight_bytes
 from composer.engine.weights import quantizing
 from composer.engine.weights.local import load
 from composer.specs import Declared
-from composer.values import ModelError
+from composer.values import ModelError, Query
 
 pytest.importorskip("torchao", reason="needs the extra `quant`: torchao is not installed")
 
@@ -120,3 +123,18 @@ def test_a_gpu_that_cannot_compute_so_is_named(monkeypatch, how, capability, dty
     with pytest.raises(ModelError, match=words):
         quantizing.capable(how, torch.device("cuda:0"), dtype)
     quantizing.capable("int8", torch.device("cuda:0"), dtype)
+
+
+def test_a_reward_model_can_be_quantized():
+    folder = str(zoo.folder("steps-reward"))
+    texts = [(Query.of("Start with 7, add 5."), text) for text in ("7+5=12", "7+5=13")]
+    rewards = [
+        [
+            each.reward
+            for each in RewardNetwork(RewardModel(path=folder, quantize=how), "R").judged(texts)
+        ]
+        for how in (None, "int8")
+    ]
+    assert rewards[0] != rewards[1]
+    assert rewards[1] == pytest.approx(rewards[0], abs=0.05)
+    assert RewardModel(path=folder).content() != RewardModel(path=folder, quantize="int8").content()
