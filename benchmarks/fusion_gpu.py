@@ -131,7 +131,7 @@ class Bench:
     def engine(self) -> Iterator[Engine]:
         """Open an engine for the models that are here; its steps are static, and captured if so."""
         where = {str(self.device): 1 << 50}
-        static = StaticSteps(everywhere=True)
+        static = StaticSteps("everywhere")
         loader = lambda which, _: self.models[which.name]  # noqa: E731
         with Engine(where, self.scale.most, loader, static=static) as made:
             yield made
