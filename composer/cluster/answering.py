@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "Answering"]
 
 COLUMNS = ("answer", "confidence", "cost", "seconds", "error")
-"""What is added to each row; a column of the row that has such a name becomes `row_NAME`."""
+"""What is added to each row; a column of the row that has such a name becomes `row_NAME`.
+
+A confidence that is not known is NaN, and the error of an answer is empty: a column of nothing but
+None has no type, so that libraries make numbers of it.
+"""
+
+UNKNOWN = {"confidence": float("nan"), "error": ""}
 
 Columns = Mapping[str, "Sequence[Any]"]
 
@@ -91,6 +97,6 @@ def _query(row: Mapping[str, object]) -> Query | Result:
 
 
 def _told(result: Result, column: str) -> object:
-    """Return what a column says of a result; a number that is not known is NaN."""
+    """Return what a column says of a result."""
     value = getattr(result, column)
-    return float("nan") if value is None and column == "confidence" else value
+    return UNKNOWN.get(column) if value is None else value

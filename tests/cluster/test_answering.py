@@ -19,7 +19,7 @@ def test_rows_keep_their_order_and_columns_and_have_their_answers():
     )
     assert rows["id"].tolist() == [7, 8]
     assert rows["answer"] == ["a m", "b s"]
-    assert rows["error"] == [None, None]
+    assert rows["error"] == ["", ""]
 
 
 def test_a_row_that_cannot_be_asked_has_its_error_and_the_others_their_answers():

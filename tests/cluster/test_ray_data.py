@@ -36,6 +36,6 @@ def test_a_file_is_answered_as_in_one_process(data, tmp_path):
             written[row["id"]] = row["answer"], row["error"]
     with composer.load(RECIPE).ready() as ensemble:
         assert written == {
-            row["id"]: (result.answer, None)
+            row["id"]: (result.answer, "")
             for row, result in zip(rows, ensemble.map(rows), strict=True)
         }
