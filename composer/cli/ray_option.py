@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from composer.cli.common import show_diagnostics
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from composer.cluster.cluster import Cluster
+    from composer.diagnostics import Diagnostic
     from composer.recipe import Recipe
 
 __all__ = ["connected", "planned_for", "ray_option"]
@@ -37,5 +40,8 @@ def connected(address: str | None) -> Iterator[Cluster | None]:
         return
     from composer.cluster.cluster import Cluster
 
-    with Cluster.connect(address) as cluster:
+    def warn(diagnostic: Diagnostic) -> None:
+        show_diagnostics([diagnostic])
+
+    with Cluster.connect(address, warn=warn) as cluster:
         yield cluster
