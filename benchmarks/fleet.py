@@ -107,8 +107,10 @@ def _serves(case: Case, stage: Stage, rate: float, seconds: float) -> bool:
     """Say whether a stage answers as much as it is asked, without a long wait."""
     fleet = Fleet([stage], rate, case.lengths)
     fleet.run(seconds, warm=seconds * WARM)
-    grown = (fleet.inside - fleet.inside_warm) / (rate * seconds * (1 - WARM))
-    return grown <= GROWTH and percentile(fleet.figures[0].waits, 0.95) <= WAIT
+    asked = rate * seconds * (1 - WARM)
+    grown = fleet.inside - fleet.inside_warm
+    chance = 2 * math.sqrt(asked)
+    return grown <= GROWTH * asked + chance and percentile(fleet.figures[0].waits, 0.95) <= WAIT
 
 
 @dataclass(frozen=True)
