@@ -55,13 +55,14 @@ def main(rows: int) -> None:
 
     ray.init(num_cpus=2, include_dashboard=False, object_store_memory=STORE, log_to_driver=False)
     ray.data.DataContext.get_current().enable_progress_bars = False
+    one = ray.data.ActorPoolStrategy(size=1)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "rows.jsonl"
         with file.open("w", encoding="utf-8") as lines:
             for n in range(rows):
                 lines.write(json.dumps({"id": str(n), "query": f"{n} + {n % 7}?"}) + "\n")
         answered = ray.data.read_json(str(file), lines=True).map_batches(
-            Watched, fn_constructor_args=[RECIPE], concurrency=1, batch_size=256
+            Watched, fn_constructor_args=[RECIPE], compute=one, batch_size=256
         )
         start, count, failed = time.perf_counter(), 0, 0
         tenth = max(rows // 10, 1)

@@ -61,7 +61,7 @@ def rows(tmp_path_factory):
 
 
 def told(text):
-    """Return what a run prints of each query, but for its seconds; other batches round otherwise."""
+    """Return what a run prints of each query without its seconds, with numbers rounded."""
     results = [json.loads(line) for line in text.splitlines()]
     for result in results:
         del result["seconds"]

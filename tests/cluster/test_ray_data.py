@@ -26,7 +26,10 @@ def test_a_file_is_answered_as_in_one_process(data, tmp_path):
     rows = [{"id": f"q{n}", "query": text} for n, text in enumerate(questions)]
     (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     answered = data.read_json(str(tmp_path / "in.jsonl"), lines=True).map_batches(
-        Answering, fn_constructor_args=[RECIPE], concurrency=1, batch_size=16
+        Answering,
+        fn_constructor_args=[RECIPE],
+        compute=data.ActorPoolStrategy(size=1),
+        batch_size=16,
     )
     answered.write_json(str(tmp_path / "out"))
     written = {}
