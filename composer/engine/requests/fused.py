@@ -168,12 +168,13 @@ def _through_gate(group: Group, requests: RequestLogits) -> RequestLogits:
 
 
 def member_logits(group: Group, requests: RequestLogits) -> list[Tensor | None]:
-    """Return each slot's logits [row, width] for all positions of the requests.
+    """Return each slot's logits [row, width] for all positions of the requests, on one device.
 
     None for a slot that no request runs; where only some run it, the rows of the others hold
     arbitrary values, which have weight 0.
     """
-    return [_slot_logits(group, slot, requests) for slot in range(len(group.slots))]
+    found = (_slot_logits(group, slot, requests) for slot in range(len(group.slots)))
+    return [None if each is None else each.to(group.device) for each in found]
 
 
 def _slot_logits(group: Group, slot: int, requests: RequestLogits) -> Tensor | None:
