@@ -79,6 +79,21 @@ def test_members_that_step_apart_are_told_with_the_reason(saved, why):
     assert f"A, B step apart: {why}" in recipe.choices[0]
 
 
+def test_on_a_gpu_they_step_apart_and_the_reason_is_told(monkeypatch):
+    from composer.compiler.plan import Device, planning
+
+    save(2, 2, 2)
+    gpu = (Device("cuda:0", 1 << 34), Device("cpu"))
+    monkeypatch.setattr(planning, "found_devices", lambda: gpu)
+    recipe = Recipe.load(
+        TWO.replace(")\nmodel", ', device = "cuda:0")\nmodel').replace(
+            '"maths")', '"maths", device = "cuda:0")'
+        )
+    )
+    assert recipe.plan().stacks == ()
+    assert "one captured graph" in recipe.choices[0]
+
+
 def test_plain_plans_stack_nothing():
     save(2, 2, 2)
     assert Recipe.load(TWO, plain=True).plan().stacks == ()

@@ -85,6 +85,8 @@ def stack_choices(
 
 
 def _choice(nodes: tuple[Node, ...], shape: str, device: str, saved: SavedTimings) -> StackChoice:
+    if device != "cpu":
+        return StackChoice(nodes, {}, 0, "on a GPU a step of all members is one captured graph")
     if saved.timings is None:
         return StackChoice(nodes, {}, 0, saved.why)
     found = saved.timings.of(shape, device)

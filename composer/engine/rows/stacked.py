@@ -42,6 +42,8 @@ _NAME = "stacked_members"
 _PADDED = 4 / 3
 """Tokens of a pass with padding for each real one, up to which members are read together."""
 
+_CAPTURED = "on a GPU their steps are captured, and a graph needs its weights to stay in place"
+
 _LENGTHS = 9, 6, 7
 """Tokens of the texts of the trial, by member in turn."""
 
@@ -104,6 +106,8 @@ class StackedMembers:
     def _made(self) -> PreTrainedModel:
         for runner in self.runners:
             rows = runner.rows
+            if runner.model.device.type != "cpu":
+                raise NotStacked(_CAPTURED)
             if not isinstance(rows, BatchedAttention) or not rows.packs:
                 raise NotStacked(runner.alone or runner.padded or "its rows do not share passes")
         module = stacked_module([runner.model.module for runner in self.runners])

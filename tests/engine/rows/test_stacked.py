@@ -1,6 +1,7 @@
 """Models of one shape that step as one batched model, held against each alone."""
 
 from copy import deepcopy
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -151,6 +152,14 @@ def test_a_stack_that_changes_logits_is_not_used(monkeypatch):
     monkeypatch.setattr(stacked, "near", lambda *_: False)
     found = StackedMembers(runners("maths", "text"), MOST)
     assert found.apart == "stacked members have other logits than each alone"
+
+
+def test_models_on_a_gpu_are_not_moved_in_memory(three):
+    _, stack = three
+    first = stack.runners[0]
+    model = SimpleNamespace(device=torch.device("cuda:0"))
+    both = [SimpleNamespace(rows=first.rows, model=model, alone=None, padded=None)] * 2
+    assert "captured" in StackedMembers(both, MOST).apart
 
 
 def answers(*, stack):
