@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from composer.atomic import write_atomically
+from composer.cli.compiled_timing import compiled_times
 from composer.heavy import torch
 from composer.run.result import Failure
 from composer.specs.shapes import shape_of
@@ -69,7 +70,7 @@ def measure(
     timings = []
     for (shape, device), members in groups.items():
         tell(f"{', '.join(each.name for each in members.values())} on {device}")
-        timings.append(_timed(list(members.values()), shape, device))
+        timings.append(_timed(list(members.values()), shape, device, tell))
     return tuple(timings)
 
 
@@ -104,17 +105,23 @@ def save(
     return path, timings
 
 
-def _timed(models: Sequence[Checkpoint], shape: str, device: str) -> ShapeTimings:
+def _timed(
+    models: Sequence[Checkpoint], shape: str, device: str, tell: Callable[[str], None]
+) -> ShapeTimings:
     from composer.engine.rows.runner import Runner
     from composer.engine.weights.local import load
 
     first, *others = (Runner(load(model, device)) for model in models)
     decode = {rows: _alone(first, rows, (1,))[1] for rows in ROWS}
     verify = {rows: _alone(first, rows, TOKENS) for rows in (FEW, MANY)}
-    stacked = _stacked([first, *others]) if others else {}
-    name = models[0].name
     return ShapeTimings(
-        shape=shape, device=device, name=name, decode=decode, verify=verify, stacked=stacked
+        shape=shape,
+        device=device,
+        name=models[0].name,
+        decode=decode,
+        verify=verify,
+        stacked=_stacked([first, *others]) if others else {},
+        compiled=compiled_times(first, tell),
     )
 
 

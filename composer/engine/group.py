@@ -48,13 +48,14 @@ class MemberView(NamedTuple):
 class Group:
     """A member of a recipe with its models in memory; it gives one distribution a row.
 
-    `slots` are its models, `root` the tree that fuses them. An entry is a token of the shared
-    vocabulary `space`, over which the group's distribution ranges. For a single model, entries are
-    its own tokens.
+    `runners` has its models in memory, `slots` are their places, `root` the tree that fuses them.
+    An entry is a token of the shared vocabulary `space`, over which the group's distribution
+    ranges. For a single model, entries are its own tokens.
     """
 
     def __init__(self, model: Model, runners: Mapping[Checkpoint, AnyRunner]) -> None:
         self._tree = FuseTree(model, runners)
+        self.runners = runners
         self._processors: dict[Processing, tuple[Process | None, ...]] = {}
         self._raised: dict[Processing, tuple[Raised, ...]] = {}
         self._maps: dict[tuple[FuseNode, int], Map] = {}

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MEASURE",
     "Agreement",
+    "CompiledTime",
     "Machine",
     "SavedTimings",
     "ShapeTimings",
@@ -35,6 +36,8 @@ __all__ = [
     "this_machine",
     "timings_file",
 ]
+
+COMPILED_MARGIN = 0.95
 
 VERSION = 2
 
@@ -75,13 +78,29 @@ class StackedTime(_TimingRecord):
         return self.apart / self.seconds
 
 
+class CompiledTime(_TimingRecord):
+    """Seconds of a pass of fixed shapes that is compiled, of the `plain` one, and of `compiling`.
+
+    The two were measured by turns.
+    """
+
+    seconds: Seconds
+    plain: Seconds
+    compiling: Seconds
+
+    @property
+    def pays(self) -> bool:
+        """Whether the compiled pass is faster by more than such timings vary."""
+        return self.seconds < COMPILED_MARGIN * self.plain
+
+
 class ShapeTimings(_TimingRecord):
     """Median seconds of passes of one shape of models (`composer/specs/shapes.py`) on one device.
 
     `decode` has them by the number of rows, each of which reads one token. `verify` has them by the
     number of rows, then by the tokens that each reads in one pass. `stacked` has them by the number
-    of members that step as one model, then by the rows of each member. `name` is the model that was
-    timed.
+    of members that step as one model, then by the rows of each member. `compiled` has them by the
+    rows of a pass of fixed shapes. `name` is the model that was timed.
     """
 
     shape: str
@@ -90,6 +109,7 @@ class ShapeTimings(_TimingRecord):
     decode: dict[Count, Seconds]
     verify: dict[Count, dict[Count, Seconds]] = {}
     stacked: dict[Count, dict[Count, StackedTime]] = {}
+    compiled: dict[Count, CompiledTime] = {}
 
 
 class Agreement(_TimingRecord):

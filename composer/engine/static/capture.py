@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+import math
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from torch import Tensor
 
@@ -18,27 +19,39 @@ __all__ = ["Launcher"]
 _WARM = 2  # runs before a capture: libraries set themselves up, tables are made
 
 
+class Step(Protocol):
+    """What a launcher runs: a function of fixed shapes that can be compiled."""
+
+    def __call__(self, numbers: Tensor) -> Tensor:
+        """Compute the outputs."""
+
+    def compile(self, numbers: Tensor) -> None:
+        """Compile what can be, for inputs like these."""
+
+
 class Launcher:
-    """Runs a function from `count` numbers to a tensor of `size`, all float64, on one device.
+    """Runs a step from `count` numbers to a tensor of `size`, all float64, on one device.
 
     Numbers go to the device by one copy, from memory that the device can read without the
     processor. With `captures` the third run is captured as a CUDA graph, whose memory is of `pool`,
-    and later ones replay it. If the capture fails, `failure` says why, and the function runs as it
-    is.
+    and later ones replay it. After `compile_at` runs the step is compiled, and captured anew. If
+    that fails, `failure` says why, and the step runs as it is.
     """
 
     def __init__(  # noqa: PLR0913  # what it runs, and where
         self,
-        function: Callable[[Tensor], Tensor],
+        step: Step,
         count: int,
         size: Sequence[int],
         device: torch.device,
         pool: PoolHandle | None = None,
         *,
         captures: bool = False,
+        compile_at: float = math.inf,
     ) -> None:
         self.failure: str | None = None
-        self._function, self._pool, self._captures = function, pool, captures
+        self._step, self._pool, self._captures = step, pool, captures
+        self._compile_at, self._capture_at = compile_at, _WARM if captures else math.inf
         on_gpu = device.type == "cuda"
         self._staging = torch.empty(count, dtype=torch.float64, pin_memory=on_gpu)
         self._inputs = torch.empty(count, dtype=torch.float64, device=device)
@@ -56,7 +69,7 @@ class Launcher:
         self._staging.copy_(torch.tensor(numbers, dtype=torch.float64))
         if self._stream is None:
             self._inputs.copy_(self._staging)
-            self._compute()
+            self._launch()
             return self._outputs
         here = torch.cuda.current_stream(self._stream.device)
         self._stream.wait_stream(here)
@@ -67,27 +80,45 @@ class Launcher:
         return self._outputs
 
     def _launch(self) -> None:
-        self._runs += 1
-        if self._captures and self._graph is None and self._runs > _WARM:
+        if self._runs >= self._compile_at:
+            self._compile()
+        if self._runs >= self._capture_at:
             self._capture()
+        self._runs += 1
         if self._graph is None:
             self._compute()
         else:
             self._graph.replay()
 
     def _compute(self) -> None:
-        self._outputs.copy_(self._function(self._inputs))
+        self._outputs.copy_(self._step(self._inputs))
+
+    def _compile(self) -> None:
+        """Compile the step; it is not tried again if it fails."""
+        self._compile_at = math.inf
+        try:
+            self._step.compile(self._inputs)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the step runs without
+            self.failure = f"it is not compiled: {_said(error)}"
+            return
+        self._graph = None
+        self._capture_at = self._runs + _WARM if self._captures else math.inf
 
     def _capture(self) -> None:
-        """Capture the function; it is not tried again if it fails."""
-        self._captures = False
+        """Capture the step; it is not tried again if it fails."""
+        self._capture_at = math.inf
         graph = torch.cuda.CUDAGraph()
         try:
             with torch.cuda.graph(
                 graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"
             ):
                 self._compute()
-        except Exception as error:  # noqa: BLE001  # whatever it is, the function runs without
-            self.failure = f"{type(error).__name__}: {str(error).strip().splitlines()[:1]}"
+        except Exception as error:  # noqa: BLE001  # as above
+            self.failure = f"it is not replayed as a CUDA graph: {_said(error)}"
             return
         self._graph = graph
+
+
+def _said(error: Exception) -> str:
+    """The kind of an error, and the first line of what it says."""
+    return ": ".join([type(error).__name__, *str(error).strip().splitlines()[:1]])

@@ -9,6 +9,7 @@ import torch
 
 from composer.engine.rows.fixed_pass import fixed_pass
 from composer.engine.sample import Columns, draw_all
+from composer.engine.static.compiling import compiled
 from composer.engine.static.streams import side_by_side
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from composer.engine.group import Group
     from composer.engine.rows.attention import BatchedAttention
     from composer.engine.rows.runner import Runner
+    from composer.engine.static.compiling import PassFunction
     from composer.engine.static.shape import Shape
 
 __all__ = ["StaticStep"]
@@ -36,6 +38,10 @@ class StaticStep:
         self.shape = shape
         self._group, self._runners = group, runners
         number = {runner: n for n, runner in enumerate(runners)}
+        self._passes: list[PassFunction] = [
+            partial(_logits, runner, one.reach, group.device)
+            for runner, one in zip(runners, shape.passes, strict=True)
+        ]
         self._pass_of = {s: number[cast("Runner", group.slots[s].runner)] for s in shape.slots}
 
     def __call__(self, numbers: Tensor) -> Tensor:
@@ -57,20 +63,22 @@ class StaticStep:
 
     def _read(self, parts: Iterator[Tensor]) -> list[Tensor]:
         """Run the passes side by side; return the logits [row, width] of each, on one device."""
-        pairs = [(next(parts), next(parts)) for _ in self._runners]
-        passes = zip(self._runners, self.shape.passes, pairs, strict=True)
-        home = self._group.device
         tasks = [
-            (runner.model.device, partial(_logits, runner, one.reach, pair, home))
-            for runner, one, pair in passes
+            (runner.model.device, partial(read, next(parts), next(parts)))
+            for runner, read in zip(self._runners, self._passes, strict=True)
         ]
-        return side_by_side(home, tasks)
+        return side_by_side(self._group.device, tasks)
+
+    def compile(self, numbers: Tensor) -> None:
+        """Compile the passes, which read the tokens of these numbers once more; see `compiled`."""
+        parts = iter(numbers.split_with_sizes(self.shape.parts))
+        self._passes = [compiled(read, next(parts), next(parts)) for read in self._passes]
 
 
 def _logits(
-    runner: Runner, reach: int, numbers: tuple[Tensor, Tensor], home: torch.device
+    runner: Runner, reach: int, home: torch.device, ids: Tensor, positions: Tensor
 ) -> Tensor:
     """Run the pass of one model; return float logits [row, width] on the group's device."""
     rows, device = cast("BatchedAttention", runner.rows), runner.model.device
-    ids, positions = (each.to(device, torch.long, non_blocking=True) for each in numbers)
-    return fixed_pass(rows, ids, positions, reach)[:, : runner.model.width].float().to(home)
+    read, places = (each.to(device, torch.long, non_blocking=True) for each in (ids, positions))
+    return fixed_pass(rows, read, places, reach)[:, : runner.model.width].float().to(home)

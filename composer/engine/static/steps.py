@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections import OrderedDict
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Self, cast, get_args
 from weakref import WeakKeyDictionary
 
@@ -15,8 +16,10 @@ from composer.engine.rows.attention import BatchedAttention
 from composer.engine.rows.runner import Runner
 from composer.engine.static.batch import StaticBatch
 from composer.engine.static.capture import Launcher
+from composer.engine.static.compiling import runs_to_pay
 from composer.engine.static.step import StaticStep
 from composer.values.errors import ModelError
+from composer.values.timings import read_timings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from composer.engine.sequence import MemberState
     from composer.engine.static.capture import PoolHandle
     from composer.engine.static.shape import Shape
+    from composer.values.timings import Timings
 
 __all__ = ["VARIABLE", "StaticSteps", "Where"]
 
@@ -61,6 +65,13 @@ class StaticSteps:
             text = f"{VARIABLE} must be `gpus`, `everywhere` or `nowhere`, not {where!r}"
             raise ModelError("E715", text, "correct it, or leave it out: it is `gpus` then")
         return cls(cast("Where", where))
+
+    def run_on(self, runner: Runner) -> bool:
+        """Whether draws of a model alone are answered by static steps."""
+        return self._wanted(runner.model.device) and isinstance(runner.rows, BatchedAttention)
+
+    def _wanted(self, device: torch.device) -> bool:
+        return self._where == "everywhere" or (self._where == "gpus" and device.type == "cuda")
 
     def answer(self, requests: Sequence[AnyRequest], replies: Replies) -> list[AnyRequest]:
         """Answer the draws that fit, one step for each group; return the other requests.
@@ -99,8 +110,7 @@ class StaticSteps:
     def _steps(self, group: Group) -> _GroupSteps | None:
         """The steps of a group; None if it has none."""
         if group not in self._groups:
-            here = self._where == "gpus" and group.device.type == "cuda"
-            wanted = here or self._where == "everywhere"
+            wanted = self._wanted(group.device)
             self._groups[group] = _GroupSteps() if wanted and _is_static(group) else None
         return self._groups[group]
 
@@ -117,7 +127,7 @@ class StaticSteps:
             self._give_up(batch, error)
             return None
         if launcher.failure is not None:
-            batch.remark(f"its step is run, not replayed as a CUDA graph: {launcher.failure}")
+            batch.remark(launcher.failure)
             launcher.failure = None
         batch.advance()
         return outputs
@@ -148,7 +158,13 @@ class StaticSteps:
             self._pools[device] = torch.cuda.graph_pool_handle()
         count, size = sum(batch.shape.parts), (2, batch.shape.count)
         pool = self._pools.get(device)
-        return Launcher(step, count, size, device, pool, captures=captures)
+        wait = runs_to_pay(batch, self._timings)
+        return Launcher(step, count, size, device, pool, captures=captures, compile_at=wait)
+
+    @cached_property
+    def _timings(self) -> Timings | None:
+        """What was saved of this machine's speed."""
+        return read_timings().timings
 
 
 class _GroupSteps:

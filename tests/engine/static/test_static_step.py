@@ -1,5 +1,9 @@
 """A static step depends on shapes alone: it is traced without numbers, and runs without any."""
 
+import math
+import shutil
+from types import SimpleNamespace
+
 import pytest
 import torch
 from fusing import LOGS, TokenFuse
@@ -11,9 +15,12 @@ from composer.engine.rows.row import Feed
 from composer.engine.rows.runner import Runner
 from composer.engine.sample import Kinds
 from composer.engine.static.capture import Launcher
+from composer.engine.static.compiling import runs_to_pay
 from composer.engine.static.shape import Pass, Shape
 from composer.engine.static.step import StaticStep
 from composer.engine.weights.local import load
+from composer.specs.shapes import shape_of
+from composer.values.timings import CompiledTime, Machine, ShapeTimings, Timings
 
 KINDS = {"greedy": Kinds(True, False, False), "all": Kinds(True, True, True)}  # noqa: FBT003
 META = torch.device("meta")
@@ -91,6 +98,71 @@ def test_a_launcher_keeps_its_memory_and_runs_a_function():
     assert again.data_ptr() == first.data_ptr()
     assert again.tolist() == [[4, 5, 6], [8, 10, 12]]
     assert launcher.failure is None
+
+
+class Doubled:
+    """A step that counts, and can be compiled once, or not at all."""
+
+    def __init__(self, error=None):
+        self.compiled, self._error = 0, error
+
+    def __call__(self, numbers):
+        return 2 * numbers[None]
+
+    def compile(self, numbers):
+        self.compiled += 1
+        assert numbers.tolist() == [2.0]
+        if self._error is not None:
+            raise self._error
+
+
+@pytest.mark.parametrize("error", [None, RuntimeError("no compiler\nfound")])
+def test_a_step_is_compiled_after_as_many_runs_as_pay(error):
+    step = Doubled(error)
+    launcher = Launcher(step, 1, (1, 1), torch.device("cpu"), compile_at=1.5)
+    seen = [(launcher.run([n]).item(), step.compiled) for n in range(4)]
+    assert seen == [(0, 0), (2, 0), (4, 1), (6, 1)]
+    said = "it is not compiled: RuntimeError: no compiler"
+    assert launcher.failure == (None if error is None else said)
+
+
+def saved(*, plain=0.004, seconds=0.002, compiling=30.0):
+    return CompiledTime(plain=plain, seconds=seconds, compiling=compiling)
+
+
+@pytest.mark.parametrize(
+    ("times", "runs"),
+    [
+        ({1: saved(), 16: saved(plain=0.006, seconds=0.005)}, 30_000),
+        ({1: saved(), 16: saved(seconds=0.0039)}, math.inf),
+        ({1: saved()}, math.inf),
+        ({}, math.inf),
+    ],
+)
+def test_compiling_pays_after_its_time_over_what_a_run_gains(times, runs, zoo):
+    model = zoo("general-1")
+    runner = SimpleNamespace(model=SimpleNamespace(device=torch.device("cpu")))
+    shape = SimpleNamespace(passes=[Pass(4, 64)])
+    group = SimpleNamespace(runners={model: runner})
+    batch = SimpleNamespace(runners=[runner], shape=shape, group=group)
+    own = ShapeTimings(
+        shape=shape_of(model, "cpu"), device="cpu", name="a", decode={1: 1.0}, compiled=times
+    )
+    machine = Machine(devices={}, cores=1, threads="", torch="")
+    assert runs_to_pay(batch, Timings(machine=machine, shapes=(own,))) == pytest.approx(runs)
+    assert runs_to_pay(batch, None) == math.inf
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_compiled_passes_compute_the_same(parts):
+    if shutil.which("g++") is None:
+        pytest.skip("there is no C++ compiler, which torch.compile needs")
+    step, _ = parts(KINDS["all"])
+    given = numbers(step)
+    before = step(given)
+    step.compile(given)
+    torch.testing.assert_close(step(given), before)
 
 
 @pytest.mark.gpu
