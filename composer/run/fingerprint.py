@@ -11,7 +11,7 @@ from composer.compiler.plan.option_text import declared_text, option_text
 from composer.methods import Rule
 from composer.specs.content import file_digest, json_digest
 from composer.specs.option_models import OptionModel
-from composer.steps.asking import CLUSTER
+from composer.steps.asking import PLACES
 from composer.values import Trainable
 from composer.values.flow import unique
 from composer.values.typed import Typed, file_of, written_file_of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 DIGITS = 12
 
-TIMING = frozenset({"timeout", "min", "ahead", *CLUSTER})
+TIMING = frozenset({"timeout", "min", "ahead", *PLACES})
 """Options that say when or where there is an answer, or none, never which it is."""
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from composer.diagnostics.amounts import bytes_of
 from composer.specs import Declaration, Declared
 from composer.steps.declare import Seconds, step
 from composer.steps.site import Complaint
@@ -46,6 +48,9 @@ Whole = Annotated[int, Field(ge=0)]
 CLUSTER = ("replicas", "cpus", "gpus", "resources")
 """The options of a declared model that say where its copies run, and so change no answer."""
 
+PLACES = (*CLUSTER, "max_memory")
+"""All options of a declared model that only say where it runs."""
+
 PER_QUERY = (
     "temperature",
     "top_p",
@@ -75,6 +80,7 @@ def model(
     cpus: Annotated[float, Field(gt=0)] | None = None,  # noqa: ARG001
     gpus: Annotated[float, Field(ge=0)] | None = None,  # noqa: ARG001
     resources: Variables | None = None,  # noqa: ARG001
+    max_memory: tuple[tuple[str, str], ...] | None = None,  # noqa: ARG001
 ) -> Declared:
     """Stand for a declared model.
 
@@ -83,7 +89,9 @@ def model(
     the most, such as `[1, 4]`. On a cluster, each copy has `cpus` of its own, by default 1. On a
     cluster, each copy has `gpus` of its own, by default 1 if the model runs on a GPU, else 0; two
     copies with `gpus = 0.5` share one. On a cluster, each copy needs the custom `resources`, such
-    as `[big_memory: 1]`, of the machine on which it runs.
+    as `[big_memory: 1]`, of the machine on which it runs. With `max_memory`, the model goes only to
+    these devices, and takes at most so much of each: `[["cuda:0", "20 GB"], ["cpu", "64 GB"]]`. One
+    that fits none of them alone is spread over them by layers.
     """
     return Declared(name, declaration, timeout)
 
@@ -95,16 +103,18 @@ BY_NAME = {"CPU": "cpus", "GPU": "gpus", "memory": "", "object_store_memory": ""
 @model.check
 def its_copies_can_be_placed(site: Site) -> Iterator[Complaint]:
     """Copies are of models whose weights are read here; bounds and resources have an order."""
-    given = [name for name in CLUSTER if site.get(name) is not None]
+    given = [name for name in PLACES if site.get(name) is not None]
     if given and not site.has_weights:
         yield Complaint(
             "E407",
             f"`{site.name}` does not support `{given[0]}`: only models whose weights this project "
-            "loads have copies on a cluster",
+            "loads have copies on a cluster, or places on devices",
             "not supported by this model",
             "leave the option out; how many servers answer is said where they are started",
             given[0],
         )
+    for device, size in site.get("max_memory") or ():
+        yield from _unusable_limit(device, size)
     bounds = site.get("replicas")
     least = bounds[0] if isinstance(bounds, tuple) else bounds
     if least is not None and least < 1:
@@ -115,6 +125,17 @@ def its_copies_can_be_placed(site: Site) -> Iterator[Complaint]:
         yield Complaint("E402", text, "the wrong way round", help_, "replicas")
     for name, amount in site.get("resources") or ():
         yield from _unusable_resource(name, amount)
+
+
+def _unusable_limit(device: str, size: str) -> Iterator[Complaint]:
+    """Yield what is wrong with the most memory that a model may take of a device."""
+    if not re.fullmatch(r"cpu|cuda:\d+", device):
+        text, label = f"`{device}` is not one device", "not a device"
+        help_ = 'name devices as `"cpu"`, `"cuda:0"`, `"cuda:1"`'
+        yield Complaint("E402", text, label, help_, "max_memory")
+    elif not bytes_of(size):
+        text = f"`{size}` is not a size above 0, such as `20 GB`"
+        yield Complaint("E402", text, "not a size", about="max_memory")
 
 
 def _unusable_resource(name: str, amount: Scalar) -> Iterator[Complaint]:

@@ -264,5 +264,29 @@ def test_what_cannot_be_placed_is_shown_where_it_is_declared(planned):
     assert (second.code, second.place.text, second.place.line) == ("E602", "lost", 2)
 
 
+def test_a_recipe_limits_what_a_model_takes(planned, monkeypatch):
+    limits = 'max_memory = [["cuda:1", "15 GB"], ["cpu", "64 GB"]]'
+    devices = (*gpus(24, 24), Device("cpu", 64 * GIB))
+    (model,) = planned(f'model A = hf("10", {limits})\nA', *devices).plan.models
+    assert model.device == "cuda:1"
+    (model,) = planned(f'model A = hf("20", {limits})\nA', *devices).plan.models
+    assert (model.device, model.why) == ("cpu", "no GPU has room for it")
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ('[["gpu", "2 GB"]]', "`gpu` is not one device"),
+        ('[["cpu", "many"]]', "`many` is not a size above 0, such as `20 GB`"),
+        ('[["cpu", "0 GB"]]', "`0 GB` is not a size above 0, such as `20 GB`"),
+    ],
+)
+def test_limits_that_are_none_are_refused(planned, limits, message):
+    with pytest.raises(Mistakes) as caught:
+        planned(f'model A = hf("10", max_memory = {limits})\nA', *gpus(24))
+    (found,) = caught.value.diagnostics
+    assert (found.code, found.message) == ("E402", message)
+
+
 def test_devices_are_found_without_torch():
     assert devices()

@@ -11,7 +11,7 @@ from composer.compiler.graph.option_types import hint_of, kind_name, type_text
 from composer.compiler.plan.option_text import option_text
 from composer.methods.table import kinds_of
 from composer.steps import STEPS
-from composer.steps.asking import CLUSTER
+from composer.steps.asking import PLACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -112,7 +112,7 @@ def explain_part(kind: str, part: type[Typed]) -> Explanation:
 def explain_backend(backend: type[Declaration]) -> Explanation:
     """Say where a backend's models come from, and its options; every model has some more."""
     about, step = _typed(backend, "a backend of models"), STEPS["model"]
-    without = () if backend.has_weights else CLUSTER
+    without = () if backend.has_weights else PLACES
     fields = {name: each for name, each in step.public_options.items() if name not in without}
     every = _options(fields, inspect.getdoc(step.function) or "")
     return replace(about, options={**about.options, **every, **about.options})

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from composer.checkpoints.demands import CPU, Demand, Device, Placed
 from composer.checkpoints.layers import layer_bytes, token_bytes
 from composer.checkpoints.placement import place
 from composer.compiler.graph.capabilities import card_of, checkpoint_of
+from composer.compiler.graph.pooling import cluster_option
 from composer.compiler.plan.sharing import group_bytes
 from composer.diagnostics import Diagnostic, Mistakes
+from composer.diagnostics.amounts import bytes_of
 from composer.diagnostics.machine import ask_driver
 from composer.specs.shapes import shape_of
 from composer.values.capability import Capability
@@ -102,9 +104,16 @@ def demand_of(graph: Graph, name: str, group: Sequence[Node], devices: Sequence[
         cpu=max(size, 4 * (widened or 0)),  # float32 on a CPU
         wanted=getattr(node.declaration, "device", "") or node.get("device"),
         spare=max(int(size * (ROOM - 1)), rows),
+        most=_limits(node),
         layers=_layers(model, size) if Capability.CROP in card.capabilities else (),
         seconds=dict(_seconds(model, devices)),
     )
+
+
+def _limits(node: Node) -> dict[str, int]:
+    """Return how many bytes of each device a model may take; empty without limits."""
+    given = cast("tuple[tuple[str, str], ...]", cluster_option(node, "max_memory") or ())
+    return {device: bytes_of(size) or 0 for device, size in given}
 
 
 def _layers(model: Checkpoint, size: int) -> tuple[int, ...]:
