@@ -5,6 +5,7 @@ together, so that a token never crosses machines. A request goes to a replica as
 package runs replicas through Ray (extra `ray`); only `ray_replicas.py` and `connecting.py` know it.
 """
 
+from composer.cluster.answering import Answering
 from composer.cluster.cluster import Cluster
 
-__all__ = ["Cluster"]
+__all__ = ["Answering", "Cluster"]
