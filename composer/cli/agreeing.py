@@ -38,7 +38,8 @@ def measure_agreement(
     with Engine() as engine:
         found = []
         for fuse in recipe.draftable:
-            tell(f"the agreement of {', '.join(each.title for each in fuse.direct_inputs)}")
+            names = ", ".join(each.title for each in fuse.direct_inputs)
+            tell(f"counting how often {names} agree")
             found.append(_agreement(engine, fuse, rows[:QUESTIONS], data))
         return tuple(each for each in found if each is not None)
 

@@ -92,7 +92,7 @@ def _measured(
     """Time models, save that, and return all that is saved."""
     from composer.cli.timing import measure, save
 
-    timed = measure(models(), lambda model: err(f"measuring {model}"))
+    timed = measure(models(), err)
     file, timings = save(timed, agreements())
     return {"file": str(file), "why": "", **timings.model_dump(mode="json")}
 
@@ -102,13 +102,10 @@ def _of_recipe(recipe: Recipe, data: Path | None) -> dict[str, object]:
     from composer.cli.agreeing import measure_agreement
     from composer.evaluate import read_rows
 
-    def tell(what: str) -> None:
-        err(f"measuring {what}")
-
     rows = [] if data is None else read_rows(data)
     return _measured(
         lambda: recipe.loaded_models,
-        lambda: measure_agreement(recipe, rows, data.name, tell) if data is not None else (),
+        lambda: measure_agreement(recipe, rows, data.name, err) if data is not None else (),
     )
 
 

@@ -94,10 +94,18 @@ def _passes(recipe: Recipe) -> Iterator[str]:
             times = sum(use.rule is rule for use in fired)
             yield f"  {rule.name}{f' ({times} times)' if times > 1 else ''}: {rule.summary}"
         yield from describe_steps(recipe.compiled, root_after)
-    choices = recipe.choices
-    yield from (
-        ("", "choices by saved timings", *(f"  {each}" for each in choices)) if choices else ()
-    )
+    choices = _choices(recipe)
+    yield from ("", "choices by saved timings", *choices) if choices else ()
+
+
+def _choices(recipe: Recipe) -> list[str]:
+    """Say what was chosen by saved timings; of a recipe that finds no device, why nothing was."""
+    from composer.diagnostics import Mistakes
+
+    try:
+        return [f"  {each}" for each in recipe.choices]
+    except Mistakes as mistakes:
+        return [f"  none: {each.message}" for each in mistakes.diagnostics]
 
 
 def _code(code: str) -> str:

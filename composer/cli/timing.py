@@ -60,18 +60,22 @@ Step = Callable[[], object]
 def measure(
     models: Iterable[Checkpoint], tell: Callable[[str], None] = lambda _: None
 ) -> tuple[ShapeTimings, ...]:
-    """Time models by their shape and device; `tell` is called before each shape begins."""
+    """Time models by their shape and device; `tell` is told which, and which not and why."""
     groups: dict[tuple[str, str], dict[str, Checkpoint]] = {}
     for model in models:
         device = model.weights.device
         shape = shape_of(model, device)
-        if shape is not None and model.weights.adapter is None:
+        if shape is None:
+            tell(f"not measured: {model.name}, whose weights are not on this machine")
+        elif model.weights.adapter is not None:
+            tell(f"not measured: {model.name}, which has an adapter")
+        else:
             groups.setdefault((shape, device), {}).setdefault(model.weights.key, model)
-    timings = []
-    for (shape, device), members in groups.items():
-        tell(f"{', '.join(each.name for each in members.values())} on {device}")
-        timings.append(_timed(list(members.values()), shape, device, tell))
-    return tuple(timings)
+    timings = (
+        _timed(list(members.values()), shape, device, tell)
+        for (shape, device), members in groups.items()
+    )
+    return tuple(each for each in timings if each is not None)
 
 
 def zoo_models() -> Iterator[Checkpoint]:
@@ -107,11 +111,17 @@ def save(
 
 def _timed(
     models: Sequence[Checkpoint], shape: str, device: str, tell: Callable[[str], None]
-) -> ShapeTimings:
+) -> ShapeTimings | None:
+    from composer.engine.rows.encoder_decoder import EncoderDecoderRows
     from composer.engine.rows.runner import Runner
     from composer.engine.weights.local import load
 
+    names = ", ".join(each.name for each in models)
+    tell(f"measuring {names} on {device}")
     first, *others = (Runner(load(model, device)) for model in models)
+    if isinstance(first.rows, EncoderDecoderRows):
+        tell(f"not measured: {names}, which read with an encoder and write with a decoder")
+        return None
     decode = {rows: _alone(first, rows, (1,))[1] for rows in ROWS}
     verify = {rows: _alone(first, rows, TOKENS) for rows in (FEW, MANY)}
     return ShapeTimings(

@@ -5,7 +5,9 @@ from importlib import metadata
 import pytest
 from click.testing import CliRunner
 
+from composer.backends.hf import HF
 from composer.backends.zoo import Zoo
+from composer.backends.zoo_seq2seq import ZooSeq2Seq
 from composer.cli import health, timing
 from composer.cli.health import Health, examine
 from composer.cli.verbs import compose
@@ -193,3 +195,21 @@ def test_passes_are_measured_by_rows_and_tokens_and_members_stacked_and_apart(mo
     assert set(pair.stacked) == {2}
     assert set(pair.stacked[2]) == {1, 4, 16}
     assert large.stacked == {}
+
+
+def test_what_is_not_measured_is_told_with_the_reason():
+    told = []
+    found = MEASURE(
+        [
+            Declared("A", HF(path="nobody/nothing", device="cpu")),
+            Declared("B", Zoo(model="general-1", adapter="text-lora", device="cpu")),
+            Declared("C", ZooSeq2Seq(model="rewriter", device="cpu")),
+        ],
+        told.append,
+    )
+    assert found == ()
+    assert [each.partition(",")[0] for each in told if each.startswith("not")] == [
+        "not measured: A",
+        "not measured: B",
+        "not measured: C",
+    ]

@@ -181,7 +181,7 @@ def test_agreement_is_counted_on_questions():
     rows = [EvaluationRow(str(n), f"What is {n} plus 25?") for n in range(3)]
     told = []
     (found,) = measure_agreement(Recipe.load(FUSE), rows, "sums", told.append)
-    assert told == ["the agreement of S, L"]
+    assert told == ["counting how often S, L agree"]
     assert 0 < found.lead <= 1
     assert 0 < found.others <= 1
     assert (found.data, found.tokens >= 6) == ("sums", True)

@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from click.testing import CliRunner
 
 from composer.backends.zoo import Zoo
+from composer.cli.verbs import compose
 from composer.recipe import Recipe
 from composer.specs import Declared
 from composer.specs.shapes import shape_of
@@ -143,3 +145,11 @@ def test_a_lock_records_the_timings_and_holds_under_others(tmp_path):
         pass
     timings_file().unlink()
     assert "timings" not in json.loads(Recipe.load(path).lock().read_text())
+
+
+def test_a_recipe_that_finds_no_device_is_explained(tmp_path):
+    path = tmp_path / "lost.ens"
+    path.write_text('model A = zoo("maths", device = "cuda:7")\nA\n')
+    told = CliRunner().invoke(compose, ["explain", str(path)], standalone_mode=False).stdout
+    assert "pass share: no rule applies" in told
+    assert "none: `A` asks for the device `cuda:7`" in told
