@@ -30,10 +30,12 @@ SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_prestart_worker_first_driver": "0",
+    "RAY_worker_niceness": "0",
 }
 """What Ray reads from the environment, where the user has set nothing.
 
-It reports to nobody, warns of nothing, and starts no process that nobody asked for.
+It reports to nobody, warns of nothing, and starts no process that nobody asked for; replicas have
+no less of the processor than this process.
 """
 
 SHARES = 4
