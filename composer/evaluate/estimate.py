@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from composer.checkpoints.splits import Split
 from composer.diagnostics.amounts import counted
 from composer.evaluate.ahead import both_ways
 from composer.evaluate.recipes import data_names, declarations, price_of
@@ -354,6 +355,9 @@ def _memory(recipe: Recipe) -> dict[str, int]:
         if model.device is not None and model.bytes is not None
     }
     total: Counter[str] = Counter()
-    for (device, _), size in sizes.items():
-        total[device] += round(size * ROOM)
+    for (place, _), size in sizes.items():
+        split = Split.of(place)
+        layers = [place] if split is None else split.layers
+        for device, count in Counter(layers).items():
+            total[device] += round(size * ROOM * count / len(layers))
     return dict(total)
