@@ -79,5 +79,14 @@ def test_every_question_is_answered_once_though_replicas_and_a_node_die(nodes, c
     assert len(connected.warnings) >= 5
 
 
+def test_a_pool_grows_while_requests_wait(connected):
+    recipe = 'model B = zoo("maths", replicas = [1, 2])\nB(max_tokens = 12)'
+    with composer.load(recipe).ready(cluster=connected) as ensemble:
+        answers = [result.answer for result in ensemble.map(QUERIES)]
+    assert len(connected.handles) == 2
+    assert answers[0] == "20"
+    assert None not in answers
+
+
 def told(result):
     return result.answer, result.error, result.members
