@@ -8,7 +8,8 @@ over the blocks, with the second lowest and the second highest block (of nine, a
 median). The overhead of a query is what a block takes longer on one replica than in this process,
 over its queries; on two cores the walk of the graph and the engine run side by side there, which
 hides a part of it. So `alone` gives the same for one query after the other, where nothing is
-hidden. Two replicas can be at most as much faster as there are free cores.
+hidden; and `processor time` counts that of this process and all of Ray's, which other work on the
+machine disturbs least. Two replicas can be at most as much faster as there are free cores.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import json
 import os
 import statistics
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
 
     from composer.run import Ensemble
 
-AT_ONCE = 64
+AT_ONCE, FEW = 64, 16
+"""Queries under way at a time; how many are asked one by one."""
 
 RECIPE = """
 model A = zoo("general-1", replicas = {replicas})
@@ -41,11 +44,14 @@ fused(max_tokens = {tokens})
 Blocks = dict[str, list[float]]
 
 
-def seconds(ensemble: Ensemble, queries: Sequence[str], at_once: int) -> float:
-    """Return how long an ensemble takes for queries; raises if one has no answer."""
-    began = time.perf_counter()
+def seconds(ensemble: Ensemble, queries: Sequence[str], at_once: int) -> tuple[float, float]:
+    """Return how long an ensemble takes for queries, and the processor time of all processes.
+
+    Raises if a query has no answer.
+    """
+    began, busy = time.perf_counter(), processor_time()
     results = list(ensemble.map(queries, at_once=at_once))
-    took = time.perf_counter() - began
+    took = time.perf_counter() - began, processor_time() - busy
     failed = [result.error for result in results if result.error]
     if failed:
         raise RuntimeError(failed[0])
@@ -65,26 +71,47 @@ def measured(blocks: int, queries: Sequence[str], tokens: int) -> Blocks:
         runs = {"here": here, "one": single, "two": double}
         for block in range(-1, blocks):  # the first one warms up
             for name, ensemble in runs.items():
-                both = seconds(ensemble, queries, AT_ONCE), seconds(ensemble, queries[:16], 1)
+                together, busy = seconds(ensemble, queries, AT_ONCE)
+                alone, _ = seconds(ensemble, queries[:FEW], 1)
                 if block >= 0:
-                    times.setdefault(name, []).append(both[0])
-                    times.setdefault(f"{name} alone", []).append(both[1])
+                    times.setdefault(name, []).append(together)
+                    times.setdefault(f"{name} busy", []).append(busy)
+                    times.setdefault(f"{name} alone", []).append(alone)
     return times
+
+
+def processor_time() -> float:
+    """Return the processor time of this process and of all below it: replicas, and Ray itself."""
+    parents, ticks = {}, {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            number, rest = path.parent.name, path.read_text().rpartition(")")[2].split()
+            parents[number], ticks[number] = rest[1], int(rest[11]) + int(rest[12])
+    own = {str(os.getpid())}
+    while below := {each for each, parent in parents.items() if parent in own} - own:
+        own |= below
+    return sum(ticks.get(each, 0) for each in own) / os.sysconf("SC_CLK_TCK")
 
 
 def figures(times: Blocks, count: int) -> dict[str, list[float]]:
     """Return what a user asks for, a value for each block."""
-    one_by_one = zip(times["one alone"], times["here alone"], strict=True)
-    together = zip(times["one"], times["here"], strict=True)
     return {
         "ms a query, in this process": [1e3 * t / count for t in times["here"]],
         "ms a query, one replica": [1e3 * t / count for t in times["one"]],
         "ms a query, two replicas": [1e3 * t / count for t in times["two"]],
-        "overhead, ms a query, 64 at once": [1e3 * (a - b) / count for a, b in together],
-        "overhead, ms a query, alone": [1e3 * (a - b) / 16 for a, b in one_by_one],
+        "overhead, ms a query, 64 at once": more(times["one"], times["here"], count),
+        "overhead, ms of processor time a query": more(
+            times["one busy"], times["here busy"], count
+        ),
+        "overhead, ms a query, alone": more(times["one alone"], times["here alone"], FEW),
         "throughput, one replica / this process": ratios(times["here"], times["one"]),
         "throughput, two replicas / one": ratios(times["one"], times["two"]),
     }
+
+
+def more(ours: Sequence[float], beside: Sequence[float], count: int) -> list[float]:
+    """Return how many milliseconds a query takes longer, block by block."""
+    return [1e3 * (a - b) / count for a, b in zip(ours, beside, strict=True)]
 
 
 def ratios(slow: Sequence[float], fast: Sequence[float]) -> list[float]:
