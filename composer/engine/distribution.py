@@ -152,9 +152,8 @@ class MemberWeight:
 
     def nonzero_rows(self, like: Tensor) -> Tensor:
         """Whether the member counts in each row [row, 1], for as many rows as `like` has."""
-        nonzero = torch.as_tensor(self.value, device=like.device) != 0
-        rows = nonzero.any(-1, keepdim=True) if nonzero.ndim else nonzero
-        return self.fill_masked_(rows.expand(len(like), 1).clone(), 0.0)
+        rows = like.new_ones(len(like), 1) * self.value != 0  # numbers need no copy to the device
+        return self.fill_masked_(rows.any(-1, keepdim=True), 0.0)
 
     def multiply_(self, scores: Tensor) -> Tensor:
         """Multiply scores [row, column] by the weight, in place; 0 in rows that do not count."""

@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 
+from composer.engine.memory import ran_out
 from composer.engine.requests.draw import Draw, Drawn
 from composer.engine.rows.attention import BatchedAttention
 from composer.engine.rows.runner import Runner
@@ -115,7 +116,7 @@ class StaticSteps:
         return self._groups[group]
 
     def _begin(self, batch: StaticBatch) -> Tensor | None:
-        """Begin a step; None if it fails, and then the group has none from now on."""
+        """Begin a step; None if it fails, and then the group has no others."""
         steps = self._steps(batch.group)
         if steps is None:  # the last batch of the group failed
             return None
@@ -124,7 +125,8 @@ class StaticSteps:
             launcher = steps.launcher(batch, self._made)
             outputs = launcher.run(batch.numbers())
         except Exception as error:  # noqa: BLE001  # the ragged way tells whose it is
-            self._give_up(batch, error)
+            if not ran_out(error):  # else smaller steps may still fit
+                self._give_up(batch, error)
             return None
         if launcher.failure is not None:
             batch.remark(launcher.failure)
@@ -152,8 +154,9 @@ class StaticSteps:
     def _made(self, batch: StaticBatch) -> Launcher:
         """Make the step of a batch's shape."""
         device, step = batch.group.device, StaticStep(batch.group, batch.shape, batch.runners)
-        together = all(runner.model.device == device for runner in batch.runners)
-        captures = self._captures and device.type == "cuda" and together
+        modules = [runner.model.module for runner in batch.runners]
+        used = {each.device for module in modules for each in module.parameters()}
+        captures = self._captures and device.type == "cuda" and used == {device}
         if captures and device not in self._pools:
             self._pools[device] = torch.cuda.graph_pool_handle()
         count, size = sum(batch.shape.parts), (2, batch.shape.count)
@@ -196,7 +199,9 @@ def _rows(slot: ModelSlot) -> BatchedAttention:
 def _is_static(group: Group) -> bool:
     """Whether all models share passes of fixed shapes, and all parts of the fuses are static."""
     return all(
-        isinstance(slot.runner, Runner) and isinstance(slot.runner.rows, BatchedAttention)
+        isinstance(slot.runner, Runner)
+        and isinstance(slot.runner.rows, BatchedAttention)
+        and slot.runner.model.device.type == group.device.type
         for slot in group.slots
     ) and all(node.static for node in group.fuses)
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from fusing import LOGS, TokenFuse
+from fusing import LOGS, Part, TokenFuse
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from composer.engine.group import Group
@@ -44,7 +44,7 @@ def parts(zoo):
                 runner.rows.forward([Feed(row, [5, 6, 4], ()) for row in rows])
         group = Group(TokenFuse(members, ("a", "b"), **options), runners)
         passes = (Pass(2, 64), Pass(2, 64))
-        shape = Shape((0, 1), (0.5, 0.5), passes, 2, direct, kinds)
+        shape = Shape((0, 1), options.get("weights", (0.5, 0.5)), passes, 2, direct, kinds)
         return StaticStep(group, shape, list(runners.values())), group
 
     return make
@@ -59,11 +59,21 @@ def numbers(step, device="cpu"):
 
 
 @pytest.mark.parametrize("kinds", KINDS)
-@pytest.mark.parametrize("options", [{}, {"combine": LOGS}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"combine": LOGS, "weights": (1.5, -0.5)},
+        {"combine": Part("combine.maximum"), "plausible": 0.1},
+        {"combine": Part("combine.minimum"), "weigh": Part("weigh.entropy", {"power": 1.0})},
+    ],
+    ids=["mean", "logs", "plausible", "entropy"],
+)
 def test_nothing_is_read_back_or_copied_from_the_host(kinds, options, parts, monkeypatch):
     step, group = parts(KINDS[kinds], device=META, **options)
     given = numbers(step, META)
-    monkeypatch.setattr(torch, "tensor", None)  # a copy of numbers of the host
+    for name in ("tensor", "as_tensor"):  # they copy numbers of the host
+        monkeypatch.setattr(torch, name, None)
     with torch.no_grad():
         out = step(given)
     assert out.shape == (2, 2)
