@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -52,10 +53,22 @@ def quantized(
         device = torch.device(place if split is None else split.device_of(name))
         layer.to(device=device, dtype=dtype)
         quantize_(layer, _how(quantize, header.shape[1], device))
+        _give_back()
     for tensor in (*module.parameters(), *module.buffers()):
         if dtype == torch.float32 and tensor.dtype in (torch.float16, torch.bfloat16):
             tensor.data = tensor.data.float()
     return module
+
+
+def _give_back() -> None:
+    """Return freed memory to the system.
+
+    What a layer was before is freed between layers that stay, in blocks too small to be returned by
+    themselves: without this, a model of int8 takes twice its bytes after loading.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc
+    if trim is not None:
+        trim(0)
 
 
 def _how(quantize: str, columns: int, device: torch.device) -> Any:  # noqa: ANN401 - of torchao
