@@ -18,6 +18,7 @@ from torch.utils.backend_registration import _setup_privateuseone_for_python_bac
 NAME = "toy"
 ATEN = torch.ops.aten
 WAITS = {ATEN._local_scalar_dense.default, ATEN.nonzero.default, ATEN.masked_select.default}
+COPIES = {ATEN.to, ATEN._to_copy, ATEN.copy_}
 MIXES = {ATEN.index.Tensor, ATEN.index_put_.default}  # they take places from the CPU
 _LOG: list[Toys] = []
 
@@ -85,10 +86,9 @@ def _run(func, args, kwargs):
     device = target or next(iter(devices), None)
     if func is ATEN.copy_.default:
         device = args[0].device
-    copied = tensors and (target is not None or func is ATEN.copy_.default)
-    if copied and tensors[-1].device != device:
+    if func.overloadpacket in COPIES and tensors[-1].device != device:
         _note("copies", (str(tensors[-1].device), str(device)))
-    elif devices:
+    elif devices and target is None:
         _demand_one_device(func, tensors, devices)
     if func in WAITS or (func is ATEN.index.Tensor and _has_mask(args[1])):
         _note("waits", func.__name__)

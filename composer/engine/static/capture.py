@@ -20,7 +20,12 @@ _WARM = 2  # runs before a capture: libraries set themselves up, tables are made
 
 
 class Step(Protocol):
-    """What a launcher runs: a function of fixed shapes that can be compiled."""
+    """What a launcher runs: a function of fixed shapes that can be compiled.
+
+    `failures` says what it could not do as it should.
+    """
+
+    failures: list[str]
 
     def __call__(self, numbers: Tensor) -> Tensor:
         """Compute the outputs."""
@@ -50,7 +55,7 @@ class Launcher:
         compile_at: float = math.inf,
     ) -> None:
         self.failure: str | None = None
-        self._step, self._pool, self._captures = step, pool, captures
+        self.step, self._pool, self._captures = step, pool, captures
         self._compile_at, self._capture_at = compile_at, _WARM if captures else math.inf
         on_gpu = device.type == "cuda"
         self._staging = torch.empty(count, dtype=torch.float64, pin_memory=on_gpu)
@@ -91,13 +96,13 @@ class Launcher:
             self._graph.replay()
 
     def _compute(self) -> None:
-        self._outputs.copy_(self._step(self._inputs))
+        self._outputs.copy_(self.step(self._inputs))
 
     def _compile(self) -> None:
         """Compile the step; it is not tried again if it fails."""
         self._compile_at = math.inf
         try:
-            self._step.compile(self._inputs)
+            self.step.compile(self._inputs)
         except Exception as error:  # noqa: BLE001  # whatever it is, the step runs without
             self.failure = f"it is not compiled: {_said(error)}"
             return

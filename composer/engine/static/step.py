@@ -10,6 +10,7 @@ import torch
 from composer.engine.rows.fixed_pass import fixed_pass
 from composer.engine.sample import Columns, draw_all
 from composer.engine.static.compiling import compiled
+from composer.engine.static.passes import CapturedPass
 from composer.engine.static.streams import side_by_side
 
 if TYPE_CHECKING:
@@ -31,17 +32,26 @@ class StaticStep:
 
     Calling it reads one token with each row of the passes, brings the members together and draws an
     entry for each request. Nothing is read back from the device, and no other thing is changed
-    than the cells of the rows.
+    than the cells of the rows. With `captures` each pass is a CUDA graph of its own, as is needed
+    where models lie on several GPUs; `failures` says why one is not.
     """
 
-    def __init__(self, group: Group, shape: Shape, runners: Sequence[Runner]) -> None:
+    def __init__(
+        self, group: Group, shape: Shape, runners: Sequence[Runner], *, captures: bool = False
+    ) -> None:
         self.shape = shape
+        self.failures: list[str] = []
         self._group, self._runners = group, runners
         number = {runner: n for n, runner in enumerate(runners)}
         self._passes: list[PassFunction] = [
-            partial(_logits, runner, one.reach, group.device)
+            partial(_logits, runner, one.reach)
             for runner, one in zip(runners, shape.passes, strict=True)
         ]
+        if captures:
+            self._passes = [
+                CapturedPass(read, runner.model.device, self.failures.append)
+                for read, runner in zip(self._passes, runners, strict=True)
+            ]
         self._pass_of = {s: number[cast("Runner", group.slots[s].runner)] for s in shape.slots}
 
     def __call__(self, numbers: Tensor) -> Tensor:
@@ -63,11 +73,12 @@ class StaticStep:
 
     def _read(self, parts: Iterator[Tensor]) -> list[Tensor]:
         """Run the passes side by side; return the logits [row, width] of each, on one device."""
+        home = self._group.device
         tasks = [
-            (runner.model.device, partial(read, next(parts), next(parts)))
+            (runner.model.device, partial(_brought, home, read, next(parts), next(parts)))
             for runner, read in zip(self._runners, self._passes, strict=True)
         ]
-        return side_by_side(self._group.device, tasks)
+        return side_by_side(home, tasks)
 
     def compile(self, numbers: Tensor) -> None:
         """Compile the passes, which read the tokens of these numbers once more; see `compiled`."""
@@ -75,10 +86,13 @@ class StaticStep:
         self._passes = [compiled(read, next(parts), next(parts)) for read in self._passes]
 
 
-def _logits(
-    runner: Runner, reach: int, home: torch.device, ids: Tensor, positions: Tensor
-) -> Tensor:
-    """Run the pass of one model; return float logits [row, width] on the group's device."""
+def _logits(runner: Runner, reach: int, ids: Tensor, positions: Tensor) -> Tensor:
+    """Run the pass of one model; return float logits [row, width] on its device."""
     rows, device = cast("BatchedAttention", runner.rows), runner.model.device
     read, places = (each.to(device, torch.long, non_blocking=True) for each in (ids, positions))
-    return fixed_pass(rows, read, places, reach)[:, : runner.model.width].float().to(home)
+    return fixed_pass(rows, read, places, reach)[:, : runner.model.width].float()
+
+
+def _brought(home: torch.device, read: PassFunction, ids: Tensor, positions: Tensor) -> Tensor:
+    """Run a pass, and bring its logits to a device."""
+    return read(ids, positions).to(home)

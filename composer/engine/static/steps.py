@@ -131,6 +131,8 @@ class StaticSteps:
         if launcher.failure is not None:
             batch.remark(launcher.failure)
             launcher.failure = None
+        while launcher.step.failures:
+            batch.remark(launcher.step.failures.pop())
         batch.advance()
         return outputs
 
@@ -153,15 +155,16 @@ class StaticSteps:
 
     def _made(self, batch: StaticBatch) -> Launcher:
         """Make the step of a batch's shape."""
-        device, step = batch.group.device, StaticStep(batch.group, batch.shape, batch.runners)
-        modules = [runner.model.module for runner in batch.runners]
-        used = {each.device for module in modules for each in module.parameters()}
-        captures = self._captures and device.type == "cuda" and used == {device}
+        device, places = batch.group.device, [_places(runner) for runner in batch.runners]
+        on_gpus = self._captures and device.type == "cuda"
+        captures = on_gpus and all(each == {device} for each in places)
+        apart = on_gpus and not captures and all(len(each) == 1 for each in places)
+        step = StaticStep(batch.group, batch.shape, batch.runners, captures=apart)
         if captures and device not in self._pools:
             self._pools[device] = torch.cuda.graph_pool_handle()
         count, size = sum(batch.shape.parts), (2, batch.shape.count)
         pool = self._pools.get(device)
-        wait = runs_to_pay(batch, self._timings)
+        wait = math.inf if apart else runs_to_pay(batch, self._timings)
         return Launcher(step, count, size, device, pool, captures=captures, compile_at=wait)
 
     @cached_property
@@ -188,6 +191,11 @@ class _GroupSteps:
         if len(self._made) > _MOST:
             self._made.popitem(last=False)
         return launcher
+
+
+def _places(runner: Runner) -> set[torch.device]:
+    """The devices on which a model's weights lie."""
+    return {each.device for each in runner.model.module.parameters()}
 
 
 def _rows(slot: ModelSlot) -> BatchedAttention:

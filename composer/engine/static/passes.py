@@ -1,0 +1,85 @@
+"""The pass of one model as a graph of its own, where a step's models lie on several GPUs.
+
+One CUDA graph is of one device. So each model's pass is captured by itself, and the rest of the
+step runs as it is: bringing members together and drawing are few kernels beside those of passes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from composer.engine.static.compiling import PassFunction
+
+    Replay = Callable[[], object]
+    Record = Callable[[Callable[[], Tensor], torch.device], tuple[Replay, Tensor]]
+    """Captures what a function does: what replays it, and the output that a replay overwrites."""
+
+__all__ = ["CapturedPass", "recorded"]
+
+_WARM = 2  # runs before a capture
+
+
+def recorded(run: Callable[[], Tensor], device: torch.device) -> tuple[Replay, Tensor]:
+    """Capture a function on a GPU, in the present stream there, which must not be the default."""
+    graph = torch.cuda.CUDAGraph()
+    stream = torch.cuda.current_stream(device)
+    with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+        output = run()
+    return graph.replay, output
+
+
+class CapturedPass:
+    """Runs a pass on its device; from the third run on it replays what it did.
+
+    Tokens and positions are copied to memory that stays. `tell` is told why it is not captured, if
+    that fails; then it runs as it is.
+    """
+
+    def __init__(
+        self,
+        read: PassFunction,
+        device: torch.device,
+        tell: Callable[[str], None],
+        record: Record = recorded,
+    ) -> None:
+        self._read, self._device = read, device
+        self._tell, self._record = tell, record
+        self._inputs: list[Tensor] = []
+        self._captured: tuple[Replay, Tensor] | None = None
+        self._left: float = _WARM
+
+    def __call__(self, ids: Tensor, positions: Tensor) -> Tensor:
+        """Return logits [row, width], which the next call overwrites."""
+        given = ids, positions
+        if not self._inputs:
+            self._inputs = [torch.empty_like(each, device=self._device) for each in given]
+        for place, each in zip(self._inputs, given, strict=True):
+            place.copy_(each, non_blocking=True)
+        if self._left <= 0:
+            self._capture()
+        self._left -= 1
+        if self._captured is None:
+            return self._compute()
+        replay, logits = self._captured
+        replay()
+        return logits
+
+    def _compute(self) -> Tensor:
+        ids, positions = self._inputs
+        return self._read(ids, positions)
+
+    def _capture(self) -> None:
+        """Capture the pass; it is not tried again if it fails."""
+        self._left = float("inf")
+        try:
+            self._captured = self._record(self._compute, self._device)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the pass runs as it is
+            why = str(error).strip().partition("\n")[0]
+            self._tell(f"a pass on {self._device} is not replayed as a CUDA graph: {why}")
