@@ -110,6 +110,16 @@ def pair(size: int, align: Align = UNION, split: float = 0.0) -> TokenFuse:
     return TokenFuse(tuple(members), ("a", "b"), combine=Mean(), align=align)
 
 
+def real_pair() -> TokenFuse:
+    """Fuse two members with real tokenizers, llama2's and mistral's first one."""
+    names = "llama2", "mistral-v1"
+    for name, other in (names, names[::-1]):
+        made = MODELS[name] = synthetic.real(name, other)
+        PLAIN.setdefault(name, copy.deepcopy(made.module))
+    members = tuple(map(synthetic.checkpoint, names))
+    return TokenFuse(members, ("a", "b"), combine=Mean(), align=UNION)
+
+
 def ask(engine: Engine, who: Model, lengths: Sequence[int], first: int = 0) -> list[Completion]:
     """Let one member write all answers, side by side, to prompts from the first one on."""
     jobs = [
@@ -311,6 +321,12 @@ MEASURES = {
     "shared-16": Measure(
         "shared tokenizer, 32k, batch 16", 1.05, partial(fused, SHARED_32, 16, 24), cycles=3
     ),
+    "real-1": Measure(
+        "union, real tokenizers of 32k, batch 1", 1.05, partial(fused, real_pair, 1, 48), cycles=4
+    ),
+    "real-16": Measure(
+        "union, real tokenizers of 32k, batch 16", 1.10, partial(fused, real_pair, 16, 24), cycles=3
+    ),
     "topk-32k-1": Measure("top-k union, V = 32k, batch 1", 1.05, partial(fused, TOPK_32, 1, 48)),
     "topk-150k-16": Measure(
         "top-k union, V = 150k, batch 16", 1.10, partial(fused, TOPK_150, 16, 12)
@@ -423,6 +439,9 @@ def main() -> None:
         print("| measure | goal | measured [interval] | ratio to our engine unfused | met |")
         print("|---|---|---|---|---|")
     for name in options.measures or MEASURES:
+        if name.startswith("real") and not synthetic.TOKENIZERS.is_dir():
+            print(f"{name}: {synthetic.TOKENIZERS} is not there")
+            continue
         print(_line(name, MEASURES[name], options.blocks, markdown=options.markdown), flush=True)
 
 

@@ -24,6 +24,7 @@ import torch
 from fusion import figure
 
 from composer.engine.engine import Engine
+from composer.engine.rows.forward_arguments import cache_name
 from composer.engine.weights.local import LocalModel
 from composer.methods import Mean, Shared, Union
 from composer.specs import TokenFuse
@@ -117,9 +118,9 @@ class Limit:
         from transformers import DynamicCache
 
         ids = torch.tensor([[1]])
-        cache = DynamicCache(config=self._plain.config)
+        cache = {str(cache_name(self._plain)): DynamicCache(config=self._plain.config)}
         for _ in range(self.shape.tokens):
-            out = self._plain(ids, use_cache=True, logits_to_keep=1, past_key_values=cache)
+            out = self._plain(ids, use_cache=True, logits_to_keep=1, **cache)
             ids = out.logits[:, -1].argmax(-1, keepdim=True)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import random
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,6 +21,9 @@ from composer.specs import Declared, Weights
 SPACE = "Ġ"
 END = "<end>"
 SYLLABLES = tuple(c + v for c, v in itertools.product("bcdfghjklmnpqrstvwxyz", "aeiou"))
+TOKENIZERS = Path(__file__).parents[2] / "shared" / "data" / "tokenizers"
+"""Where real tokenizers are, if they are beside this checkout."""
+
 SHARED = 0.5
 """The part of a vocabulary that two unlike ones of its size have in common."""
 
@@ -66,11 +70,30 @@ def llama(name: str, size: int, kind: int = 0, split: float = 0.0) -> LocalModel
     It says words that every kind of vocabulary of the size holds, and, if `split`, so large a
     part of those that only its own does.
     """
+    return _llama(name, tokenizer(size, kind), said(size, kind, split))
+
+
+@cache
+def real(name: str, other: str) -> LocalModel:
+    """Make the same model with a real tokenizer; it says words that the other one has, too.
+
+    Raises FileNotFoundError where the tokenizers are not beside this checkout.
+    """
+    from transformers import AutoTokenizer
+
+    mine, theirs = (AutoTokenizer.from_pretrained(TOKENIZERS / each) for each in (name, other))
+    common = set(theirs.get_vocab()) - set(theirs.all_special_tokens)
+    known = mine.get_vocab()
+    said_ = torch.zeros(len(known))
+    said_[[i for token, i in known.items() if token in common and token.strip("▁").isalpha()]] = 1.0
+    return _llama(name, mine, said_)
+
+
+def _llama(name: str, words: Any, said_: torch.Tensor) -> LocalModel:  # noqa: ANN401 - untyped
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    words = tokenizer(size, kind)
     config = LlamaConfig(
-        vocab_size=size,
+        vocab_size=len(said_),
         hidden_size=256,
         intermediate_size=688,
         num_hidden_layers=4,
@@ -84,7 +107,7 @@ def llama(name: str, size: int, kind: int = 0, split: float = 0.0) -> LocalModel
     torch.manual_seed(sum(name.encode()))
     module = LlamaForCausalLM(config).eval().requires_grad_(requires_grad=False)
     module.model.embed_tokens.weight.mul_(LOUDNESS)
-    module.lm_head.weight.mul_(SHARPNESS * said(size, kind, split)[:, None])
+    module.lm_head.weight.mul_(SHARPNESS * said_[:, None])
     return LocalModel(module, words, torch.device("cpu"), name)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from composer.engine.rows.decode_pass import DecodePass
 from composer.engine.rows.forward_arguments import cache_name, takes_rows_to_keep
 from composer.engine.rows.kv_cache import WHOLE, KeyValueCache
 from composer.engine.rows.output_layer import head_of, projecting
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from composer.engine.rows.kv_cache import View
+    from composer.engine.rows.row import CacheRow
     from composer.engine.weights.local import LocalModel
 
 __all__ = ["BatchedAttention"]
@@ -32,10 +34,10 @@ class BatchedAttention(KeyValueCache):
     """The cache of an attention model, and the forward passes that fill it.
 
     With `packs`, passes have no padding, which needs layers that take our attention function; else
-    they are padded.
+    they are padded. With `direct`, passes of single tokens are computed by `DecodePass`.
     """
 
-    def __init__(self, model: LocalModel, *, packs: bool) -> None:
+    def __init__(self, model: LocalModel, *, packs: bool, direct: bool = False) -> None:
         super().__init__(model.device)
         self.model = model
         self.packs = packs
@@ -51,6 +53,8 @@ class BatchedAttention(KeyValueCache):
         self._name = cache_name(model.module)
         self._takes_keep = takes_rows_to_keep(model.module)
         self._head = head_of(model.module)
+        direct = direct and not self._layered
+        self._direct = DecodePass.of(model.module) if direct else None
 
     def forward(self, feeds: Sequence[Feed]) -> Tensor:
         """Read the feeds in as few passes as possible; return logits [all kept, vocabulary].
@@ -140,15 +144,33 @@ class BatchedAttention(KeyValueCache):
         self.aim(index[:, None], positions, longest + width, view if longest else None)
         if self._limit is not None and longest + width > self._limit:
             positions = positions.clamp(max=self._limit - 1)
-        masks = self.masks(positions, longest + width)
-        with self.model.adapters.use(_adapters(lines)):
-            logits = self.call(
-                ids, positions, masks, keep.view(len(lines), most) if width > 1 else None
-            )
+        if width == 1 and self._decodes:
+            logits = self._decode(ids, positions, rows)
+        else:
+            masks = self.masks(positions, longest + width)
+            with self.model.adapters.use(_adapters(lines)):
+                logits = self.call(
+                    ids, positions, masks, keep.view(len(lines), most) if width > 1 else None
+                )
         if all(len(feed.keep) == 1 for feed in lines):
             return logits[:, 0]
         at = [n * most + c for n, feed in enumerate(lines) for c in range(len(feed.keep))]
         return logits.flatten(0, 1)[self.upload(at)]
+
+    @property
+    def _decodes(self) -> bool:
+        """Whether single tokens are read by `DecodePass`: nothing changes what layers compute."""
+        return self._direct is not None and not self._direct.changed
+
+    def _decode(self, ids: Tensor, positions: Tensor, rows: Sequence[CacheRow]) -> Tensor:
+        """Logits [row, 1, vocabulary] after one more token in each of some rows."""
+        assert self._direct is not None
+        lengths = {row.length for row in rows}
+        reach = max(lengths) + 1
+        near = not self._window or reach <= self._window
+        mask = None if near and len(lengths) == 1 else self.masks(positions, reach)
+        assert not isinstance(mask, dict)
+        return self._direct(ids, positions, mask, self)[:, None]
 
     def _lines(self, batch: Sequence[Feed]) -> list[Feed]:
         """The batch, with an empty feed for each idle row between its rows."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 
 from composer.engine.memory import ran_out
 from composer.engine.rows.attention import BatchedAttention
+from composer.engine.rows.decode_pass import DecodePass
 from composer.engine.rows.encoder_decoder import EncoderDecoderRows
 from composer.engine.rows.forward_arguments import keeps_state
 from composer.engine.rows.hidden_states import logits_and_hidden
@@ -138,16 +139,21 @@ class Runner:
         for way in self._ways():
             self.alone = next((why for trial in tried if (why := trial.failure(way))), None)
             if self.alone is None:
-                return way(self.model)
-            self.padded = self.padded or self.alone
+                rows: RowCache = way(self.model)
+                return rows
+            if not way.keywords.get("direct"):  # by the model's own code it may still work
+                self.padded = self.padded or self.alone
         self.padded = None
         return SeparateCaches(self.model, tried)
 
-    def _ways(self) -> Sequence[Callable[[LocalModel], RowCache]]:
+    def _ways(self) -> Sequence[partial[Any]]:
         """The kinds of caches whose rows share passes, the fastest first."""
         if keeps_state(self.model.module):
-            return (RecurrentStates,)
-        return tuple(partial(BatchedAttention, packs=packs) for packs in (True, False))
+            return (partial(RecurrentStates),)
+        plain = tuple(partial(BatchedAttention, packs=packs) for packs in (True, False))
+        if DecodePass.of(self.model.module) is None:
+            return plain
+        return (partial(BatchedAttention, packs=True, direct=True), *plain)
 
 
 AnyRunner: TypeAlias = Runner | RemoteRunner
