@@ -58,13 +58,15 @@ def test_replicas_that_die_change_no_answer():
     queries = [f"What is {n} plus 25?" for n in range(10, 50)]
     with loaded.ready() as ensemble:
         here = {result.query: (result.answer, result.members) for result in ensemble.map(queries)}
-    cluster, there = LocalCluster(), []
+    cluster, there, notes = LocalCluster(), [], []
     with loaded.ready(cluster=cluster) as ensemble:
         for result in ensemble.as_they_come(map(composer.Query.of, queries), at_once=8):
             there.append((result.query, (result.answer, result.members)))
+            notes += [event.notes.get("attempts") for event in result.trace.events]
             if len(there) in {10, 20, 30}:
                 cluster.kill_newest()
     assert dict(there) == here
     assert len(there) == len(queries)
     assert len(cluster.launched) == 4
     assert len(cluster.warnings) == 3
+    assert ["`token_fuse(A, B)` is asked again: it was killed"] in notes
