@@ -1,6 +1,6 @@
 """Steps of fixed shapes beside ragged ones: the same answers, and the ratio of their time.
 
-    python benchmarks/static.py [wide|stories|zoo|chunks ...] [--blocks 5] [--data FOLDER]
+    python benchmarks/static.py [wide|stories|zoo|chunks|pages ...] [--blocks 5] [--data FOLDER]
 
 Two engines take turns in one process, on one thread. One answers draws by static steps
 (`composer/engine/static/`), the other the ragged way; figures are CPU seconds of whole answers,
@@ -9,6 +9,7 @@ block. `wide` are random Llamas of hidden 256 with two vocabularies of 32,000 (`
 
 `chunks` shows how long a row that writes waits while a prompt of 4,000 tokens is read: its longest
 gap between two tokens, over the time of one chunk (of the last one, which attends to most).
+`pages` is attention over pages that are gathered by a table, over that of slots that lie in order.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING
 import synthetic
 import torch
 from fusion import MODELS, UNION, pair
+from torch.nn.functional import scaled_dot_product_attention as attention
 
 from composer.backends.hf import HF
 from composer.backends.zoo import Zoo
@@ -38,7 +40,9 @@ from composer.specs import Declared, TokenFuse
 from composer.values import Completion, Generate, Query, Sampling
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from torch import Tensor
 
     from composer.engine.static.steps import Where
     from composer.engine.weights.local import LocalModel
@@ -47,6 +51,7 @@ if TYPE_CHECKING:
 
 ROWS = 1, 4, 16
 LONG, WRITTEN = 4000, 60
+PAGE = 64
 
 
 def zoo(_: Path) -> TokenFuse:
@@ -177,20 +182,54 @@ def last_chunk(runner: Runner, size: int) -> float:
     return took
 
 
+@torch.inference_mode()
+def pages(blocks: int) -> None:
+    """Print what attention over gathered pages costs beside attention over slots."""
+    rows, heads, dim = 16, 4, 64
+    for cells in (512, 2048):
+        query, slots = torch.randn(rows, heads, 1, dim), torch.randn(rows, heads, cells, dim)
+        count = rows * cells // PAGE
+        pool, places = torch.randn(count, heads, PAGE, dim), torch.randperm(count).view(rows, -1)
+        steps = (
+            lambda q=query, s=slots: attention(q, s, s),
+            lambda q=query, p=pool, at=places: attention(q, _gathered(p, at), _gathered(p, at)),
+        )
+        ratios = []
+        for _ in range(5 * blocks):
+            slot, page = (_processor_seconds(step) for step in steps)
+            ratios.append(page / slot)
+        low, middle, high = min(ratios[3:]), statistics.median(ratios[3:]), max(ratios[3:])
+        print(f"{rows} rows of {cells} cells  pages / slots {middle:.1f} [{low:.1f}, {high:.1f}]")
+
+
+def _gathered(pool: Tensor, places: Tensor) -> Tensor:
+    """Gather the pages [page, head, cell, dim] of each row: [row, head, cell, dim]."""
+    rows, count = places.shape
+    return pool[places].transpose(1, 2).reshape(rows, pool.shape[1], count * PAGE, -1)
+
+
+def _processor_seconds(step: Callable[[], object]) -> float:
+    began = time.process_time()
+    step()
+    return time.process_time() - began
+
+
 def main() -> None:
     """Print a table for each kind of models that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("kinds", nargs="*", metavar="KIND", help=", ".join([*KINDS, "chunks"]))
+    others = {"chunks": chunks, "pages": pages}
+    every = [*KINDS, *others]
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=", ".join(every))
     parser.add_argument("--blocks", type=int, default=5)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     options = parser.parse_args()
-    unknown = set(options.kinds) - {*KINDS, "chunks"}
+    unknown = set(options.kinds) - set(every)
     if unknown:
         parser.error(f"no such kind: {', '.join(sorted(unknown))}")
     torch.set_num_threads(1)
-    for kind in options.kinds or [*KINDS, "chunks"]:
-        if kind == "chunks":
-            chunks(options.blocks)
+    for kind in options.kinds or every:
+        if kind in others:
+            others[kind](options.blocks)
         else:
             compare(kind, options.data, options.blocks)
 
