@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, cast
 from composer.compiler.graph.capabilities import card_of, checkpoint_of, memory_of
 from composer.compiler.graph.graph import Graph
 from composer.compiler.graph.pooling import cluster_option, pool_groups
-from composer.compiler.plan.placement import ROOM, devices
+from composer.compiler.plan.placement import demand_of, devices
 from composer.compiler.plan.plan import PlannedPool
-from composer.compiler.plan.sharing import group_bytes, weight_groups
+from composer.compiler.plan.sharing import weight_groups
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping
@@ -27,8 +27,8 @@ __all__ = ["Pool", "pools_of"]
 class Pool:
     """Models that each replica of a pool holds together, and what one replica takes.
 
-    There are from `fewest` to `most` replicas. `bytes` is the size of the weights of one, None
-    where it is not known before they are here.
+    There are from `fewest` to `most` replicas. `bytes` is the size of the weights of one, `memory`
+    what it takes with rows beside them; None where it is not known before they are here.
     """
 
     name: str
@@ -39,11 +39,7 @@ class Pool:
     fewest: int = 1
     most: int = 1
     bytes: int | None = None
-
-    @property
-    def memory(self) -> int | None:
-        """The bytes of one replica: its weights, with room for rows and activations beside them."""
-        return None if self.bytes is None else int(self.bytes * ROOM)
+    memory: int | None = None
 
     @property
     def bundle(self) -> Mapping[str, float]:
@@ -86,17 +82,20 @@ def _pool(graph: Graph, nodes: list[Node]) -> Pool:
     resources: Counter[str] = Counter()
     for copy in copies:
         resources.update(_resources(copy))
+    gpus = sum(max(_number(node, "gpus", _gpus(node)) for node in copy) for copy in copies)
     known = all(card_of(graph, node).bytes is not None for node in nodes)
-    weights = weight_groups(graph, nodes)
+    demands = [demand_of(graph, "", group, ()) for group in weight_groups(graph, nodes)]
+    taken = sum((each.gpu if gpus else each.cpu) + each.spare for each in demands)
     return Pool(
         name="+".join(dict.fromkeys(checkpoint_of(node).name for node in nodes)),
         models=tuple(dict.fromkeys(map(checkpoint_of, nodes))),
         cpus=sum(max(_number(node, "cpus", 1.0) for node in copy) for copy in copies),
-        gpus=sum(max(_number(node, "gpus", _gpus(node)) for node in copy) for copy in copies),
+        gpus=gpus,
         resources=dict(resources),
         fewest=fewest,
         most=most,
-        bytes=sum(group_bytes(graph, group) for group in weights) if known else None,
+        bytes=sum(each.gpu for each in demands) if known else None,
+        memory=taken if known else None,
     )
 
 
