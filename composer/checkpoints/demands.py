@@ -88,9 +88,11 @@ class Demand:
 class Placed:
     """Where a model goes, and why there, where that is not plain.
 
-    `devices` are the bytes that it takes of each device.
+    `devices` are the bytes that it takes of each device. `timed` says that saved timings of its
+    steps were weighed.
     """
 
     place: str
     devices: Mapping[str, int]
     why: str = ""
+    timed: bool = False

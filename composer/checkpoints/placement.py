@@ -175,7 +175,7 @@ class _Table:
                 why = f"apart from {_listed(away)}, since they step together"
             elif here and len(gpus) > 1:
                 why = f"beside {_listed(here)}: no other device has room"
-        return Placed(device.name, demand.shares(device.name), why)
+        return Placed(device.name, demand.shares(device.name), why, timed=bool(demand.seconds))
 
     def _refused(self, demand: Demand, allowed: Sequence[Device]) -> ModelError:
         largest = max(allowed, key=lambda each: min(each.room, _limit(demand, each)))

@@ -71,6 +71,8 @@ def test_saved_timings_say_who_is_slow():
     quick = [model(name, 4, seconds={"cuda:0": 0.1, "cuda:1": 0.1}) for name in "ab"]
     found = placed([slow, *quick], gpus(30, 30), ["slow", "a", "b"])
     assert found["a"] == found["b"] != found["slow"]
+    timed = place_models([slow, model("c", 1)], gpus(30, 30))
+    assert {name for name, each in timed.items() if each.timed} == {"slow"}
 
 
 def test_what_does_not_fit_together_takes_turns_unless_it_is_asked_together():

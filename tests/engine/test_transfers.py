@@ -70,7 +70,7 @@ UPLOADS = {"greedy": 3, "drawn": 9}
 """To the device of the first member in a step that is not static: its pass, and the draw."""
 
 
-@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("how", ["greedy", pytest.param("drawn", marks=pytest.mark.slow)])
 def test_logits_move_once_a_step_and_one_result_is_waited_for(asked, how):
     copies, waits = asked(("toy:0", "toy:1"), Union(), "nowhere", **HOW[how])
     assert copies["toy:1", "toy:0"] == copies["cpu", "toy:1"] == TOKENS
@@ -78,7 +78,7 @@ def test_logits_move_once_a_step_and_one_result_is_waited_for(asked, how):
     assert waits == ["tolist"] * TOKENS
 
 
-@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("how", ["greedy", pytest.param("drawn", marks=pytest.mark.slow)])
 def test_a_static_step_makes_one_upload(asked, how):
     copies, waits = asked(("toy:0", "toy:1"), Shared(), "everywhere", **HOW[how])
     later = TOKENS - 1  # the first step reads the prompt
@@ -87,6 +87,7 @@ def test_a_static_step_makes_one_upload(asked, how):
     assert waits == ["tolist"] * TOKENS
 
 
+@pytest.mark.slow
 def test_a_member_in_parts_is_fused_as_a_whole_one(asked):
     copies, _ = asked(("toy:0*2+toy:1*2", "toy:2"), Union(), "nowhere")
     assert copies["toy:1", "toy:0"] == copies["toy:2", "toy:0"] == TOKENS

@@ -77,7 +77,8 @@ def make_plan(
     stacks = list(_stack_choices(compiled, here, placement, saved)) if not optimized.plain else []
     chosen = [each for each in stacks if not each.why]
     drafts = list(_draft_choices(compiled, optimized, saved)) if not optimized.plain else []
-    by_timings = chosen or any(use.rule is drafted_fuse for use in optimized.fired)
+    drafted = any(use.rule is drafted_fuse for use in optimized.fired)
+    by_timings = chosen or drafted or any(each.timed for each in placement.values())
     plan = Plan(
         recipe=compiled.name,
         answer=_ids(order)[optimized.root],

@@ -27,7 +27,7 @@ KINDS = {
     },  # one row a pass
     "GPTJ": {"rotary_dim": 4},  # padded
 }
-SLOW = "Mistral", "Gemma3Text", "GPTNeo"
+SLOW = "Mistral", "Gemma3Text", "GPT2", "GPTNeo"
 
 
 def passes(runner, after=lambda: None):
@@ -89,6 +89,7 @@ def test_a_pass_makes_one_upload_and_what_layers_read_moves_once(split):
         assert copies["toy:0", "toy:2"] <= 9
 
 
+@pytest.mark.slow
 def test_a_device_may_come_twice(split):
     torch.testing.assert_close(*split("Llama", Split((("toy:0", 1), ("toy:1", 1), ("toy:0", 2)))))
 
