@@ -209,7 +209,7 @@ CODES = {
         "than there is. All other queries go on.",
     ),
     "E735": Code(
-        "Ray is not installed",
+        "library for clusters that is not installed",
         "`--ray` runs the models of a recipe on a cluster, through Ray. Install the extra `ray`: "
         "`pip install 'ensemble-composer[ray]'`, on all machines.",
     ),
