@@ -22,6 +22,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -177,7 +178,7 @@ def prompts(count: int, words: int = 16) -> list[str]:
 def step_seconds(bench: Bench, engine: Engine, who: Model, rows: int) -> float:
     """Return the seconds of a decode step of so many rows."""
     short, long = (
-        bench.seconds(lambda most=most: answer(engine, asked(who, prompts(rows), [most] * rows)))
+        bench.seconds(partial(answer, engine, asked(who, prompts(rows), [most] * rows)))
         for most in bench.scale.tokens
     )
     first, last = bench.scale.tokens
@@ -252,7 +253,7 @@ def prefill(bench: Bench) -> None:
 def _read(bench: Bench, engine: Engine, who: Model) -> float:
     """Return the seconds of an answer of one token to a long prompt."""
     texts = (prompts(1, bench.scale.prompt) for _ in range(3))
-    return min(bench.seconds(lambda t=text: answer(engine, asked(who, t, [1]))) for text in texts)
+    return min(bench.seconds(partial(answer, engine, asked(who, text, [1]))) for text in texts)
 
 
 def first_token(bench: Bench) -> None:

@@ -95,4 +95,5 @@ def bytes_of_step(model: LocalModel) -> int:
     head = model.module.get_output_embeddings()
     table = model.module.get_input_embeddings().weight
     whole = sum(each.nbytes for each in model.module.parameters())
-    return whole if head is not None and head.weight is table else whole - table.nbytes
+    shared = head is not None and head.weight is table
+    return whole if shared else whole - int(table.nbytes)
