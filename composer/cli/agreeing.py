@@ -57,6 +57,7 @@ def _agreement(
     return Agreement(
         fuse=fuse_key(fuse),
         data=data,
+        answers=len(pairs),
         tokens=lead.judged + others.judged,
         lead=round(lead.share, 4),
         others=round(others.share, 4),

@@ -117,14 +117,20 @@ class Agreement(_TimingRecord):
 
     `fuse` is the digest of the fuse (`composer/specs/digest.py`). `lead` is the share of the tokens
     drafted by the cheapest member that were accepted, `others` that of the others' proposals;
-    `tokens` is how many were judged in all.
+    `tokens` is how many were judged in all, which is what all `answers` have.
     """
 
     fuse: str
     data: str
+    answers: Count
     tokens: Count
     lead: Share
     others: Share
+
+    @property
+    def length(self) -> float:
+        """The mean number of tokens of an answer."""
+        return self.tokens / self.answers
 
 
 class Timings(_TimingRecord):

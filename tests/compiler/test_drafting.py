@@ -41,7 +41,9 @@ def timings(name, decode, verify, many=2.0, **more):
 def save(text=FUSE, lead=0.75, others=0.9, shapes=None, data="rows.jsonl"):
     """Save the agreement of the fuse of a recipe, and times."""
     (fuse,) = Recipe.load(text).draftable
-    agreement = Agreement(fuse=fuse_key(fuse), data=data, tokens=100, lead=lead, others=others)
+    agreement = Agreement(
+        fuse=fuse_key(fuse), data=data, answers=5, tokens=100, lead=lead, others=others
+    )
     shapes = shapes or (timings("maths", 0.001, 0.001), timings("large", 0.004, 0.004))
     saved = Timings(machine=this_machine(gpu=False), shapes=shapes, agreements=(agreement,))
     timings_file().parent.mkdir(exist_ok=True)
@@ -79,7 +81,7 @@ def test_a_turn_of_three_tokens_worked_by_hand():
 
 
 def test_seconds_of_a_turn_are_held_against_those_of_its_tokens():
-    agreement = Agreement(fuse="f", data="d", tokens=9, lead=1.0, others=1.0)
+    agreement = Agreement(fuse="f", data="d", answers=1, tokens=9, lead=1.0, others=1.0)
     lead, other = timings("maths", 0.001, 0.0015), timings("large", 0.004, 0.005)
     # three tokens drafted: two passes of 1 ms, one of 1.5, one of the other of 5; four written
     assert times_faster(3, agreement, lead, [other], 1) == pytest.approx(4 * 5 / 8.5)
@@ -87,8 +89,14 @@ def test_seconds_of_a_turn_are_held_against_those_of_its_tokens():
     assert times_faster(6, agreement, lead, [other], 1) is None  # no pass of 7 tokens is saved
 
 
+def test_a_turn_writes_no_more_than_an_answer_has():
+    agreement = Agreement(fuse="f", data="d", answers=4, tokens=10, lead=1.0, others=1.0)
+    lead, other = timings("maths", 0.001, 0.0015), timings("large", 0.004, 0.005)
+    assert times_faster(3, agreement, lead, [other], 1) == pytest.approx(2.5 * 5 / 8.5)
+
+
 def test_where_members_are_stacked_a_draft_must_beat_that():
-    agreement = Agreement(fuse="f", data="d", tokens=9, lead=1.0, others=1.0)
+    agreement = Agreement(fuse="f", data="d", answers=1, tokens=9, lead=1.0, others=1.0)
     stacked = {2: {1: StackedTime(seconds=0.001, apart=0.002)}}
     pair = [timings("maths", 0.001, 0.001, stacked=stacked) for _ in range(2)]
     assert times_faster(1, agreement, pair[0], pair[1:], 1) == pytest.approx(1.0)
@@ -115,7 +123,7 @@ def test_a_draft_is_turned_on_and_told_with_its_arithmetic():
         ({"shapes": (timings("maths", 0.001, 0.001),)}, "no timings of `L` are saved"),
         (
             {"shapes": (timings("maths", 0.004, 0.009), timings("large", 0.004, 0.009))},
-            "1.15 and 1 would be needed",
+            "1.15 would be needed for both",
         ),
     ],
 )
@@ -184,4 +192,4 @@ def test_agreement_is_counted_on_questions():
     assert told == ["counting how often S, L agree"]
     assert 0 < found.lead <= 1
     assert 0 < found.others <= 1
-    assert (found.data, found.tokens >= 6) == ("sums", True)
+    assert (found.data, found.answers, found.tokens >= 6) == ("sums", 3, True)
