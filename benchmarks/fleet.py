@@ -1,7 +1,7 @@
 """A fleet on paper: how many GPUs a recipe needs for so many queries a second, and what they do.
 
     python benchmarks/fleet.py                       # the mission's recipe at 1,000 a second
-    python benchmarks/fleet.py --markdown            # the tables of docs/scale.md: minutes
+    python benchmarks/fleet.py --markdown --rate 250 # the tables of docs/scale.md: minutes
     python benchmarks/fleet.py --rate 50 --gpu A100
 
 Nothing is measured on a GPU: passes take what `fleet_roofline.py` says, and queues are those of
@@ -60,7 +60,7 @@ class Case:
     share: float = 0.25
     rows: int = 256
     fuse: str = "span_fuse"
-    head: float = 0.004
+    head: float = 0.0047
 
     def lengths(self, rng: random.Random) -> tuple[int, int]:
         """Draw the tokens of a prompt and its answer: skewed, with the means of the case."""
@@ -190,8 +190,12 @@ def total_row(name: str, sized: Sized) -> list[str]:
 
 def table(head: list[str], rows: list[list[str]]) -> str:
     """Write a table of Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join(map(line_of, [head, ["---"] * len(head), *rows]))
+
+
+def line_of(cells: list[str]) -> str:
+    """Write a line of a table."""
+    return f"| {' | '.join(cells)} |"
 
 
 @click.command()
@@ -213,7 +217,10 @@ def main(*, markdown: bool, seconds: float, **case: object) -> None:
     if not markdown:
         print(table(TOTAL, [total_row("this case", sized)]))
         return
-    print(table(TOTAL, [total_row(name, Sized.of(each, seconds)) for name, each in CASES.items()]))
+    print(table(TOTAL, []), flush=True)
+    for name, each in CASES.items():
+        one = Sized.of(replace(each, rate=asked.rate), seconds)
+        print(line_of(total_row(name, one)), flush=True)
 
 
 if __name__ == "__main__":
