@@ -257,7 +257,7 @@ def test_what_goes_wrong_after_a_pass_is_not_the_engines_end(engine, pair, write
     text = write(pair[0], TEXT, max_tokens=4).text
     with monkeypatch.context() as patch:
         patch.setattr("composer.engine.step._forward", fail)
-        with pytest.raises(MemoryError):
+        with pytest.raises(ModelError, match="no memory left for an answer"):
             write(pair[0], TEXT)
     assert write(pair[0], TEXT, max_tokens=4).text == text
 
