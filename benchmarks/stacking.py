@@ -3,8 +3,9 @@
     python benchmarks/stacking.py [MEMBERS...] [--blocks 9] [--steps 12]
 
 `MEMBERS` are names of the table SHAPES below, all by default; `7b-float32` and `7b-bfloat16` have
-one layer and two, and take 4 GB. In a block, steps of one token for each row take turns; seconds are of the processor, of
-one thread. Figures are medians over the blocks, with the second lowest and second highest block.
+one layer and two, and take 4 GB. In a block, steps of one token for each row take turns; seconds
+are of the processor, of one thread. Figures are medians over the blocks, with the second lowest and
+second highest block (of three or fewer, the lowest and highest).
 """
 
 from __future__ import annotations
