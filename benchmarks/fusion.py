@@ -147,7 +147,8 @@ def loop(who: Declared, rows: int, count: int, template: Template | None = None)
     model = MODELS[who.name]
     asked = [question(row) for row in range(rows)]
     texts = [each.text if template is None else template.render(each) for each in asked]
-    ids = torch.tensor([model.render((("user", text),)) for text in texts])
+    read = [model.render((("user", text),)) for text in texts]
+    ids = torch.tensor([each[: min(map(len, read))] for each in read])  # without padding
     module = PLAIN.get(who.name, model.module)
     cache = {cache_name(module): DynamicCache(config=model.config)}
     for _ in range(count):
