@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -53,6 +54,10 @@ except RuntimeError as error:
 """Joins a cluster in a process of its own, since Ray waits and prints where nobody answers."""
 
 
+ADDRESS = re.compile(r"(ray://)?\S+:\d+")
+"""What an address of a cluster looks like: `HOST:PORT`."""
+
+
 def connected(address: str, within: float, objects: int = OBJECTS) -> tuple[Any, bool]:
     """Return the module of Ray, joined to the cluster at an address, or to a new one (`local`).
 
@@ -95,12 +100,15 @@ def _imported() -> Any:  # noqa: ANN401 - the module
 
 def _demand_answer(address: str, within: float) -> None:
     """Raise Failure unless a cluster of our versions answers at an address."""
+    if ADDRESS.fullmatch(address) is None:
+        text = f"`{address}` is no address of a Ray cluster"
+        raise Failure("E731", text, "give HOST:PORT, as `ray start --head` prints it, or `local`")
     host, _, port = address.removeprefix("ray://").rpartition(":")
-    if host and port.isdigit():
-        try:
-            socket.create_connection((host, int(port)), within).close()
-        except OSError as error:
-            raise _silent(address, within, error.strerror or str(error)) from error
+    try:
+        socket.create_connection((host, int(port)), within).close()
+    except (OSError, OverflowError) as error:
+        why = error.strerror if isinstance(error, OSError) else None
+        raise _silent(address, within, why or str(error)) from error
     try:
         found = subprocess.run(  # noqa: S603 - a fixed program and an address
             (sys.executable, "-c", PROBE, address),

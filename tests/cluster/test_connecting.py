@@ -39,6 +39,14 @@ def test_where_nothing_listens_that_is_said_at_once(imported):
     assert "ray start --head" in caught.value.help
 
 
+@pytest.mark.parametrize("address", ["", "lokal", "ray://host", "host:port"])
+def test_what_is_no_address_is_told(imported, address):
+    with pytest.raises(Failure, match=f"`{address}` is no address of a Ray cluster") as caught:
+        Cluster.connect(address)
+    assert caught.value.code == "E731"
+    assert "`local`" in caught.value.help
+
+
 def test_where_something_else_than_ray_listens_it_is_given_up_in_time(imported):
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
