@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from composer.checkpoints.demands import CPU, Demand, Device, Placed
 from composer.checkpoints.splits import Split
+from composer.diagnostics.amounts import size_text
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -185,12 +186,14 @@ class _Table:
             text = (
                 f"`{demand.name}` does not fit beside {_listed(partners)}, with which it is asked"
             )
-            return ModelError("E601", f"{text}: it needs {_gib(need)}", FEWER)
-        text = f"`{demand.name}` needs {_gib(need)}, more than any device has free"
-        return ModelError("E601", text, f"{largest.name} has {_gib(room)} free; {SMALLER}")
+            return ModelError("E601", f"{text}: it needs {size_text(need)}", FEWER)
+        text = f"`{demand.name}` needs {size_text(need)}, more than any device has free"
+        smaller = LIMITED if demand.most else SMALLER
+        return ModelError("E601", text, f"{largest.name} has {size_text(room)} free; {smaller}")
 
 
 FEWER = "use a smaller `dtype`, or ask one of them behind a server"
+LIMITED = "raise its `max_memory`, or name more devices there"
 SMALLER = "use a smaller `dtype`, or `device = cpu`"
 
 
@@ -237,10 +240,6 @@ def _absent(demand: Demand, devices: Sequence[Device]) -> ModelError:
     wanted = ", ".join(demand.most) if demand.wanted == "auto" else demand.wanted
     text = f"`{demand.name}` asks for the device `{wanted}`, which this machine does not have"
     return ModelError("E602", text, f"use one of: {', '.join(names)}, or `device = auto`")
-
-
-def _gib(count: float) -> str:
-    return f"{count / 2**30:.1f} GiB"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -14,9 +14,8 @@ from composer.cli.common import as_json as to_json
 from composer.cli.derived import DerivedModel, chosen, derived_models
 from composer.cli.terminal import err, out
 from composer.compiler.graph import topological
-from composer.compiler.plan.describe import size_text
 from composer.diagnostics import Mistakes
-from composer.diagnostics.amounts import bytes_of, counted
+from composer.diagnostics.amounts import bytes_of, counted, size_text
 from composer.diagnostics.near_names import did_you_mean
 
 if TYPE_CHECKING:

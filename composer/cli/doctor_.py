@@ -223,6 +223,6 @@ def _table(rows: list[Row]) -> Iterator[str]:
 
 
 def _size(count: int | None) -> str:
-    from composer.compiler.plan.describe import size_text
+    from composer.diagnostics.amounts import size_text
 
     return "unknown" if count is None else size_text(count)

@@ -14,6 +14,7 @@ __all__ = [
     "in_seconds",
     "number_text",
     "plural",
+    "size_text",
 ]
 
 HISSING = ("s", "x", "z", "ch", "sh")
@@ -27,11 +28,23 @@ UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 """The units of sizes, by their first letters."""
 
 
+BINARY_UNITS = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
+"""The units in which bytes are shown."""
+
+
 def bytes_of(size: str) -> int | None:
     """Return how many bytes a size has: `500`, `64 KB`, `2 GB`; None for what is no size."""
     text = size.strip()
     match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,9})?)\s*([kmgt]?)b?", text, re.ASCII | re.IGNORECASE)
     return None if match is None else int(float(match[1]) * UNITS[match[2].lower()])
+
+
+def size_text(count: float) -> str:
+    """Write a number of bytes: `1.5 GiB`, `512 B`."""
+    for unit, name in BINARY_UNITS:
+        if count >= unit:
+            return f"{count / unit:.1f} {name}"
+    return f"{count:.0f} B"
 
 
 def plural(noun: str) -> str:

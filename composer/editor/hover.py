@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from composer.backends import BACKENDS, Declaration
 from composer.compiler.graph.scope import Binding
-from composer.compiler.plan.describe import size_text
 from composer.compiler.plan.explain import ExplainedOption, Explanation
-from composer.diagnostics.amounts import counted, in_dollars
+from composer.diagnostics.amounts import counted, in_dollars, size_text
 from composer.editor.cursor import cursor
 from composer.editor.subjects import Named, Parameter, subject
 from composer.syntax import tree

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group
 from rich.text import Text
 
-from composer.compiler.plan.describe import size_text
-from composer.diagnostics.amounts import cost_text, counted
+from composer.diagnostics.amounts import cost_text, counted, size_text
 from composer.evaluate.cells import Sheet
 from composer.evaluate.token_counts import CHARACTERS
 

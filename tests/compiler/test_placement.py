@@ -149,6 +149,16 @@ def test_what_fits_nowhere_is_refused_all_at_once():
     assert found[0].help == "cuda:0 has 24.0 GiB free; use a smaller `dtype`, or `device = cpu`"
 
 
+def test_a_limit_that_leaves_no_room_is_the_remedy():
+    limited = model("a", 1, most={"cuda:0": 500})
+    with pytest.raises(Mistakes) as caught:
+        place_models([limited], gpus(24))
+    (found,) = caught.value.diagnostics
+    assert found.help == (
+        "cuda:0 has 500 B free; raise its `max_memory`, or name more devices there"
+    )
+
+
 def test_a_device_that_is_too_small_for_what_asks_for_it_is_refused():
     with pytest.raises(Mistakes) as caught:
         place_models([model("a", 20, "cuda:1")], gpus(40, 10))

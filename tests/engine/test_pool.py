@@ -77,7 +77,7 @@ def test_models_of_one_job_do_not_push_each_other_out(pool):
 
 
 def test_a_model_larger_than_the_device_is_an_error(pool):
-    with pytest.raises(ModelError, match=r"`A200` needs 0.2 GiB, more than any device has free"):
+    with pytest.raises(ModelError, match=r"`A200` needs 190.7 MiB, more than any device has free"):
         pool(cpu=100).get([model("A200")])
 
 

@@ -11,7 +11,13 @@ from composer.checkpoints.splits import Split
 from composer.compiler.graph import QUERY
 from composer.compiler.plan.planning import plan_steps
 from composer.compiler.plan.stacking import stack_text
-from composer.diagnostics.amounts import cost_text, counted, in_dollars, number_text
+from composer.diagnostics.amounts import (
+    cost_text,
+    counted,
+    in_dollars,
+    number_text,
+    size_text,
+)
 from composer.methods.acceptances.promises import guarantee_text
 
 if TYPE_CHECKING:
@@ -34,9 +40,6 @@ if TYPE_CHECKING:
         PlannedStep,
         PlannedTurns,
     )
-
-UNITS = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
-
 
 SERVER_WIDTH = 84
 """Characters of a line of what a server gives."""
@@ -240,14 +243,6 @@ def parameters_text(count: int, active: int | None) -> str:
     """Write how many parameters a model has, and how many of them a token uses."""
     text = counted(count, "parameter")
     return text if active is None else f"{text}, {active:,} of them active"
-
-
-def size_text(count: int) -> str:
-    """Write a number of bytes for people."""
-    for unit, name in UNITS:
-        if count >= unit:
-            return f"{count / unit:.1f} {name}"
-    return f"{count} B"
 
 
 def _table(rows: list[list[str]]) -> Iterator[str]:
