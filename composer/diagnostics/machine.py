@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-__all__ = ["ask_driver", "gpus", "processor", "torch_version"]
+__all__ = ["ask_driver", "gpus", "main_memory", "processor", "torch_version"]
 
 
 def processor() -> str:
@@ -20,6 +21,13 @@ def processor() -> str:
         lines = []
     named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(named, "") or platform.processor() or platform.machine()
+
+
+def main_memory() -> int | None:
+    """Return the bytes of main memory, None where the system does not tell."""
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return None
 
 
 @cache

@@ -13,6 +13,7 @@ from composer.checkpoints.dtypes import SIZES
 from composer.checkpoints.layers import layer_bytes
 from composer.checkpoints.placement import place
 from composer.checkpoints.quantize import bytes_in_memory
+from composer.diagnostics.machine import main_memory
 from composer.engine.rows.remote import RemoteRunner
 from composer.engine.rows.runner import AnyRunner, Runner
 from composer.engine.stacks import Stacks
@@ -35,6 +36,7 @@ __all__ = ["ModelPool", "PoolFull", "devices", "weight_bytes"]
 Shared = tuple[str, str, str]
 
 _HEADROOM = 0.9  # the rest is for rows and for what a forward pass needs in between
+_MEMORY = 1 << 34  # of a machine that does not tell how much it has
 
 
 _FORKED: list[int] = []
@@ -208,7 +210,7 @@ def devices() -> dict[str, int]:
         f"cuda:{n}": int(_HEADROOM * torch.cuda.mem_get_info(n)[0])
         for n in range(torch.cuda.device_count())
     }
-    return {**gpus, "cpu": int(_HEADROOM * _memory())}
+    return {**gpus, "cpu": int(_HEADROOM * (main_memory() or _MEMORY))}
 
 
 def weight_bytes(model: Checkpoint, device: str) -> int:
@@ -232,10 +234,3 @@ def _dtype(model: Checkpoint, device: str) -> str:
     """Return the type of numbers in which a model is loaded; `auto` is the stored one."""
     dtype = model.weights.dtype
     return usual_dtype(device) if dtype == "auto" else dtype
-
-
-def _memory() -> int:
-    """Bytes of main memory, as the system reports them; 16 GiB if it does not."""
-    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return 1 << 34

@@ -5,7 +5,6 @@ Devices are found without torch, so that a plan is quick.
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
@@ -17,7 +16,7 @@ from composer.compiler.graph.pooling import cluster_option
 from composer.compiler.plan.sharing import group_bytes
 from composer.diagnostics import Diagnostic, Mistakes
 from composer.diagnostics.amounts import bytes_of
-from composer.diagnostics.machine import ask_driver
+from composer.diagnostics.machine import ask_driver, main_memory
 from composer.specs.shapes import shape_of
 from composer.values.capability import Capability
 from composer.values.errors import ModelError
@@ -47,14 +46,7 @@ def devices() -> tuple[Device, ...]:
     Where there is only a CPU, there is nothing to choose, and the engine says what does not fit.
     """
     gpus = tuple(Device(f"cuda:{index}", free) for index, free in _gpus())
-    return (*gpus, Device(CPU, _memory())) if gpus else (Device(CPU),)
-
-
-def _memory() -> int | None:
-    """Bytes of main memory, None where the system does not tell."""
-    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return None
+    return (*gpus, Device(CPU, main_memory())) if gpus else (Device(CPU),)
 
 
 def _gpus() -> list[tuple[int, int]]:
