@@ -129,9 +129,10 @@ def _demand_answer(address: str, within: float) -> None:
 def _silent(address: str, within: float, why: str) -> Failure:
     if address == LOCAL:
         return Failure("E731", f"Ray cannot be started on this machine: {why}")
-    text = f"no Ray cluster answers at {address} within {in_seconds(within)}"
+    reason = f": {why}" if why else f" within {in_seconds(within)}"
+    text = f"no Ray cluster answers at {address}{reason}"
     help_ = "start one there: `ray start --head`; give the address that it prints, HOST:PORT"
-    return Failure("E731", f"{text}: {why}" if why else text, help_)
+    return Failure("E731", text, help_)
 
 
 @contextmanager
