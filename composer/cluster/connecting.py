@@ -54,6 +54,9 @@ except RuntimeError as error:
 """Joins a cluster in a process of its own, since Ray waits and prints where nobody answers."""
 
 
+RUNNING = "auto"
+"""Ray's own word for the cluster that this machine is a part of."""
+
 ADDRESS = re.compile(r"(ray://)?\S+:\d+")
 """What an address of a cluster looks like: `HOST:PORT`."""
 
@@ -100,15 +103,8 @@ def _imported() -> Any:  # noqa: ANN401 - the module
 
 def _demand_answer(address: str, within: float) -> None:
     """Raise Failure unless a cluster of our versions answers at an address."""
-    if ADDRESS.fullmatch(address) is None:
-        text = f"`{address}` is no address of a Ray cluster"
-        raise Failure("E731", text, "give HOST:PORT, as `ray start --head` prints it, or `local`")
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), within).close()
-    except (OSError, OverflowError) as error:
-        why = error.strerror if isinstance(error, OSError) else None
-        raise _silent(address, within, why or str(error)) from error
+    if address != RUNNING:
+        _demand_port(address, within)
     try:
         found = subprocess.run(  # noqa: S603 - a fixed program and an address
             (sys.executable, "-c", PROBE, address),
@@ -124,6 +120,19 @@ def _demand_answer(address: str, within: float) -> None:
         raise Failure("E732", text, "install the same versions on all machines")
     if found.returncode != 0:
         raise _silent(address, within, (found.stderr.strip().splitlines() or [""])[-1])
+
+
+def _demand_port(address: str, within: float) -> None:
+    """Raise Failure unless an address has its form, and something listens there."""
+    if ADDRESS.fullmatch(address) is None:
+        text = f"`{address}` is no address of a Ray cluster"
+        raise Failure("E731", text, "give HOST:PORT, as `ray start --head` prints it, or `local`")
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), within).close()
+    except (OSError, OverflowError) as error:
+        why = error.strerror if isinstance(error, OSError) else None
+        raise _silent(address, within, why or str(error)) from error
 
 
 def _silent(address: str, within: float, why: str) -> Failure:
