@@ -57,7 +57,7 @@ def type_text(hint: object) -> str:
         named_file = mark.must_exist or mark.written
         words[str] = "a file" if named_file else "a folder, or the id of a model"
     words |= {Model: Port.MODEL.value, Rule: "a condition"}
-    words |= {Variables: "values by name, such as `[enable_thinking: false]`"}
+    words |= {Variables: "values by name, such as `[name: value]`"}
     if hint in words:
         return words[hint]
     if typing.get_origin(hint) is tuple:
