@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from composer.heavy import torch
+from composer.quiet import quiet
 from composer.values.timings import CompiledTime
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ def compiled_times(runner: Runner, tell: Callable[[str], None]) -> dict[int, Com
     if not StaticSteps.from_environment().run_on(runner):
         return {}
     try:
-        return {rows: _timed(runner, rows) for rows in ROWS}
+        with quiet():  # torch warns of its own code while it compiles
+            return {rows: _timed(runner, rows) for rows in ROWS}
     except Exception as error:  # noqa: BLE001  # whatever it is, steps are not compiled
         first = next(iter(str(error).strip().splitlines()), "")
         tell(f"{runner.model.name} without compiled steps: {type(error).__name__}: {first}")

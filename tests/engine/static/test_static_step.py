@@ -164,6 +164,7 @@ def test_compiling_pays_after_its_time_over_what_a_run_gains(times, runs, zoo):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # torch warns of its own code while it compiles
 @torch.no_grad()
 def test_compiled_passes_compute_the_same(parts):
     if shutil.which("g++") is None:
@@ -172,7 +173,9 @@ def test_compiled_passes_compute_the_same(parts):
     given = numbers(step)
     before = step(given)
     step.compile(given)
-    torch.testing.assert_close(step(given), before)
+    entries, logprobs = step(given)
+    assert torch.equal(entries, before[0])
+    torch.testing.assert_close(logprobs, before[1], atol=1e-5, rtol=0)
 
 
 @pytest.mark.gpu
