@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -47,6 +48,7 @@ def test_what_is_no_address_is_told(imported, address):
     assert "`local`" in caught.value.help
 
 
+@pytest.mark.skipif(find_spec("ray") is None, reason="needs the extra `ray`")
 def test_where_something_else_than_ray_listens_it_is_given_up_in_time(imported):
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
