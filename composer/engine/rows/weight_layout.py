@@ -4,7 +4,7 @@ With few rows a step takes as long as its weights take to be read. MKL reads a m
 longer the runs are that lie together: a layer of 4864 x 896 in float32 at 15 GB/s with its rows
 together, as torch makes it, and at 24 with its columns together; one of 896 x 4864 at 21 and 17. So
 a large layer with at least as many outputs as inputs has its columns together. Only strides change:
-shapes and numbers are the same. Timings of 1 to 128 rows, on one thread and two, are behind this;
+shapes and numbers are the same. Timings of 1 to 128 rows on one thread are behind this;
 nothing is timed at run time.
 """
 
