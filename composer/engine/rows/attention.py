@@ -53,8 +53,12 @@ class BatchedAttention(KeyValueCache):
         self._name = cache_name(model.module)
         self._takes_keep = takes_rows_to_keep(model.module)
         self._head = head_of(model.module)
-        direct = direct and not self._layered
-        self._direct = DecodePass.of(model.module) if direct else None
+        self._wants_direct = direct and not self._layered
+        self.take_weights()
+
+    def take_weights(self) -> None:
+        """Take the model's weights where they lie now: at first, and when they were moved."""
+        self._direct = DecodePass.of(self.model.module) if self._wants_direct else None
 
     def forward(self, feeds: Sequence[Feed]) -> Tensor:
         """Read the feeds in as few passes as possible; return logits [all kept, vocabulary].

@@ -105,12 +105,14 @@ class StackedMembers:
 
     def _made(self) -> PreTrainedModel:
         for runner in self.runners:
-            rows = runner.rows
             if runner.model.device.type != "cpu":
                 raise NotStacked(_CAPTURED)
-            if not isinstance(rows, BatchedAttention) or not rows.packs:
-                raise NotStacked(runner.alone or runner.padded or "its rows do not share passes")
-        module = stacked_module([runner.model.module for runner in self.runners])
+        tables = [_shared_rows(runner) for runner in self.runners]
+        try:
+            module = stacked_module([runner.model.module for runner in self.runners])
+        finally:
+            for rows in tables:
+                rows.take_weights()  # else those of before would stay in memory, too
         _register()
         config = module.config.get_text_config()
         config._attn_implementation_internal = _NAME  # noqa: SLF001  # the setter walks sub-configs
@@ -185,6 +187,14 @@ class StackedMembers:
                 if not near(runner.model, logits[0], alone):
                     return "stacked members have other logits than each alone"
         return None
+
+
+def _shared_rows(runner: StackMember) -> BatchedAttention:
+    """The rows of a member; raises NotStacked if they share no packed passes."""
+    rows = runner.rows
+    if not isinstance(rows, BatchedAttention) or not rows.packs:
+        raise NotStacked(runner.alone or runner.padded or "its rows do not share passes")
+    return rows
 
 
 class _Caches:

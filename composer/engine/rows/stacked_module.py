@@ -16,11 +16,11 @@ import torch
 from torch.nn.functional import layer_norm
 
 from composer.engine.rows.output_layer import head_of, project
-from composer.engine.rows.weight_layout import lies_by_columns
+from composer.engine.rows.weight_layout import joined, lies_by_columns
 from composer.heavy import transformers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from torch import Tensor, nn
     from transformers import PreTrainedModel
@@ -48,8 +48,9 @@ def stacked_module(modules: Sequence[PreTrainedModel]) -> PreTrainedModel:
         raise NotStacked(difference)
     memo: dict[int, nn.Parameter] = {}
     tables = [dict(module.named_parameters()) for module in modules]
-    for name, first in tables[0].items():
-        memo[id(first)] = _stacked([table[name] for table in tables])
+    for names in _joined_names(tables[0]):
+        stacked = _stacked([[table[name] for name in names] for table in tables])
+        memo |= {id(tables[0][name]): each for name, each in zip(names, stacked, strict=True)}
     batched: PreTrainedModel = deepcopy(modules[0], memo)
     head = head_of(modules[0])
     for single, layer in zip(modules[0].modules(), batched.modules(), strict=True):
@@ -86,15 +87,34 @@ def _tensors(module: PreTrainedModel) -> list[tuple[object, ...]]:
     return [(name, type(each), each.shape, each.dtype, each.device) for name, each in named]
 
 
-def _stacked(parameters: Sequence[nn.Parameter]) -> nn.Parameter:
-    """Stack a tensor of the members [member, ...]; each keeps its part of it, not its own."""
-    with torch.inference_mode(mode=parameters[0].is_inference()), torch.no_grad():
-        data = [each.data for each in parameters]
+def _joined_names(table: Mapping[str, nn.Parameter]) -> Iterator[list[str]]:
+    """Yield the names of tensors, those together that fill one matrix (`weight_layout.joined`)."""
+    stored: dict[int, list[str]] = {}
+    for name, each in table.items():
+        stored.setdefault(each.untyped_storage().data_ptr(), []).append(name)
+    for names in stored.values():
+        parts = [table[name] for name in names]
+        size = parts[0].untyped_storage().nbytes()
+        fill = all(each.ndim == 2 for each in parts) and sum(each.nbytes for each in parts) == size  # noqa: PLR2004 - rows and columns
+        yield from [names] if fill else ([name] for name in names)
+
+
+def _stacked(members: Sequence[Sequence[nn.Parameter]]) -> list[nn.Parameter]:
+    """Stack tensors of the members [member, ...]; each keeps its part, not its own.
+
+    Several tensors of a member that are parts of one matrix are so afterwards, too.
+    """
+    first = members[0]
+    with torch.inference_mode(mode=first[0].is_inference()), torch.no_grad():
+        several = len(first) > 1
+        data = [joined(parts) if several else parts[0].data for parts in members]
         by_columns = lies_by_columns(data[0])  # as it is read fastest (weight_layout.py)
         whole = torch.stack([each.t() for each in data]).mT if by_columns else torch.stack(data)
-        for each, part in zip(parameters, whole, strict=True):
-            each.data = part
-        return torch.nn.Parameter(whole, requires_grad=False)
+        tables = whole.split([len(each) for each in first], 1) if several else [whole]
+        for parts, *own in zip(members, *tables, strict=True):
+            for each, part in zip(parts, own, strict=True):
+                each.data = part
+        return [torch.nn.Parameter(each, requires_grad=False) for each in tables]
 
 
 def _kind(layer: nn.Module) -> str | None:

@@ -50,6 +50,16 @@ def test_members_share_their_memory_with_the_stack(three):
         assert all(torch.equal(part, before[name]) for name, part in parts.items())
 
 
+def test_a_member_that_reads_alone_reads_its_part_of_the_stack(three):
+    _, stack = three
+    for runner in stack.runners:
+        layer, own = runner.rows._direct._layers[0], runner.model.module.model.layers[0]
+        used = layer.queries_keys_values[0], layer.output, layer.gate, layer.up, layer.down
+        parts = own.self_attn.q_proj, own.self_attn.o_proj
+        parts += own.mlp.gate_proj, own.mlp.up_proj, own.mlp.down_proj
+        assert [each.data_ptr() for each in used] == [part.weight.data_ptr() for part in parts]
+
+
 COUNTS = st.lists(st.integers(0, 3), min_size=2, max_size=2).filter(any)
 """How many tokens each of two rows of a member reads in a step; one of them may read none."""
 
