@@ -184,7 +184,8 @@ class ReplicaPool:
     def _fail(self, error: ModelError) -> None:
         """A replica cannot be had: say so, or fail all requests where there is no other one."""
         self._pause_ends = self._clock() + RETRY
-        if len(self._lives) > 1:
+        self._lives = {life for life in self._lives if life is not asyncio.current_task()}
+        if self._lives:
             self._tell(Diagnostic("W704", error.message, help=error.help))
             return
         self._error = error

@@ -205,6 +205,15 @@ async def test_without_a_replica_all_requests_fail_at_once_and_soon_may_be_put_a
 
 
 @scenario
+async def test_replicas_that_all_fail_at_one_moment_leave_no_request_waiting():
+    launcher = Launcher(*(ModelError("E733", "no room", "add nodes") for _ in range(2)))
+    async with opened(launcher, fewest=2, most=2) as pool:
+        with pytest.raises(ModelError, match="no room"):
+            await asyncio.wait_for(ask(pool, "q"), 2)
+        assert pool.warnings == ["no room"]
+
+
+@scenario
 async def test_a_model_that_cannot_be_loaded_fails_as_in_one_process():
     error = Told("E501", "there are no weights", "look there")
     async with opened(Launcher(hello=Hello(error=error))) as pool:
