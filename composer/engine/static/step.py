@@ -73,12 +73,11 @@ class StaticStep:
 
     def _read(self, parts: Iterator[Tensor]) -> list[Tensor]:
         """Run the passes side by side; return the logits [row, width] of each, on one device."""
-        home = self._group.device
         tasks = [
-            (runner.model.device, partial(_brought, home, read, next(parts), next(parts)))
+            (runner.model.device, partial(read, next(parts), next(parts)))
             for runner, read in zip(self._runners, self._passes, strict=True)
         ]
-        return side_by_side(home, tasks)
+        return side_by_side(self._group.device, tasks)
 
     def compile(self, numbers: Tensor) -> None:
         """Compile the passes, which read the tokens of these numbers once more; see `compiled`."""
@@ -91,8 +90,3 @@ def _logits(runner: Runner, reach: int, ids: Tensor, positions: Tensor) -> Tenso
     rows, device = cast("BatchedAttention", runner.rows), runner.model.device
     read, places = (each.to(device, torch.long, non_blocking=True) for each in (ids, positions))
     return fixed_pass(rows, read, places, reach)[:, : runner.model.width].float()
-
-
-def _brought(home: torch.device, read: PassFunction, ids: Tensor, positions: Tensor) -> Tensor:
-    """Run a pass, and bring its logits to a device."""
-    return read(ids, positions).to(home)

@@ -20,13 +20,13 @@ Task = tuple[torch.device, "Callable[[], Tensor]"]
 
 
 def side_by_side(home: torch.device, tasks: Sequence[Task]) -> list[Tensor]:
-    """Compute each task in a stream of its own; what follows in `home`'s stream waits for all.
+    """Compute each task in a stream of its own; return the outputs on `home`, whose stream waits.
 
     What they read must be in `home`'s present stream. One task alone, and tasks of other devices
     than GPUs, are computed as they are.
     """
     if home.type != "cuda" or len(tasks) == 1:
-        return [work() for _, work in tasks]
+        return [work().to(home) for _, work in tasks]
     here = torch.cuda.current_stream(home)
     streams = [_streams(device)[number] for number, (device, _) in enumerate(tasks)]
     outputs = []
@@ -34,7 +34,10 @@ def side_by_side(home: torch.device, tasks: Sequence[Task]) -> list[Tensor]:
         stream.wait_stream(here)
         with torch.cuda.stream(stream):
             outputs.append(work())
-    for stream in streams:
+    # Only now: `here` waits for a copy from another GPU, and a task that began later for `here`.
+    for number, stream in enumerate(streams):
+        with torch.cuda.stream(stream):
+            outputs[number] = outputs[number].to(home)
         here.wait_stream(stream)
     # An output's memory goes back to its own stream, which waits for `here` before it is used anew.
     return outputs
