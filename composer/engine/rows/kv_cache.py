@@ -121,6 +121,11 @@ class KeyValueCache:
         """How many tokens a row can hold before the tensors grow."""
         return self._room
 
+    @property
+    def most_rows(self) -> int:
+        """How many rows there can be before the tensors grow."""
+        return self._rows
+
     def reserve(self, room: int) -> None:
         """Make room for so many tokens in each row."""
         if room > self._room:

@@ -47,7 +47,7 @@ class StaticBatch:
     @cached_property
     def shape(self) -> Shape:
         """The shape of a step that holds these draws."""
-        passes = tuple(self._pass(runner) for runner in self.runners)
+        passes = tuple(map(self._pass, self.runners, self.tables))
         direct = len(passes) == len(self.states[0]) and self._alike(passes)
         return Shape(
             tuple(self.states[0]),
@@ -98,10 +98,11 @@ class StaticBatch:
         """The states of all draws that a model reads."""
         return [s for states in self.states for s in states.values() if s.slot.runner is runner]
 
-    def _pass(self, runner: Runner) -> Pass:
+    def _pass(self, runner: Runner, table: BatchedAttention) -> Pass:
         rows = [state.row for state in self._states(runner)]
         lines = rounded_rows(max(row.index for row in rows) + 1)
-        return Pass(lines, rounded_cells(max(row.length for row in rows) + 1))
+        reach = rounded_cells(max(row.length for row in rows) + 1)
+        return Pass(min(lines, table.most_rows), reach)
 
     def _alike(self, passes: Sequence[Pass]) -> bool:
         """Whether each draw has one place in all passes, which have equally many."""

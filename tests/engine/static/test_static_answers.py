@@ -8,6 +8,8 @@ from fusing import LOGS, SHARED, Job, Part, Prompted, TokenFuse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from composer.engine.engine import Engine
+from composer.engine.rows.kv_cache import KeyValueCache
 from composer.engine.static.steps import StaticSteps
 from composer.values import ModelError, Sampling
 from composer.values.details import TokenDetail
@@ -149,6 +151,25 @@ def test_a_step_that_fails_goes_the_ragged_way_and_says_so_once(members, both, m
     assert pair[0].tokens == pair[1].tokens
     assert pair[0].usage == pair[1].usage
     assert "no kernel" in pair[1].facts["static_step"]
+
+
+def test_a_step_reads_no_rows_for_which_there_was_no_memory(members, engine, monkeypatch):
+    plain = KeyValueCache._widen
+
+    def tight(self, rows, room):
+        if rows == 2 * self._rows:
+            raise torch.OutOfMemoryError
+        plain(self, rows, room)
+
+    monkeypatch.setattr(KeyValueCache, "_widen", tight)
+    jobs = [job(members["one model"], text) for text in TEXTS[:5]]
+    with Engine(static=StaticSteps("everywhere")) as made:
+        tasks = [made.task(each, None) for each in jobs]
+        made.begin(tasks)
+        for each, task in zip(jobs, tasks, strict=True):
+            near(engine.generate(each).result(60), task.future.result(60))
+        (runner,) = made._pool.runners()
+    assert runner.rows.most_rows == 5
 
 
 @pytest.mark.parametrize("where", ["gpus", "everywhere", "nowhere", ""])
