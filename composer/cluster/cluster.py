@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from composer.cluster.client import OpenPools, PoolClient
-from composer.cluster.connecting import connected
+from composer.cluster.connecting import connected, left
 from composer.cluster.pool import ReplicaPool
 from composer.cluster.ray_handles import RayLauncher
 from composer.cluster.wire import Setup
@@ -70,7 +70,7 @@ class Cluster:
     def close(self) -> None:
         """Leave the cluster, if it was joined here; one that was started here ends."""
         if self._joined:
-            self._ray.shutdown()
+            left(self._ray)
 
     def __enter__(self) -> Self:
         return self

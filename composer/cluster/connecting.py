@@ -19,7 +19,7 @@ from composer.run.result import Failure
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["LOCAL", "connected"]
+__all__ = ["LOCAL", "connected", "left"]
 
 LOCAL = "local"
 """The address of a cluster that is started for this process, of this machine alone."""
@@ -88,7 +88,25 @@ def connected(address: str, within: float, objects: int = OBJECTS) -> tuple[Any,
             ray.init(address=address, **options)
         except (RuntimeError, OSError) as error:
             raise _silent(address, within, str(error)) from error
+    _let_print(allowed=False)
     return ray, True
+
+
+def left(ray: Any) -> None:  # noqa: ANN401 - the module
+    """Leave the cluster that was joined here."""
+    with quiet():
+        ray.shutdown()
+    _let_print(allowed=True)
+
+
+def _let_print(*, allowed: bool) -> None:
+    """Let Ray print, or not. It prints deaths of processes, whatever it is told of its log.
+
+    They go to standard output, where answers are; Ray has no public switch for that.
+    """
+    worker: Any = sys.modules.get("ray._private.worker")
+    if hasattr(worker, "_worker_logs_enabled"):
+        worker._worker_logs_enabled = allowed  # noqa: SLF001 - as above
 
 
 def _imported() -> Any:  # noqa: ANN401 - the module
@@ -139,6 +157,9 @@ def _silent(address: str, within: float, why: str) -> Failure:
     if address == LOCAL:
         return Failure("E731", f"Ray cannot be started on this machine: {why}")
     reason = f": {why}" if why else f" within {in_seconds(within)}"
+    if address == RUNNING:
+        text = "this machine is a part of no Ray cluster that answers"
+        return Failure("E731", text, "give the address of one, HOST:PORT, or `local`")
     text = f"no Ray cluster answers at {address}{reason}"
     help_ = "start one there: `ray start --head`; give the address that it prints, HOST:PORT"
     return Failure("E731", text, help_)

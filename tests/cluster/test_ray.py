@@ -60,7 +60,7 @@ def kill_one(handles):
         return
 
 
-def test_every_question_is_answered_once_though_replicas_and_a_node_die(nodes, connected):
+def test_every_question_is_answered_once_though_replicas_and_a_node_die(nodes, connected, capfd):
     loaded = composer.load(FUSE)
     with loaded.ready() as ensemble:
         here = {result.query: told(result) for result in ensemble.map(QUERIES)}
@@ -74,6 +74,7 @@ def test_every_question_is_answered_once_though_replicas_and_a_node_die(nodes, c
             if len(there) == 770:
                 nodes.remove_node(nodes.second, allow_graceful=False)
     assert count == 5
+    assert capfd.readouterr() == ("", "")
     assert len(there) == len(here) == 1000
     assert dict(there) == here
     assert len(connected.warnings) >= 5
