@@ -75,6 +75,12 @@ def test_a_replica_takes_the_sum_of_its_members():
     assert pool.memory > pool.bytes
 
 
+def test_gpus_above_one_are_whole_as_a_cluster_gives_them():
+    text = 'model E = zoo("general-1", gpus = 1)\nmodel F = zoo("general-2", gpus = 0.5)\n'
+    assert [pool.gpus for pool in pools(text + "token_fuse(E, F)")] == [2]
+    assert {pool.gpus for pool in pools(text + "[E, F] -> vote()")} == {1, 0.5}
+
+
 def test_weights_on_a_cpu_take_memory_of_their_machine():
     (pool,) = pools("A(max_tokens = 4)")
     assert pool.bundle == {"CPU": 1.0, "memory": pool.memory}
@@ -181,6 +187,11 @@ def test_more_replicas_than_there_is_room_for_are_told():
     (mistake,) = unplaced([pool("A", 3)], [{"CPU": 1.0}, {"CPU": 1.0}])
     assert "3 replicas" in mistake.message
     assert "room for 2" in mistake.message
+
+
+def test_more_replicas_than_can_be_counted_are_told_at_once():
+    (told,) = unplaced([Pool("A", (), fewest=10**11, most=10**11)], [{"CPU": 3.0}])
+    assert "the cluster has room for 3" in told.message
 
 
 def test_the_largest_go_first_so_that_all_fit():

@@ -39,7 +39,9 @@ def unplaced(pools: Sequence[Pool], nodes: Sequence[Amounts]) -> Iterator[Diagno
         return
     free = [Counter(node) for node in nodes]
     for pool in sorted(pools, key=lambda pool: _size(pool.bundle), reverse=True):
-        placed = sum(_put(pool.bundle, free) for _ in range(pool.fewest))
+        placed = 0
+        while placed < pool.fewest and _put(pool.bundle, free):
+            placed += 1
         if placed < pool.fewest:
             yield _too_many(pool, placed)
 

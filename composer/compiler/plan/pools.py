@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
@@ -90,7 +91,7 @@ def _pool(graph: Graph, nodes: list[Node]) -> Pool:
         name="+".join(dict.fromkeys(checkpoint_of(node).name for node in nodes)),
         models=tuple(dict.fromkeys(map(checkpoint_of, nodes))),
         cpus=sum(max(_number(node, "cpus", 1.0) for node in copy) for copy in copies),
-        gpus=gpus,
+        gpus=gpus if gpus <= 1 else float(math.ceil(gpus)),  # above one, Ray gives whole GPUs only
         resources=dict(resources),
         fewest=fewest,
         most=most,

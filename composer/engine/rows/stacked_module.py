@@ -110,7 +110,7 @@ def _stacked(members: Sequence[Sequence[nn.Parameter]]) -> list[nn.Parameter]:
         data = [joined(parts) if several else parts[0].data for parts in members]
         by_columns = lies_by_columns(data[0])  # as it is read fastest (weight_layout.py)
         whole = torch.stack([each.t() for each in data]).mT if by_columns else torch.stack(data)
-        tables = whole.split([len(each) for each in first], 1) if several else [whole]
+        tables = torch.split(whole, [len(each) for each in first], 1) if several else [whole]
         for parts, *own in zip(members, *tables, strict=True):
             for each, part in zip(parts, own, strict=True):
                 each.data = part
