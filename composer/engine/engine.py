@@ -76,7 +76,7 @@ class Engine:
         ask: Callable[[Checkpoint], NextTokenSource] | None = None,
         static: StaticSteps | None = None,
     ) -> None:
-        self._pool = ModelPool(devices, loader, attach, ask, self._wake)
+        self._pool = ModelPool(devices, loader, attach, ask, self._wake, self._forget)
         self._flights = Flights()
         self._static = static or StaticSteps.from_environment()
         self._rows = rows
@@ -312,20 +312,21 @@ class Engine:
         Raises ModelError (E601) if there is no room though no job runs.
         """
         models = [model for member in task.members for model in leaves(member)]
-        before = self._pool.runners()
         try:
             return self._pool.get(models)
         except PoolFull:
-            if self._active or not all(runner.idle for runner in before):
+            if self._active or not all(runner.idle for runner in self._pool.runners()):
                 return None
             raise ModelError(
                 "E601",
                 "there is not enough memory for "
                 f"{', '.join(sorted({m.name for m in models}))} together",
             ) from None
-        finally:
-            if set(self._pool.runners()) != set(before):
-                self._groups.clear()  # they keep unloaded models in memory
+
+    def _forget(self) -> None:
+        """Forget groups, which would keep unloaded models in memory; a session has its own."""
+        self._groups.clear()
+        self._static.forget()
 
     def _fits(self, task: AnyTask, runners: Sequence[AnyRunner]) -> bool:
         """Whether the caches of a job's models have enough free rows, with those of forks."""

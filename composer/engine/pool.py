@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from functools import partial
 from pathlib import Path
@@ -54,22 +55,24 @@ class ModelPool:
 
     `room` maps devices to bytes (default: `devices()`). The least recently used idle model is
     unloaded first. `attach` loads an adapter beside its base. `ask` gives what asks the server of a
-    model, and `wake` is called when one has replied. `stacks` has the models that step as one.
+    model, and `wake` is called when one has replied. `forget` is called when models are unloaded:
+    nothing else may keep them in memory then. `stacks` has the models that step as one.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # all have defaults
         self,
         room: Mapping[str, int] | None = None,
         loader: Callable[[Checkpoint, str], LocalModel] = load,
         attach: Callable[[Checkpoint, LocalModel], int] = attach,
         ask: Callable[[Checkpoint], NextTokenSource] | None = None,
         wake: Callable[[], None] = lambda: None,
+        forget: Callable[[], None] = lambda: None,
     ) -> None:
         if _FORKED:  # OpenMP's threads are not in this process: it would wait for them for ever
             torch.set_num_threads(1)
         self._room = dict(devices() if room is None else room)
         self._loader, self._attach = loader, attach
-        self._ask, self._wake = ask, wake
+        self._ask, self._wake, self._forget = ask, wake, forget
         self._loaded: dict[Shared, tuple[str, int, Runner]] = {}
         self._taken: dict[Shared, Mapping[str, int]] = {}
         self._remote: dict[Checkpoint, RemoteRunner] = {}
@@ -163,11 +166,17 @@ class ModelPool:
         for keys in self._idle(pinned, device):
             if need <= self._free(device):
                 break
-            for key in keys:
-                del self._loaded[key], self._taken[key]
+            self._unload(keys)
         if device.startswith("cuda"):
             torch.cuda.empty_cache()
         return True
+
+    def _unload(self, keys: Iterable[Shared]) -> None:
+        """Unload models; their memory is free when this returns."""
+        for key in keys:
+            del self._loaded[key], self._taken[key]
+        self._forget()
+        gc.collect()  # modules and their caches know one another
 
     def _idle(self, pinned: set[Shared], device: str) -> list[Sequence[Shared]]:
         """The models of a device that can be unloaded, those together that step as one."""

@@ -7,7 +7,6 @@ import os
 from collections import OrderedDict
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Self, cast, get_args
-from weakref import WeakKeyDictionary
 
 import torch
 
@@ -55,7 +54,7 @@ class StaticSteps:
 
     def __init__(self, where: Where = "gpus", *, captures: bool = True) -> None:
         self._where, self._captures = where, captures
-        self._groups: WeakKeyDictionary[Group, _GroupSteps | None] = WeakKeyDictionary()
+        self._groups: dict[Group, _GroupSteps | None] = {}
         self._pools: dict[torch.device, PoolHandle] = {}
 
     @classmethod
@@ -73,6 +72,10 @@ class StaticSteps:
 
     def _wanted(self, device: torch.device) -> bool:
         return self._where == "everywhere" or (self._where == "gpus" and device.type == "cuda")
+
+    def forget(self) -> None:
+        """Forget all steps, which keep their models in memory; those in use are made anew."""
+        self._groups.clear()
 
     def answer(self, requests: Sequence[AnyRequest], replies: Replies) -> list[AnyRequest]:
         """Answer the draws that fit, one step for each group; return the other requests.

@@ -1,5 +1,6 @@
 """Static steps write the answers of ragged ones; what does not fit goes the ragged way."""
 
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -9,8 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from composer.engine.engine import Engine
+from composer.engine.pool import weight_bytes
 from composer.engine.rows.kv_cache import KeyValueCache
 from composer.engine.static.steps import StaticSteps
+from composer.engine.weights.local import load
 from composer.values import ModelError, Sampling
 from composer.values.details import TokenDetail
 from composer.values.processing import Processing
@@ -182,3 +185,20 @@ def test_a_place_that_is_unknown_is_refused(monkeypatch):
     monkeypatch.setenv("COMPOSE_STATIC", "yes")
     with pytest.raises(ModelError, match="must be `gpus`, `everywhere` or `nowhere`, not 'yes'"):
         StaticSteps.from_environment()
+
+
+@pytest.mark.parametrize("where", ["nowhere", "everywhere"])
+def test_an_unloaded_model_has_left_memory_when_the_next_one_is_loaded(where, zoo):
+    seen, first = [], []
+
+    def loader(checkpoint, device):
+        seen.append([each() is None for each in first])
+        made = load(checkpoint, device)
+        first.append(weakref.ref(made))
+        return made
+
+    room = {"cpu": weight_bytes(zoo("general-1"), "cpu") * 3 // 2}
+    with Engine(room, loader=loader, static=StaticSteps(where)) as made:
+        for name in ("general-1", "maths"):
+            made.generate(job(zoo(name))).result(60)
+    assert seen == [[], [True]]
