@@ -18,7 +18,7 @@ from composer.cli.common import (
 from composer.cli.common import (
     as_json as to_json,
 )
-from composer.cli.ray_option import connected, planned_for
+from composer.cli.ray_option import cluster_at, planned_for
 from composer.cli.screen import PLAN_STYLES, print_lines
 from composer.cli.terminal import err, is_terminal, out
 from composer.compiler.plan import describe
@@ -76,12 +76,12 @@ def command(
         raise click.UsageError("--limit and --no-cache need --data")
     loaded = planned_for(reading.read(recipe, plain=plain), ray)
     plan = loaded.plan()
-    show_diagnostics(unrelated(loaded.compiled, loaded.optimized.root))
-    if lock:
-        err(f"wrote {loaded.lock()}")
-    if not as_json:
-        print_lines(describe(plan, origins=origin).splitlines(), PLAN_STYLES)
-    with connected(ray or None) as cluster:
+    with cluster_at(ray or None) as cluster:
+        show_diagnostics(unrelated(loaded.compiled, loaded.optimized.root))
+        if lock:
+            err(f"wrote {loaded.lock()}")
+        if not as_json:
+            print_lines(describe(plan, origins=origin).splitlines(), PLAN_STYLES)
         if cluster is not None:
             loaded.demand_room(cluster)
     if data is not None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from composer.diagnostics import Diagnostic
     from composer.recipe import Recipe
 
-__all__ = ["connected", "planned_for", "ray_option"]
+__all__ = ["cluster_at", "planned_for", "ray_option"]
 
 ray_option = click.option(
     "--ray",
@@ -33,7 +33,7 @@ def planned_for(recipe: Recipe, address: str | None) -> Recipe:
 
 
 @contextmanager
-def connected(address: str | None) -> Iterator[Cluster | None]:
+def cluster_at(address: str | None) -> Iterator[Cluster | None]:
     """Connect to the cluster at an address, and leave it at the end; without one there is none."""
     if address is None:
         yield None

@@ -26,7 +26,7 @@ from composer.cli.common import (
     timeout_option,
 )
 from composer.cli.query_input import QueryInput
-from composer.cli.ray_option import connected, planned_for, ray_option
+from composer.cli.ray_option import cluster_at, planned_for, ray_option
 from composer.cli.run_output import TraceOutput, report, streamed, with_progress
 from composer.cli.terminal import err, is_terminal
 from composer.diagnostics.amounts import cost_text, in_dollars
@@ -110,7 +110,7 @@ def command(
             timeout=timeout,
             loading=_tell_loading,
             warn=lambda each: show_diagnostics([each]),
-            cluster=stack.enter_context(connected(ray)),
+            cluster=stack.enter_context(cluster_at(ray)),
         )
         ensemble = stack.enter_context(ready)
         requests.open(ensemble, asked.queries)

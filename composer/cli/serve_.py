@@ -17,7 +17,7 @@ from composer.cli.common import (
     recipe_options,
     show_diagnostics,
 )
-from composer.cli.ray_option import connected, ray_option
+from composer.cli.ray_option import cluster_at, ray_option
 from composer.cli.serving import RequestLog, announce, read_served, tell_end, tell_stop
 from composer.cli.serving_options import KEY_VARIABLE, serving_options
 from composer.cli.terminal import err
@@ -121,7 +121,7 @@ def command(
                 loading=lambda name: err(f"loading {name}"),
                 warn=lambda each: show_diagnostics([each]),
                 telemetry=telemetry,
-                cluster=stack.enter_context(connected(ray)),
+                cluster=stack.enter_context(cluster_at(ray)),
             )
         )
         lifecycle = Lifecycle(Stage.LOADING)

@@ -62,7 +62,7 @@ class Answering:
         """Return the columns of a batch, with those of the answers; the rows keep their order."""
         results = list(self._answers(_rows(batch)))
         kept = {f"row_{name}" if name in COLUMNS else name: batch[name] for name in batch}
-        return {**kept, **{name: [_told(each, name) for each in results] for name in COLUMNS}}
+        return {**kept, **{name: [_cell(each, name) for each in results] for name in COLUMNS}}
 
     def _answers(self, rows: Iterable[Mapping[str, object]]) -> Iterator[Result]:
         """Yield a result for each row, in their order."""
@@ -96,7 +96,7 @@ def _query(row: Mapping[str, object]) -> Query | Result:
         return Result(str(row.get("id", "")), "", None, error=str(failure))
 
 
-def _told(result: Result, column: str) -> object:
+def _cell(result: Result, column: str) -> object:
     """Return what a column says of a result."""
     value = getattr(result, column)
     return UNKNOWN.get(column) if value is None else value

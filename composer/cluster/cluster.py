@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from composer.cluster.client import OpenPools, PoolClient
-from composer.cluster.connecting import connected, left
+from composer.cluster.connecting import connect, disconnect
 from composer.cluster.pool import ReplicaPool
 from composer.cluster.ray_handles import RayLauncher
 from composer.cluster.wire import Setup
@@ -56,7 +56,7 @@ class Cluster:
         Raises Failure if Ray is not installed (E735), if nobody answers at the address within so
         many seconds (E731), or if the cluster has another version of Ray or Python (E732).
         """
-        ray, joined = connected(address, within)
+        ray, joined = connect(address, within)
         return cls(ray, patience, warn, joined=joined)
 
     def open(self, planned: Planned, timer: LoadingTimer, *, locked: bool) -> OpenPools:
@@ -70,7 +70,7 @@ class Cluster:
     def close(self) -> None:
         """Leave the cluster, if it was joined here; one that was started here ends."""
         if self._joined:
-            left(self._ray)
+            disconnect(self._ray)
 
     def __enter__(self) -> Self:
         return self

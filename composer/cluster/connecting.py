@@ -19,7 +19,7 @@ from composer.run.result import Failure
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["LOCAL", "connected", "left"]
+__all__ = ["LOCAL", "connect", "disconnect"]
 
 LOCAL = "local"
 """The address of a cluster that is started for this process, of this machine alone."""
@@ -61,7 +61,7 @@ ADDRESS = re.compile(r"(ray://)?\S+:\d+")
 """What an address of a cluster looks like: `HOST:PORT`."""
 
 
-def connected(address: str, within: float, objects: int = OBJECTS) -> tuple[Any, bool]:
+def connect(address: str, within: float, objects: int = OBJECTS) -> tuple[Any, bool]:
     """Return the module of Ray, joined to the cluster at an address, or to a new one (`local`).
 
     Say whether it was joined here: a program that has joined one before stays in that. Raises
@@ -92,7 +92,7 @@ def connected(address: str, within: float, objects: int = OBJECTS) -> tuple[Any,
     return ray, True
 
 
-def left(ray: Any) -> None:  # noqa: ANN401 - the module
+def disconnect(ray: Any) -> None:  # noqa: ANN401 - the module
     """Leave the cluster that was joined here."""
     with quiet():
         ray.shutdown()

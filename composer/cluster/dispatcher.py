@@ -7,8 +7,8 @@ from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from composer.cluster.asked import Asked, Stream
 from composer.cluster.ledger import RequestLedger
+from composer.cluster.pending import PendingRequest, Stream
 from composer.cluster.wire import Answer, Ask, Cancel, Piece, Token, pack, unpack
 from composer.values import Generate, ModelError
 from composer.values.ledger import ledger
@@ -16,8 +16,8 @@ from composer.values.ledger import ledger
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from composer.cluster.handles import Lost
-    from composer.cluster.member import Member
+    from composer.cluster.handles import ReplicaLost
+    from composer.cluster.live_replica import LiveReplica
     from composer.values import Request
 
 __all__ = ["ROOM", "Dispatcher"]
@@ -30,15 +30,10 @@ class Dispatcher:
     """Gives requests to the least loaded of the replicas that are ready."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        self.members: list[Member] = []
+        self.replicas: list[LiveReplica] = []
         self._clock, self._numbers = clock, count()
-        self._ledger: RequestLedger[Asked, Member] = RequestLedger()
+        self._ledger: RequestLedger[PendingRequest, LiveReplica] = RequestLedger()
         self._fed = False
-
-    @property
-    def waiting(self) -> int:
-        """How many requests wait for a replica."""
-        return self._ledger.waiting
 
     @property
     def waits(self) -> float | None:
@@ -46,10 +41,10 @@ class Dispatcher:
         since = self._ledger.oldest()
         return None if since is None else self._clock() - since
 
-    def idlest(self) -> Member | None:
+    def idlest(self) -> LiveReplica | None:
         """Return the replica that has had nothing to do for longest, if one has not."""
-        idle = [member for member in self.members if not self._ledger.held(member)]
-        return min(idle, key=lambda member: member.idle_since, default=None)
+        idle = [replica for replica in self.replicas if not self._ledger.held(replica)]
+        return min(idle, key=lambda replica: replica.idle_since, default=None)
 
     async def ask(self, request: Request[Any], on_text: Callable[[str], None] | None) -> Any:  # noqa: ANN401 - its result
         """Put a request to a replica, and return its result; raises what the replica raises."""
@@ -59,8 +54,8 @@ class Dispatcher:
         ask = Ask(number, request, text=on_text is not None, tokens=on_token is not None)
         future = asyncio.get_running_loop().create_future()
         stream = Stream(on_text, on_token)
-        asked = Asked(pack(ask), request.model.name, future, ledger(), stream)
-        self._ledger.add(number, asked, self._clock())
+        pending = PendingRequest(pack(ask), request.model.name, future, ledger(), stream)
+        self._ledger.add(number, pending, self._clock())
         self.feed()
         try:
             return await future
@@ -73,18 +68,18 @@ class Dispatcher:
             self._fed = True
             asyncio.get_running_loop().call_soon(self._feed)
 
-    def join(self, member: Member) -> None:
+    def join(self, replica: LiveReplica) -> None:
         """Let a replica answer from now on."""
-        self.members.append(member)
+        self.replicas.append(replica)
         self.feed()
 
-    def leave(self, member: Member, lost: Lost) -> tuple[int, bool]:
+    def leave(self, replica: LiveReplica, lost: ReplicaLost) -> tuple[int, bool]:
         """Put again what a replica had that died; say how many, and whether one was the cause.
 
         The cause fails (E734).
         """
-        self.members.remove(member)
-        again, cause = self._ledger.lost(member, self._clock(), blameless=lost.machine)
+        self.replicas.remove(replica)
+        again, cause = self._ledger.lost(replica, self._clock(), blameless=lost.machine)
         for number in again:
             self._of(number).restart(lost.reason)
         if cause is not None:
@@ -97,7 +92,7 @@ class Dispatcher:
         for number in self._ledger.numbers():
             self._fail(number, error)
 
-    def receive(self, member: Member, messages: bytes) -> None:
+    def receive(self, replica: LiveReplica, messages: bytes) -> None:
         """Pass on what a replica tells."""
         for message in unpack(messages):
             if self._ledger.item(message.number) is not None:
@@ -105,54 +100,54 @@ class Dispatcher:
                     self._pass_on(message)
                 except ModelError as error:
                     self._fail(message.number, error)
-                    member.send(pack(Cancel(message.number)))
-        if not self._ledger.held(member):
-            member.idle_since = self._clock()
+                    replica.send(pack(Cancel(message.number)))
+        if not self._ledger.held(replica):
+            replica.idle_since = self._clock()
         self.feed()
 
     def _pass_on(self, message: Piece | Token | Answer) -> None:
-        asked = self._of(message.number)
+        pending = self._of(message.number)
         if isinstance(message, Piece):
-            asked.stream.piece(message.text)
+            pending.stream.piece(message.text)
         elif isinstance(message, Token):
-            asked.stream.token(message.choice)
+            pending.stream.token(message.choice)
         elif message.error is not None:
             self._fail(message.number, message.error.error())
         else:
-            asked.stream.end()
+            pending.stream.end()
             self._ledger.done(message.number)
-            asked.succeed(message.result)
+            pending.succeed(message.result)
 
-    def _of(self, number: int) -> Asked:
-        asked = self._ledger.item(number)
-        assert asked is not None
-        return asked
+    def _of(self, number: int) -> PendingRequest:
+        pending = self._ledger.item(number)
+        assert pending is not None
+        return pending
 
     def _fail(self, number: int, error: ModelError) -> None:
-        asked = self._ledger.done(number)
-        if asked is not None:
-            asked.fail(error)
+        pending = self._ledger.done(number)
+        if pending is not None:
+            pending.fail(error)
 
     def _forget(self, number: int) -> None:
         """Let the replica end a request that nobody waits for any more."""
-        member = self._ledger.replica(number)
-        if self._ledger.done(number) is not None and member is not None:
-            member.send(pack(Cancel(number)))
+        replica = self._ledger.replica(number)
+        if self._ledger.done(number) is not None and replica is not None:
+            replica.send(pack(Cancel(number)))
 
     def _feed(self) -> None:
         """Give what waits to the replica that has least, as long as one has room."""
         self._fed = False
-        free = {member for member in self.members if self._ledger.held(member) < ROOM}
+        free = {replica for replica in self.replicas if self._ledger.held(replica) < ROOM}
         while free:
-            member = min(free, key=self._ledger.held)
-            given = self._ledger.give(member)
+            replica = min(free, key=self._ledger.held)
+            given = self._ledger.give(replica)
             if given is not None:
-                member.send(given[1].message)
-            if given is None or self._ledger.held(member) >= ROOM:
-                free.remove(member)
+                replica.send(given[1].message)
+            if given is None or self._ledger.held(replica) >= ROOM:
+                free.remove(replica)
 
 
-def _left_out(model: str, lost: Lost) -> ModelError:
+def _left_out(model: str, lost: ReplicaLost) -> ModelError:
     return ModelError(
         "E734",
         f"replicas died again and again while `{model}` answered this: {lost.reason}",

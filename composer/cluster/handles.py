@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from composer.compiler.plan.pools import Pool
 
-__all__ = ["BEAT", "Handle", "Launch", "Lost"]
+__all__ = ["BEAT", "Handle", "Launch", "ReplicaLost"]
 
 BEAT = 5.0
 """Seconds after which a replica that has nothing to tell says so."""
 
 
-class Lost(Exception):  # noqa: N818 - what has become of it, as a person says it
+class ReplicaLost(Exception):  # noqa: N818 - the state of a replica, which the pool handles
     """A replica that died, and why; `machine` says that its whole machine was lost."""
 
     def __init__(self, reason: str, *, machine: bool = False) -> None:
@@ -22,12 +22,12 @@ class Lost(Exception):  # noqa: N818 - what has become of it, as a person says i
 
 
 class Handle(Protocol):
-    """One replica; `place` says in words where it is. Methods raise Lost where it has died."""
+    """One replica; `place` says in words where it is. Methods raise ReplicaLost if it has died."""
 
     place: str
 
     async def load(self, setup: bytes) -> bytes:
-        """Load its models; return a Hello. It may take as long as loading takes."""
+        """Load its models; return a Handshake. It may take as long as loading takes."""
 
     async def put(self, messages: bytes) -> None:
         """Hand it requests; it has them when this returns."""

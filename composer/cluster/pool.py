@@ -1,7 +1,7 @@
 """The replicas of one pool: they are started, replaced when they die, and ended when idle.
 
 All of it runs in the event loop of the ensemble. Each replica has a task from its start to its end
-(`_live`). What they are asked is the business of `dispatcher.py`.
+(`_run`). What they are asked is the business of `dispatcher.py`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from composer.cluster.dispatcher import ROOM, Dispatcher
-from composer.cluster.handles import Lost
-from composer.cluster.member import Member, greet
+from composer.cluster.handles import ReplicaLost
+from composer.cluster.live_replica import LiveReplica, handshake
 from composer.cluster.scaling import Load, wanted
 from composer.diagnostics import Diagnostic
 from composer.diagnostics.amounts import counted
@@ -57,9 +57,9 @@ class ReplicaPool:
     ) -> None:
         self._pool, self._setup, self._launch = pool, setup, launch
         self._timer, self._warn, self._clock = timer, warn, clock
-        self._desk, self.room = Dispatcher(clock), ROOM * pool.most
-        self._lives: set[asyncio.Task[None]] = set()
-        self._looking: asyncio.Task[None] | None = None
+        self._dispatcher, self.room = Dispatcher(clock), ROOM * pool.most
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._watching: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         self._loading = ExitStack()
         self._deaths = 0
@@ -69,12 +69,12 @@ class ReplicaPool:
     async def ask(self, request: Request[Any], on_text: Callable[[str], None] | None = None) -> Any:  # noqa: ANN401 - the result of the request
         """Put a request to a replica; raises what it raises, or why there is none (E73x)."""
         self._begin()
-        return await self._desk.ask(request, on_text)
+        return await self._dispatcher.ask(request, on_text)
 
     async def ready(self) -> None:
         """Wait until a replica is ready; raises ModelError where there can be none."""
         self._begin()
-        while not self._desk.members:
+        while not self._dispatcher.replicas:
             self._changed.clear()
             await self._changed.wait()
             if self._error is not None:
@@ -82,8 +82,8 @@ class ReplicaPool:
 
     async def close(self) -> None:
         """End all replicas."""
-        tasks = [*self._lives, *filter(None, [self._looking])]
-        self._lives, self._looking = set(), None
+        tasks = [*self._tasks, *filter(None, [self._watching])]
+        self._tasks, self._watching = set(), None
         await ended(tasks)
         self._loading.close()
 
@@ -92,26 +92,26 @@ class ReplicaPool:
         if self._error is not None and self._clock() < self._pause_ends:
             raise self._error
         self._error = None
-        if self._looking is None:
-            self._looking = asyncio.ensure_future(self._look())
-        if not self._lives:
+        if self._watching is None:
+            self._watching = asyncio.ensure_future(self._watch())
+        if not self._tasks:
             self._scale()
 
-    async def _look(self) -> None:
+    async def _watch(self) -> None:
         """Look from time to time how many replicas there should be, until none can be had."""
         while self._error is None:
             await asyncio.sleep(LOOK)
             self._scale()
-        self._looking = None
+        self._watching = None
 
     def _scale(self) -> None:
         """Start or end a replica, where there should be more or fewer."""
-        members, idlest = self._desk.members, self._desk.idlest()
+        replicas, idlest = self._dispatcher.replicas, self._dispatcher.idlest()
         idle = 0.0 if idlest is None else self._clock() - idlest.idle_since
-        load = Load(len(members), len(self._lives) - len(members), self._desk.waits, idle)
-        more = wanted(load, self._pool.fewest, self._pool.most) - len(self._lives)
+        load = Load(len(replicas), len(self._tasks) - len(replicas), self._dispatcher.waits, idle)
+        more = wanted(load, self._pool.fewest, self._pool.most) - len(self._tasks)
         if more < 0 and idlest is not None:
-            self._desk.members.remove(idlest)
+            self._dispatcher.replicas.remove(idlest)
             idlest.life.cancel()
         elif self._error is None and self._clock() >= self._pause_ends:
             for _ in range(more):
@@ -119,26 +119,26 @@ class ReplicaPool:
 
     def _start(self) -> None:
         """Start a replica; while there is no other one, that counts as loading."""
-        if not self._lives:
+        if not self._tasks:
             self._loading.close()
             self._loading.enter_context(self._timer.loading(self._pool.name))
-        life = asyncio.ensure_future(self._live())
-        self._lives.add(life)
-        life.add_done_callback(self._gone)
+        life = asyncio.ensure_future(self._run())
+        self._tasks.add(life)
+        life.add_done_callback(self._ended)
 
-    def _gone(self, life: asyncio.Task[None]) -> None:
-        self._lives.discard(life)
+    def _ended(self, life: asyncio.Task[None]) -> None:
+        self._tasks.discard(life)
         if not life.cancelled():
             self._scale()
 
-    async def _live(self) -> None:
+    async def _run(self) -> None:
         """Run one replica from its start to its end."""
         handle: Handle | None = None
         try:
             handle = await self._launch(self._pool)
-            await greet(handle, self._setup)
+            await handshake(handle, self._setup)
             await self._serve(handle)
-        except Lost as lost:
+        except ReplicaLost as lost:
             self._note_death(handle, lost)
         except Exception as error:  # noqa: BLE001 - nobody must wait for a replica that is gone
             self._fail(ModelError(*described(error)))
@@ -150,31 +150,31 @@ class ReplicaPool:
         """Let a replica that is ready answer, until it dies or is ended."""
         life = asyncio.current_task()
         assert life is not None
-        member = Member(handle, life, self._clock())
+        replica = LiveReplica(handle, life, self._clock())
         self._deaths = 0
-        self._desk.join(member)
+        self._dispatcher.join(replica)
         self._loading.close()
         self._changed.set()
         try:
             while True:
-                self._desk.receive(member, await handle.take())
-        except Lost as lost:
-            self._bury(member, member.failure or lost)
+                self._dispatcher.receive(replica, await handle.take())
+        except ReplicaLost as lost:
+            self._bury(replica, replica.failure or lost)
         except Exception as error:  # noqa: BLE001 - nobody must wait for what it tells no more
-            self._bury(member, Lost(described(error)[1]))
+            self._bury(replica, ReplicaLost(described(error)[1]))
 
-    def _bury(self, member: Member, lost: Lost) -> None:
+    def _bury(self, replica: LiveReplica, lost: ReplicaLost) -> None:
         """Put again what a replica had that died, and say so."""
-        again, caused = self._desk.leave(member, lost)
+        again, caused = self._dispatcher.leave(replica, lost)
         rest = f"; {counted(again, 'request')} {'is' if again == 1 else 'are'} put again"
         cause = "; one is taken for the cause and left out" if caused else ""
-        self._tell(_died(self._pool, member.handle, lost.reason + rest + cause))
+        self._tell(_death(self._pool, replica.handle, lost.reason + rest + cause))
 
-    def _note_death(self, handle: Handle | None, lost: Lost) -> None:
+    def _note_death(self, handle: Handle | None, lost: ReplicaLost) -> None:
         """Note that a replica died while it loaded; some such deaths in a row are a failure."""
         self._deaths += 1
         if self._deaths < STARTS:
-            self._tell(_died(self._pool, handle, lost.reason))
+            self._tell(_death(self._pool, handle, lost.reason))
             return
         self._deaths = 0
         text = f"replicas of `{self._pool.name}` die while they load: {lost.reason}"
@@ -184,12 +184,12 @@ class ReplicaPool:
     def _fail(self, error: ModelError) -> None:
         """A replica cannot be had: say so, or fail all requests where there is no other one."""
         self._pause_ends = self._clock() + RETRY
-        self._lives = {life for life in self._lives if life is not asyncio.current_task()}
-        if self._lives:
+        self._tasks = {life for life in self._tasks if life is not asyncio.current_task()}
+        if self._tasks:
             self._tell(Diagnostic("W704", error.message, help=error.help))
             return
         self._error = error
-        self._desk.fail_all(error)
+        self._dispatcher.fail_all(error)
         self._loading.close()
         self._changed.set()
 
@@ -199,6 +199,6 @@ class ReplicaPool:
             self._warn(warning)
 
 
-def _died(pool: Pool, handle: Handle | None, what: str) -> Diagnostic:
+def _death(pool: Pool, handle: Handle | None, what: str) -> Diagnostic:
     where = "" if handle is None else f" on {handle.place}"
     return Diagnostic("W704", f"a replica of `{pool.name}`{where} died: {what}")

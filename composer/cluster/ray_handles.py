@@ -11,7 +11,7 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from composer.cluster.handles import BEAT, Lost
+from composer.cluster.handles import BEAT, ReplicaLost
 from composer.cluster.identity import differing, versions
 from composer.compiler.plan.describe import amounts_text
 from composer.diagnostics.amounts import in_seconds
@@ -51,9 +51,9 @@ class RayHandle:
             raise ModelError("E732", text, "install the same versions on all machines")
 
     async def load(self, setup: bytes) -> bytes:
-        """Load its models; return a Hello."""
-        hello: bytes = await self._call("load", LOAD, setup)
-        return hello
+        """Load its models; return a Handshake."""
+        handshake: bytes = await self._call("load", LOAD, setup)
+        return handshake
 
     async def put(self, messages: bytes) -> None:
         """Hand it requests."""
@@ -61,8 +61,8 @@ class RayHandle:
 
     async def take(self) -> bytes:
         """Return what it has to tell."""
-        told: bytes = await self._call("take", BEAT + SILENCE)
-        return told
+        messages: bytes = await self._call("take", BEAT + SILENCE)
+        return messages
 
     def kill(self) -> None:
         """End the process, and free its resources."""
@@ -72,7 +72,7 @@ class RayHandle:
             self._ray.util.remove_placement_group(self._group)
 
     async def _call(self, name: str, seconds: float, *data: bytes) -> Any:  # noqa: ANN401 - its value
-        """Call a method of the actor; raises Lost where it has died, or says nothing in time."""
+        """Call a method of the actor; raises ReplicaLost if it died, or says nothing in time."""
         try:
             with quiet():
                 future = getattr(self._actor, name).remote(*data).future()
@@ -81,7 +81,7 @@ class RayHandle:
             reason = f"it said nothing for {in_seconds(seconds)}"
         except Exception as error:  # noqa: BLE001 - a call that fails has no other meaning
             reason = _reason(error)
-        raise Lost(reason, machine=await asyncio.to_thread(self._machine_lost))
+        raise ReplicaLost(reason, machine=await asyncio.to_thread(self._machine_lost))
 
     def _machine_lost(self) -> bool:
         """Say whether the node of the actor has left the cluster."""
@@ -185,8 +185,8 @@ def _actor_class() -> type:
             from composer.cluster.replica import Replica
 
             self.replica = Replica()
-            hello: bytes = await self.replica.load(setup)
-            return hello
+            handshake: bytes = await self.replica.load(setup)
+            return handshake
 
         async def put(self, messages: bytes) -> None:
             """Take requests."""
@@ -194,7 +194,7 @@ def _actor_class() -> type:
 
         async def take(self) -> bytes:
             """Tell what there is."""
-            told: bytes = await self.replica.take()
-            return told
+            messages: bytes = await self.replica.take()
+            return messages
 
     return ReplicaActor

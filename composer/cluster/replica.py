@@ -19,12 +19,12 @@ from composer.cluster.wire import (
     Answer,
     Ask,
     Cancel,
-    Hello,
+    Handshake,
     Message,
     Piece,
+    SentError,
     Setup,
     Token,
-    Told,
     pack,
     unpack,
 )
@@ -53,7 +53,7 @@ class Replica:
         self._ended = asyncio.Event()
 
     async def load(self, data: bytes) -> bytes:
-        """Load the models of a Setup; return a Hello with what they are, or with the error."""
+        """Load the models of a Setup; return a Handshake with what they are, or with the error."""
         setup: Setup = unpack(data)
         self._clients = ModelClients(self._host.start, dict(setup.prices), self._host.timer.clock)
         try:
@@ -61,8 +61,8 @@ class Replica:
                 await (await self._clients.of(model)).load(model)
             models = await asyncio.to_thread(identities, setup.models, locked=setup.locked)
         except Exception as error:  # noqa: BLE001 - it is told to who asked
-            return pack(Hello(error=Told.of(error)))
-        return pack(Hello(models=models))
+            return pack(Handshake(error=SentError.of(error)))
+        return pack(Handshake(models=models))
 
     def put(self, data: bytes) -> None:
         """Begin requests, and end those that were cancelled."""
@@ -102,7 +102,7 @@ class Replica:
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - it is told to who asked
-            self._tell(Answer(ask.number, error=Told.of(error)))
+            self._tell(Answer(ask.number, error=SentError.of(error)))
         else:
             self._tell(Answer(ask.number, result))
 

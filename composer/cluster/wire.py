@@ -1,7 +1,7 @@
 """What this process and a replica tell each other: pickled messages, in batches.
 
 Both ends are this project in one version, which is checked before the first batch
-(`versions.py`); so a pickle does.
+(`identity.py`); so a pickle does.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ __all__ = [
     "Answer",
     "Ask",
     "Cancel",
-    "Hello",
+    "Handshake",
     "Message",
     "Piece",
+    "SentError",
     "Setup",
     "Token",
-    "Told",
     "pack",
     "unpack",
 ]
@@ -83,7 +83,7 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class SentError:
     """An error in words, which any error can be told in; `trace` is of those that are a fault."""
 
     code: str
@@ -93,7 +93,7 @@ class Told:
     trace: str = ""
 
     @classmethod
-    def of(cls, error: BaseException) -> Told:
+    def of(cls, error: BaseException) -> SentError:
         """Tell an error; one of another library has the code E701, as in one process."""
         coded = getattr(error, "code", None) is not None
         trace = "" if coded else "".join(traceback.format_exception(error))
@@ -114,21 +114,21 @@ class Answer:
 
     number: int
     result: object = None
-    error: Told | None = None
+    error: SentError | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Hello:
+class Handshake:
     """What a replica says when its models are loaded, or could not be: what each model is."""
 
     models: Mapping[str, str] = field(default_factory=dict)
-    error: Told | None = None
+    error: SentError | None = None
 
 
 Message = Ask | Cancel | Piece | Token | Answer
 
 
-def pack(value: Message | Setup | Hello | Sequence[bytes] | Sequence[Message]) -> bytes:
+def pack(value: Message | Setup | Handshake | Sequence[bytes] | Sequence[Message]) -> bytes:
     """Pickle a message, or several; raises ModelError (E701) where something in it cannot be."""
     file = io.BytesIO()
     try:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from scripted_replicas import Launcher, ask, opened, turns, written
 
-from composer.cluster.wire import Answer, Hello, Piece, Told
+from composer.cluster.wire import Answer, Handshake, Piece, SentError
 from composer.values import ModelError
 
 
@@ -16,7 +16,7 @@ def scenario(test):
 
 async def both_ready(pool):
     await pool.ready()
-    while len(pool._desk.members) < 2:
+    while len(pool._dispatcher.replicas) < 2:
         await turns(1)
 
 
@@ -132,7 +132,7 @@ async def test_an_error_of_a_model_comes_back_as_itself():
         task = ask(pool, "q")
         await turns()
         error = ModelError("E703", "too long", "ask less")
-        launcher.launched[0].say(Answer(0, error=Told.of(error)))
+        launcher.launched[0].say(Answer(0, error=SentError.of(error)))
         with pytest.raises(ModelError) as caught:
             await task
         got = caught.value
@@ -146,7 +146,7 @@ def test_an_error_that_cannot_be_pickled_is_told_with_where_it_was():
 
     with pytest.raises(LockedError) as caught:
         raise LockedError("no way")
-    told = Told.of(caught.value).error()
+    told = SentError.of(caught.value).error()
     assert (told.code, told.message) == ("E701", "LockedError: no way")
     assert "test_pool.py" in told.__notes__[0]
 
@@ -215,8 +215,8 @@ async def test_replicas_that_all_fail_at_one_moment_leave_no_request_waiting():
 
 @scenario
 async def test_a_model_that_cannot_be_loaded_fails_as_in_one_process():
-    error = Told("E501", "there are no weights", "look there")
-    async with opened(Launcher(hello=Hello(error=error))) as pool:
+    error = SentError("E501", "there are no weights", "look there")
+    async with opened(Launcher(hello=Handshake(error=error))) as pool:
         with pytest.raises(ModelError, match="there are no weights") as caught:
             await ask(pool, "q")
         assert caught.value.code == "E501"
@@ -224,7 +224,7 @@ async def test_a_model_that_cannot_be_loaded_fails_as_in_one_process():
 
 @scenario
 async def test_a_replica_with_other_files_is_refused():
-    async with opened(Launcher(hello=Hello(models={"A": "1 2 other"}))) as pool:
+    async with opened(Launcher(hello=Handshake(models={"A": "1 2 other"}))) as pool:
         with pytest.raises(ModelError, match="a test has other files of `A`") as caught:
             await pool.ready()
         assert caught.value.code == "E732"

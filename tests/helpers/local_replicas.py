@@ -7,12 +7,12 @@ import threading
 from dataclasses import dataclass, field
 
 from composer.cluster.cluster import open_pools
-from composer.cluster.handles import Lost
+from composer.cluster.handles import ReplicaLost
 from composer.cluster.replica import Replica
 
 
 class LocalHandle:
-    """A replica of this process; killed, it answers nothing more and raises Lost."""
+    """A replica of this process; killed, it answers nothing more and raises ReplicaLost."""
 
     def __init__(self, place, replica=None):
         self.place, self.replica = place, replica or Replica()
@@ -37,7 +37,7 @@ class LocalHandle:
 
     def _demand_alive(self):
         if self.dead.done():
-            raise Lost("it was killed", machine=self.dead.result())
+            raise ReplicaLost("it was killed", machine=self.dead.result())
 
     async def _alive(self, work):
         self._demand_alive()

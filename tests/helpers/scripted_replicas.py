@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 import composer
-from composer.cluster.handles import Lost
+from composer.cluster.handles import ReplicaLost
 from composer.cluster.identity import identities
 from composer.cluster.pool import ReplicaPool
-from composer.cluster.wire import Answer, Ask, Hello, Setup, pack, unpack
+from composer.cluster.wire import Answer, Ask, Handshake, Setup, pack, unpack
 from composer.compiler.plan.pools import pools_of
 from composer.run.engine_host import LoadingTimer
 from composer.values import Completion, Generate, Generated, Query
@@ -24,7 +24,7 @@ class Scripted:
     """One replica: what it was asked, by number; `say` and `die` are what it does."""
 
     place: str = "a test"
-    hello: Hello | None = None
+    hello: Handshake | None = None
     asked: dict = field(default_factory=dict)
     batches: list = field(default_factory=list)
     cancelled: list = field(default_factory=list)
@@ -35,7 +35,7 @@ class Scripted:
 
     async def load(self, setup):
         models = unpack(setup).models
-        return pack(self.hello or Hello(models=identities(models, locked=False)))
+        return pack(self.hello or Handshake(models=identities(models, locked=False)))
 
     async def put(self, messages):
         batch = [unpack(each) for each in unpack(messages)]
@@ -48,7 +48,7 @@ class Scripted:
 
     async def take(self):
         told = await self.told.get()
-        if isinstance(told, Lost):
+        if isinstance(told, ReplicaLost):
             raise told
         return pack(told)
 
@@ -56,7 +56,7 @@ class Scripted:
         self.killed = True
 
     def die(self, reason="it was killed", *, machine=False):
-        self.told.put_nowait(Lost(reason, machine=machine))
+        self.told.put_nowait(ReplicaLost(reason, machine=machine))
 
     def say(self, *messages):
         self.told.put_nowait(list(messages))

@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from composer.cluster.handles import Lost
+from composer.cluster.handles import ReplicaLost
 from composer.cluster.identity import differences, identities
-from composer.cluster.wire import Hello, Setup, pack, unpack
+from composer.cluster.wire import Handshake, Setup, pack, unpack
 from composer.values import ModelError
 
 if TYPE_CHECKING:
     from composer.cluster.handles import Handle
 
-__all__ = ["Member", "greet"]
+__all__ = ["LiveReplica", "handshake"]
 
 
-class Member:
+class LiveReplica:
     """A replica that is ready, and the task of its life.
 
     While one batch is on its way, what is to be sent waits.
@@ -24,7 +24,7 @@ class Member:
 
     def __init__(self, handle: Handle, life: asyncio.Task[None], now: float) -> None:
         self.handle, self.life, self.idle_since = handle, life, now
-        self.failure: Lost | None = None
+        self.failure: ReplicaLost | None = None
         self._out: list[bytes] = []
         self._sending: asyncio.Task[None] | None = None
 
@@ -40,20 +40,20 @@ class Member:
             while self._out:
                 batch, self._out = self._out, []
                 await self.handle.put(pack(batch))
-        except Lost as lost:
+        except ReplicaLost as lost:
             self.failure = lost
             self.handle.kill()
         finally:
             self._sending = None
 
 
-async def greet(handle: Handle, setup: Setup) -> None:
+async def handshake(handle: Handle, setup: Setup) -> None:
     """Let a replica load its models; raises ModelError where it cannot, or has others (E732)."""
-    hello: Hello = unpack(await handle.load(pack(setup)))
-    if hello.error is not None:
-        raise hello.error.error()
+    there: Handshake = unpack(await handle.load(pack(setup)))
+    if there.error is not None:
+        raise there.error.error()
     here = await asyncio.to_thread(identities, setup.models, locked=setup.locked)
-    if others := differences(here, hello.models):
+    if others := differences(here, there.models):
         names = ", ".join(f"`{name}`" for name in others)
         text = f"{handle.place} has other files of {names} than this machine"
         help_ = "let all machines read the same files, or copy them"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from composer.values.details import TokenChoice
     from composer.values.ledger import Ledger
 
-__all__ = ["Asked", "Stream"]
+__all__ = ["PendingRequest", "Stream"]
 
 
 class Stream:
@@ -60,7 +60,7 @@ class Stream:
 
 
 @dataclass(eq=False)
-class Asked:
+class PendingRequest:
     """A request as a message, which model it is put to, and the future of its result.
 
     What becomes of it is noted in its `ledger`; a `stream` shows its answer as it is written.
