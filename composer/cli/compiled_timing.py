@@ -28,9 +28,10 @@ REACH, TURNS, WARM = 64, 30, 3
 
 def compiled_times(runner: Runner, tell: Callable[[str], None]) -> dict[int, CompiledTime]:
     """Time passes of some rows; `tell` is called with the reason where they cannot be compiled."""
+    from composer.engine.static.setting import where_static
     from composer.engine.static.steps import StaticSteps
 
-    if not StaticSteps.from_environment().run_on(runner):
+    if not StaticSteps(where_static()).run_on(runner):
         return {}
     try:
         with quiet():  # torch warns of its own code while it compiles

@@ -24,6 +24,7 @@ from composer.engine.requests.base import Failed
 from composer.engine.sessions.choose_session import choose_session
 from composer.engine.sessions.score import perplexity, score
 from composer.engine.sessions.teacher_forcing import teacher_force
+from composer.engine.static.setting import where_static
 from composer.engine.static.steps import StaticSteps
 from composer.engine.step import engine_step, ready
 from composer.engine.task import Task
@@ -78,7 +79,7 @@ class Engine:
     ) -> None:
         self._pool = ModelPool(devices, loader, attach, ask, self._wake, self._forget)
         self._flights = Flights()
-        self._static = static or StaticSteps.from_environment()
+        self._static = static or StaticSteps(where_static())
         self._rows = rows
         self._groups: dict[Model, Group] = {}
         self._inbox: SimpleQueue[Sequence[AnyTask] | None] = SimpleQueue()

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from composer.engine.static.setting import where_static
 from composer.run.model_digests import ModelDigests
 from composer.run.result import closed
 
@@ -78,14 +79,14 @@ class EngineHost:
 
     Ensembles that share a host have their models in memory once, and their forward passes
     together; they are closed before it. With `keep` the digest of each model is computed as it
-    loads.
+    loads. Raises Mistakes (E715) for a variable of the environment that cannot be read.
     """
 
     def __init__(
         self, on_loading: Callable[[str], None] | None = None, *, keep: bool = False
     ) -> None:
         self.timer, self.digests = LoadingTimer(on_loading), ModelDigests()
-        self._keep = keep
+        self._keep, self._where = keep, where_static()
         self._engine: Engine | None = None
         self._stacks: list[Stacked] = []
         self._open = True
@@ -97,6 +98,7 @@ class EngineHost:
             if self._engine is None:
                 with self.timer.loading("torch"):
                     from composer.engine.engine import Engine
+                    from composer.engine.static.steps import StaticSteps
                     from composer.engine.weights.local import attach, load
 
                     with self._lock:
@@ -106,6 +108,7 @@ class EngineHost:
                             loader=partial(self._load, load),
                             attach=partial(self._load, attach),
                             ask=ask,
+                            static=StaticSteps(self._where),
                         )
                         self._stack(self._engine, self._stacks)
             return self._engine

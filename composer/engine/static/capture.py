@@ -8,15 +8,36 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
     PoolHandle: TypeAlias = "torch.cuda._POOL_HANDLE"  # noqa: SLF001  # the type of its argument
+    Replay: TypeAlias = Callable[[], object]
 
-__all__ = ["Launcher"]
+__all__ = ["WARM", "Launcher", "capture", "summary"]
 
-_WARM = 2  # runs before a capture: libraries set themselves up, tables are made
+WARM = 2
+"""Runs before a capture: libraries set themselves up, tables are made."""
+
+
+def capture(
+    run: Callable[[], Tensor], device: torch.device, pool: PoolHandle | None = None
+) -> tuple[Replay, Tensor]:
+    """Capture a function on a GPU, in the present stream there, which must not be the default.
+
+    Return what replays it, and its output, which a replay overwrites. Memory is of the `pool`.
+    """
+    graph = torch.cuda.CUDAGraph()
+    stream = torch.cuda.current_stream(device)
+    with torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
+        output = run()
+    return graph.replay, output
+
+
+def summary(error: Exception) -> str:
+    """Return the kind of an error, and the first line of its message."""
+    return ": ".join([type(error).__name__, *str(error).strip().splitlines()[:1]])
 
 
 class Step(Protocol):
@@ -56,14 +77,14 @@ class Launcher:
     ) -> None:
         self.failure: str | None = None
         self.step, self._pool, self._captures = step, pool, captures
-        self._compile_at, self._capture_at = compile_at, _WARM if captures else math.inf
+        self._compile_at, self._capture_at = compile_at, WARM if captures else math.inf
         on_gpu = device.type == "cuda"
         self._staging = torch.empty(count, dtype=torch.float64, pin_memory=on_gpu)
         self._inputs = torch.empty(count, dtype=torch.float64, device=device)
         # not of the graph's pool, whose memory other graphs write to
         self._outputs = torch.empty(tuple(size), dtype=torch.float64, device=device)
         self._stream = torch.cuda.Stream(device) if on_gpu else None  # type: ignore[no-untyped-call]
-        self._graph: torch.cuda.CUDAGraph | None = None
+        self._replay: Replay | None = None
         self._runs = 0
 
     def run(self, numbers: Sequence[float]) -> Tensor:
@@ -90,13 +111,10 @@ class Launcher:
         if self._runs >= self._capture_at:
             self._capture()
         self._runs += 1
-        if self._graph is None:
-            self._compute()
-        else:
-            self._graph.replay()
+        (self._replay or self._compute)()
 
-    def _compute(self) -> None:
-        self._outputs.copy_(self.step(self._inputs))
+    def _compute(self) -> Tensor:
+        return self._outputs.copy_(self.step(self._inputs))
 
     def _compile(self) -> None:
         """Compile the step; it is not tried again if it fails."""
@@ -104,26 +122,15 @@ class Launcher:
         try:
             self.step.compile(self._inputs)
         except Exception as error:  # noqa: BLE001  # whatever it is, the step runs without
-            self.failure = f"it is not compiled: {_said(error)}"
+            self.failure = f"it is not compiled: {summary(error)}"
             return
-        self._graph = None
-        self._capture_at = self._runs + _WARM if self._captures else math.inf
+        self._replay = None
+        self._capture_at = self._runs + WARM if self._captures else math.inf
 
     def _capture(self) -> None:
         """Capture the step; it is not tried again if it fails."""
         self._capture_at = math.inf
-        graph = torch.cuda.CUDAGraph()
         try:
-            with torch.cuda.graph(
-                graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"
-            ):
-                self._compute()
+            self._replay, _ = capture(self._compute, self._outputs.device, self._pool)
         except Exception as error:  # noqa: BLE001  # as above
-            self.failure = f"it is not replayed as a CUDA graph: {_said(error)}"
-            return
-        self._graph = graph
-
-
-def _said(error: Exception) -> str:
-    """The kind of an error, and the first line of what it says."""
-    return ": ".join([type(error).__name__, *str(error).strip().splitlines()[:1]])
+            self.failure = f"it is not replayed as a CUDA graph: {summary(error)}"

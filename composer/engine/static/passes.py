@@ -10,29 +10,19 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from composer.engine.static.capture import WARM, capture, summary
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Tensor
 
+    from composer.engine.static.capture import Replay
     from composer.engine.static.compiling import PassFunction
 
-    Replay = Callable[[], object]
-    Record = Callable[[Callable[[], Tensor], torch.device], tuple[Replay, Tensor]]
-    """Captures what a function does: what replays it, and the output that a replay overwrites."""
+    Capture = Callable[[Callable[[], Tensor], torch.device], tuple[Replay, Tensor]]
 
-__all__ = ["CapturedPass", "recorded"]
-
-_WARM = 2  # runs before a capture
-
-
-def recorded(run: Callable[[], Tensor], device: torch.device) -> tuple[Replay, Tensor]:
-    """Capture a function on a GPU, in the present stream there, which must not be the default."""
-    graph = torch.cuda.CUDAGraph()
-    stream = torch.cuda.current_stream(device)
-    with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
-        output = run()
-    return graph.replay, output
+__all__ = ["CapturedPass"]
 
 
 class CapturedPass:
@@ -47,13 +37,13 @@ class CapturedPass:
         read: PassFunction,
         device: torch.device,
         tell: Callable[[str], None],
-        record: Record = recorded,
+        record: Capture = capture,
     ) -> None:
         self._read, self._device = read, device
         self._tell, self._record = tell, record
         self._inputs: list[Tensor] = []
         self._captured: tuple[Replay, Tensor] | None = None
-        self._left: float = _WARM
+        self._left: float = WARM
 
     def __call__(self, ids: Tensor, positions: Tensor) -> Tensor:
         """Return logits [row, width], which the next call overwrites."""
@@ -81,5 +71,5 @@ class CapturedPass:
         try:
             self._captured = self._record(self._compute, self._device)
         except Exception as error:  # noqa: BLE001  # whatever it is, the pass runs as it is
-            why = str(error).strip().partition("\n")[0]
-            self._tell(f"a pass on {self._device} is not replayed as a CUDA graph: {why}")
+            what = f"a pass on {self._device} is not replayed as a CUDA graph"
+            self._tell(f"{what}: {summary(error)}")

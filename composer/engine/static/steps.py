@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import os
 from collections import OrderedDict
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, Self, cast, get_args
+from typing import TYPE_CHECKING, cast
 
 import torch
 
@@ -18,7 +17,6 @@ from composer.engine.static.batch import StaticBatch
 from composer.engine.static.capture import Launcher
 from composer.engine.static.compiling import runs_to_pay
 from composer.engine.static.step import StaticStep
-from composer.values.errors import ModelError
 from composer.values.timings import read_timings
 
 if TYPE_CHECKING:
@@ -31,16 +29,11 @@ if TYPE_CHECKING:
     from composer.engine.requests.base import AnyRequest, Replies
     from composer.engine.sequence import MemberState
     from composer.engine.static.capture import PoolHandle
+    from composer.engine.static.setting import Where
     from composer.engine.static.shape import Shape
     from composer.values.timings import Timings
 
-__all__ = ["VARIABLE", "StaticSteps", "Where"]
-
-Where = Literal["gpus", "everywhere", "nowhere"]
-"""Where draws are answered by static steps: `everywhere` is meant for tests and measurements."""
-
-VARIABLE = "COMPOSE_STATIC"
-"""The variable of the environment that says where."""
+__all__ = ["StaticSteps"]
 
 _MOST = 64  # steps that are kept of one group
 
@@ -56,15 +49,6 @@ class StaticSteps:
         self._where, self._captures = where, captures
         self._groups: dict[Group, _GroupSteps | None] = {}
         self._pools: dict[torch.device, PoolHandle] = {}
-
-    @classmethod
-    def from_environment(cls) -> Self:
-        """Read the variable COMPOSE_STATIC; raises ModelError (E715) for what it may not be."""
-        where = os.environ.get(VARIABLE, "").strip() or "gpus"
-        if where not in get_args(Where):
-            text = f"{VARIABLE} must be `gpus`, `everywhere` or `nowhere`, not {where!r}"
-            raise ModelError("E715", text, "correct it, or leave it out: it is `gpus` then")
-        return cls(cast("Where", where))
 
     def run_on(self, runner: Runner) -> bool:
         """Whether draws of a model alone are answered by static steps."""

@@ -60,5 +60,7 @@ def test_a_pass_that_cannot_be_captured_runs_as_it_is_and_says_so_once():
             [n + 10] for n in range(5)
         ]
     (why,) = told
-    assert why.startswith("a pass on toy:1 is not replayed as a CUDA graph: operation not")
+    assert why.startswith(
+        "a pass on toy:1 is not replayed as a CUDA graph: RuntimeError: operation not"
+    )
     assert "more" not in why

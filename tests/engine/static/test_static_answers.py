@@ -9,12 +9,14 @@ from fusing import LOGS, SHARED, Job, Part, Prompted, TokenFuse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from composer.diagnostics import Mistakes
 from composer.engine.engine import Engine
 from composer.engine.pool import weight_bytes
 from composer.engine.rows.kv_cache import KeyValueCache
+from composer.engine.static.setting import where_static
 from composer.engine.static.steps import StaticSteps
 from composer.engine.weights.local import load
-from composer.values import ModelError, Sampling
+from composer.values import Sampling
 from composer.values.details import TokenDetail
 from composer.values.processing import Processing
 
@@ -178,13 +180,16 @@ def test_a_step_reads_no_rows_for_which_there_was_no_memory(members, engine, mon
 @pytest.mark.parametrize("where", ["gpus", "everywhere", "nowhere", ""])
 def test_the_environment_says_where_steps_are_static(where, monkeypatch):
     monkeypatch.setenv("COMPOSE_STATIC", where)
-    assert StaticSteps.from_environment()._where == (where or "gpus")
+    assert where_static() == (where or "gpus")
 
 
 def test_a_place_that_is_unknown_is_refused(monkeypatch):
     monkeypatch.setenv("COMPOSE_STATIC", "yes")
-    with pytest.raises(ModelError, match="must be `gpus`, `everywhere` or `nowhere`, not 'yes'"):
-        StaticSteps.from_environment()
+    with pytest.raises(Mistakes) as caught:
+        where_static()
+    (mistake,) = caught.value.diagnostics
+    assert mistake.code == "E715"
+    assert "must be `gpus`, `everywhere` or `nowhere`, not 'yes'" in mistake.message
 
 
 @pytest.mark.parametrize("where", ["nowhere", "everywhere"])
