@@ -3,6 +3,7 @@
 import asyncio
 import json
 
+import pytest
 from asgi import acall, call
 
 from composer.serve.protocol import streams
@@ -31,7 +32,8 @@ def test_what_waits_for_a_slow_client_is_bounded_and_then_the_answer_is_ended(ap
     assert b"since the client takes them too slowly" in reply.body.splitlines()[-2]
 
 
-def test_a_mistake_of_ours_ends_a_stream_with_an_error(app, monkeypatch, capfd):
+@pytest.mark.parametrize("usage", [False, True])
+def test_a_mistake_of_ours_ends_a_stream_with_an_error(app, monkeypatch, capfd, usage):
     def broken(*_, **__):
         raise ZeroDivisionError
 
@@ -39,6 +41,7 @@ def test_a_mistake_of_ours_ends_a_stream_with_an_error(app, monkeypatch, capfd):
     messages = [{"role": "user", "content": "Go on"}]
     long = {"max_tokens": 200, "ignore_eos": True}  # so the reply has begun when the answer ends
     body = {"model": "alone", "messages": messages, "stream": True, **long}
+    body |= {"stream_options": {"include_usage": usage}}
     reply = call(app, "POST", "/v1/chat/completions", body, {"content-type": "application/json"})
     assert reply.status == 200
     assert json.loads(reply.body.splitlines()[-2][6:])["error"]["code"] == "E809"

@@ -111,8 +111,9 @@ class EventStream(Response):
                 begun = True
                 await send({**START})
             await self._send(send)
+        last = self._end()
         if self._error is None:
-            await self._send(send, self._end())
+            await self._send(send, last)
             return
         error = error_of(self._error, self._order.prompt)
         await self._send(send, error.event)
@@ -203,11 +204,19 @@ class EventStream(Response):
         return text[len(sent) :]
 
     def _end(self) -> bytes:
-        """Return the last events: the usage, where it is wanted, and the end."""
-        if not self._order.usage:
-            return DONE
-        usage = usage_json(each.result for each in self._answers)
-        return self._form.last(f'"usage":{usage},"ensemble":{self._extension()}').encode() + DONE
+        """Return the last events: the usage, where it is wanted, and the end; none after an error.
+
+        A mistake of ours in them is an error as any other.
+        """
+        if self._error is not None or not self._order.usage:
+            return b"" if self._error is not None else DONE
+        try:
+            usage = usage_json(each.result for each in self._answers)
+            last = self._form.last(f'"usage":{usage},"ensemble":{self._extension()}')
+        except Exception as error:  # noqa: BLE001 - whatever it is, it ends the stream
+            self._error = error
+            return b""
+        return last.encode() + DONE
 
     @property
     def _answers(self) -> Sequence[Answer]:
