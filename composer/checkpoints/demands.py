@@ -10,7 +10,7 @@ from composer.checkpoints.splits import Split
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CPU", "Demand", "Device", "Placed"]
+__all__ = ["CPU", "Demand", "Device", "Placement"]
 
 CPU = "cpu"
 
@@ -85,7 +85,7 @@ class Demand:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class Placement:
     """Where a model goes, and why there, where that is not plain.
 
     `devices` are the bytes that it takes of each device. `timed` says that saved timings of its

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from composer.checkpoints.demands import CPU, Demand, Device, Placed
+from composer.checkpoints.demands import CPU, Demand, Device, Placement
 from composer.checkpoints.splits import Split
 from composer.diagnostics.amounts import size_text
 from composer.values.errors import ModelError
@@ -29,7 +29,7 @@ STEPS = 64
 """In how many steps the load of devices is raised until the layers of a model fit."""
 
 
-Result: TypeAlias = dict[str, Placed | ModelError]
+Result: TypeAlias = dict[str, Placement | ModelError]
 
 
 def place(
@@ -64,7 +64,7 @@ class _Table:
 
     def cost(self) -> tuple[float, ...]:
         """What makes a table worse: models without a place, those that take turns, slow steps."""
-        placed = [each for each in self.result.values() if isinstance(each, Placed)]
+        placed = [each for each in self.result.values() if isinstance(each, Placement)]
         crowded = sum(max(0.0, -self.free(each)) for each in self.devices)
         slowest = sum(
             max((self.time(each.name, group) for each in self.devices), default=0.0)
@@ -87,18 +87,18 @@ class _Table:
 
     def _on(self, device: str) -> list[str]:
         found = self.result.items()
-        return [n for n, each in found if isinstance(each, Placed) and device in each.devices]
+        return [n for n, each in found if isinstance(each, Placement) and device in each.devices]
 
     def _taken(self, device: str, names: Iterable[str]) -> Iterable[int]:
         for name in names:
             each = self.result.get(name)
-            if isinstance(each, Placed):
+            if isinstance(each, Placement):
                 yield each.devices.get(device, 0)
 
-    def _choose(self, demand: Demand) -> Placed | ModelError:
+    def _choose(self, demand: Demand) -> Placement | ModelError:
         split = Split.of(demand.wanted)
         if split is not None:
-            return Placed(demand.wanted, demand.shares(demand.wanted), split.told())
+            return Placement(demand.wanted, demand.shares(demand.wanted), split.told())
         allowed = [each for each in self.devices if self._allows(demand, each)]
         if not allowed and demand.wanted == CPU:
             allowed = [Device(CPU)]
@@ -121,7 +121,7 @@ class _Table:
             return not demand.most or device.name in demand.most
         return device.name == ("cuda:0" if demand.wanted == "cuda" else demand.wanted)
 
-    def _beside(self, demand: Demand, devices: Sequence[Device]) -> Placed | None:
+    def _beside(self, demand: Demand, devices: Sequence[Device]) -> Placement | None:
         """Put it where there is room beside all others."""
         fits = [
             each
@@ -131,7 +131,7 @@ class _Table:
         best = min(fits, key=partial(self.rank, self, demand), default=None)
         return None if best is None else self._placed(demand, best)
 
-    def _in_turn(self, demand: Demand, devices: Sequence[Device]) -> Placed | None:
+    def _in_turn(self, demand: Demand, devices: Sequence[Device]) -> Placement | None:
         """Put it where there is room beside those that are asked together with it."""
         fits = [
             each
@@ -143,14 +143,14 @@ class _Table:
             return None
         others = sorted(set(self._on(best.name)) - self.partners(demand.name))
         why = f"in turn with {_listed(others)}" if others else ""
-        return Placed(best.name, demand.shares(best.name), why)
+        return Placement(best.name, demand.shares(best.name), why)
 
     def _left(self, name: str, device: Device) -> float:
         """What the models that are asked together with one leave of a device, at least."""
         groups = [group for group in self.groups if name in group] or [frozenset[str]()]
         return device.room - max(sum(self._taken(device.name, group)) for group in groups)
 
-    def _split(self, demand: Demand, devices: Sequence[Device]) -> Placed | None:
+    def _split(self, demand: Demand, devices: Sequence[Device]) -> Placement | None:
         """Spread its layers over as few devices as have room for them."""
         free = {each: min(self.free(each), _limit(demand, each)) for each in devices}
         order = sorted(devices, key=lambda each: (each.name == CPU, -free[each]))
@@ -160,14 +160,14 @@ class _Table:
                 split = _filled(demand, shares)
                 if split is not None:
                     why = f"{split.told()}: it is larger than what one device has free"
-                    return Placed(str(split), demand.shares(str(split)), why)
+                    return Placement(str(split), demand.shares(str(split)), why)
         return None
 
-    def _placed(self, demand: Demand, device: Device) -> Placed:
+    def _placed(self, demand: Demand, device: Device) -> Placement:
         """Say why it goes to a device that has room."""
         why, partners = "", self.partners(demand.name)
         here = sorted(partners.intersection(self._on(device.name)))
-        away = sorted(n for n in partners - set(here) if isinstance(self.result.get(n), Placed))
+        away = sorted(n for n in partners - set(here) if isinstance(self.result.get(n), Placement))
         gpus = [each for each in self.devices if each.name != CPU]
         if demand.wanted == "auto" and gpus:
             if device.name == CPU:
@@ -176,7 +176,7 @@ class _Table:
                 why = f"apart from {_listed(away)}, since they step together"
             elif here and len(gpus) > 1:
                 why = f"beside {_listed(here)}: no other device has room"
-        return Placed(device.name, demand.shares(device.name), why, timed=bool(demand.seconds))
+        return Placement(device.name, demand.shares(device.name), why, timed=bool(demand.seconds))
 
     def _refused(self, demand: Demand, allowed: Sequence[Device]) -> ModelError:
         largest = max(allowed, key=lambda each: min(each.room, _limit(demand, each)))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from composer.checkpoints.adapters import adapter_files
-from composer.checkpoints.demands import CPU, Demand, Device, Placed
+from composer.checkpoints.demands import CPU, Demand, Device, Placement
 from composer.checkpoints.dtypes import SIZES
 from composer.checkpoints.layers import layer_bytes
 from composer.checkpoints.placement import place
@@ -146,16 +146,16 @@ class ModelPool:
             if not self._taken[key].keys().isdisjoint(devices):
                 runner.prefixes.clear()
 
-    def _place(self, demand: Demand, pinned: set[Shared]) -> Placed:
+    def _place(self, demand: Demand, pinned: set[Shared]) -> Placement:
         """Find a place, beside all models or instead of idle ones, which are unloaded then."""
         for room in (self._free, partial(self._free_at_most, pinned)):
             placed = _fitting(demand, {device: room(device) for device in self._room})
-            if isinstance(placed, Placed):
+            if isinstance(placed, Placement):
                 for device, need in placed.devices.items():
                     self._make_room(device, need, pinned)
                 return placed
         placed = _fitting(demand, self._room)
-        if isinstance(placed, Placed):
+        if isinstance(placed, Placement):
             raise PoolFull
         raise placed
 
@@ -201,7 +201,7 @@ class ModelPool:
         return self._taken[key].get(device, 0)
 
 
-def _fitting(demand: Demand, room: Mapping[str, int]) -> Placed | ModelError:
+def _fitting(demand: Demand, room: Mapping[str, int]) -> Placement | ModelError:
     return place([demand], [Device(*each) for each in room.items()])[demand.name]
 
 

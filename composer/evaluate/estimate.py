@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from composer.checkpoints.splits import Split
+from composer.compiler.plan.placement import ROOM
 from composer.diagnostics.amounts import counted
 from composer.evaluate.ahead import both_ways
 from composer.evaluate.recipes import data_names, declarations, price_of
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["VERSION", "Estimate", "MemberEstimate", "Range", "estimate"]
 
 VERSION = 1
-
-ROOM = 1.2
-"""Bytes that a model takes for each byte of its weights, as placement reckons."""
 
 
 @dataclass(frozen=True)

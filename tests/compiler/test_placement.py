@@ -4,12 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from composer import zoo
 from composer.backends.hf import HF
-from composer.checkpoints.demands import Demand, Placed
+from composer.checkpoints.demands import Demand, Placement
+from composer.checkpoints.folder import card_of
 from composer.checkpoints.placement import place
 from composer.compiler.plan import Device, devices, make_plan, place_models
+from composer.compiler.plan.placement import _widening
 from composer.compiler.rules import optimize
 from composer.diagnostics import Mistakes
+from composer.engine.pool import weight_bytes
+from composer.specs import Declared
 from composer.values.capability import Capability
 from composer.values.card import Card
 
@@ -193,7 +198,7 @@ def test_models_that_are_asked_together_never_exceed_a_device(drawn):
     found = place(models, devices, groups)
     for device in devices:
         for group in (*groups, *({name} for name in found)):
-            taken = (found[n].devices for n in group if isinstance(found[n], Placed))
+            taken = (found[n].devices for n in group if isinstance(found[n], Placement))
             assert sum(each.get(device.name, 0) for each in taken) <= device.free
 
 
@@ -213,7 +218,7 @@ def test_steps_are_never_slower_than_by_putting_models_where_most_room_is(drawn)
     models, devices, groups = case(*drawn)
     found = place(models, devices, groups)
     if all(
-        isinstance(each, Placed) and not each.why.startswith(("in turn", "layers"))
+        isinstance(each, Placement) and not each.why.startswith(("in turn", "layers"))
         for each in found.values()
     ):
         free, naive = {each.name: each.free for each in devices}, {}
@@ -222,7 +227,7 @@ def test_steps_are_never_slower_than_by_putting_models_where_most_room_is(drawn)
             if free[roomiest] < each.gpu:
                 return
             free[roomiest] -= each.gpu
-            naive[each.name] = Placed(roomiest, {roomiest: each.gpu})
+            naive[each.name] = Placement(roomiest, {roomiest: each.gpu})
         ours = slowest(models, devices, groups, found)
         assert ours <= slowest(models, devices, groups, naive) + 1e-9
 
@@ -302,3 +307,11 @@ def test_limits_that_are_none_are_refused(planned, limits, message):
 
 def test_devices_are_found_without_torch():
     assert devices()
+
+
+@pytest.mark.parametrize("quantize", [None, "int8", "int4"])
+def test_a_plan_counts_weights_on_a_cpu_as_the_engine_does(quantize):
+    folder = zoo.folder("maths")  # its numbers are float16
+    declared = Declared("m", HF(path=str(folder), quantize=quantize))
+    stored = card_of(folder, "auto", quantize).bytes
+    assert stored + _widening(declared) == weight_bytes(declared, "cpu")

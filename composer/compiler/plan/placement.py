@@ -8,9 +8,10 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
-from composer.checkpoints.demands import CPU, Demand, Device, Placed
+from composer.checkpoints.demands import CPU, Demand, Device, Placement
 from composer.checkpoints.layers import layer_bytes, token_bytes
 from composer.checkpoints.placement import place
+from composer.checkpoints.quantize import bytes_in_memory
 from composer.compiler.graph.capabilities import card_of, checkpoint_of
 from composer.compiler.graph.pooling import cluster_option
 from composer.compiler.plan.sharing import group_bytes
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from composer.diagnostics import Place
     from composer.specs import Checkpoint
 
-__all__ = ["ROOM", "Device", "Placed", "demand_of", "devices", "place_models"]
+__all__ = ["ROOM", "Device", "Placement", "demand_of", "devices", "place_models"]
 
 ROOM = 1.2
 """Bytes that a model takes for each byte of its weights: caches and activations beside them."""
@@ -60,7 +61,7 @@ def place_models(
     devices: tuple[Device, ...],
     together: Iterable[frozenset[str]] = (),
     places: Mapping[str, Place] | None = None,
-) -> dict[str, Placed]:
+) -> dict[str, Placement]:
     """Return where each model goes (see `place`); raises Mistakes for those that go nowhere.
 
     `together` are the names of models that are asked at the same time. `places` says where each
@@ -74,7 +75,7 @@ def place_models(
     ]
     if mistakes:
         raise Mistakes(mistakes)
-    return {name: each for name, each in found.items() if isinstance(each, Placed)}
+    return {name: each for name, each in found.items() if isinstance(each, Placement)}
 
 
 def _mistake(error: ModelError, at: Place | None) -> Diagnostic:
@@ -88,18 +89,27 @@ def demand_of(graph: Graph, name: str, group: Sequence[Node], devices: Sequence[
     model, card = checkpoint_of(node), card_of(graph, node)
     rows = 0 if model.folder is None else token_bytes(model.folder)
     rows *= min(card.context or ROW_TOKENS, ROW_TOKENS)
-    dtype = model.weights.dtype if model.in_engine else ""
-    widened = card.parameters if dtype == "auto" else None
     return Demand(
         name,
         gpu=size,
-        cpu=max(size, 4 * (widened or 0)),  # float32 on a CPU
+        cpu=size + _widening(model),
         wanted=getattr(node.declaration, "device", "") or node.get("device"),
         spare=max(int(size * (ROOM - 1)), rows),
         most=_limits(node),
         layers=_layers(model, size) if Capability.CROP in card.capabilities else (),
         seconds=dict(_seconds(model, devices)),
     )
+
+
+def _widening(model: Checkpoint) -> int:
+    """Return how many bytes more the weights take on a CPU, where the usual numbers are float32."""
+    if not model.in_engine or model.weights.dtype != "auto":
+        return 0
+    quantize, folder = model.weights.quantize, model.folder
+    stored, wide = (
+        bytes_in_memory(model.tensors, dtype, quantize, folder) for dtype in ("auto", "float32")
+    )
+    return wide - stored
 
 
 def _limits(node: Node) -> dict[str, int]:

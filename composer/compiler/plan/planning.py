@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from composer.backends import Declaration
     from composer.compiler.graph import Compiled, Graph, Node
-    from composer.compiler.plan.placement import Device, Placed
+    from composer.compiler.plan.placement import Device, Placement
     from composer.compiler.plan.stacking import StackChoice
     from composer.compiler.rules import Optimized, RuleUse
     from composer.compiler.rules.drafting import DraftChoice
@@ -123,7 +123,7 @@ def _draft_choices(
 
 
 def _stack_choices(
-    compiled: Compiled, order: list[Node], placement: Mapping[str, Placed], saved: SavedTimings
+    compiled: Compiled, order: list[Node], placement: Mapping[str, Placement], saved: SavedTimings
 ) -> Iterator[StackChoice]:
     return stack_choices(_in_memory(compiled, order), placement, saved)
 
@@ -136,7 +136,9 @@ def loaded_models(planned: Planned) -> tuple[Checkpoint, ...]:
     return tuple({model.identity: model for model in models if model.in_engine}.values())
 
 
-def _devices(placement: Mapping[str, Placed], devices: Iterable[Device]) -> Iterator[PlannedDevice]:
+def _devices(
+    placement: Mapping[str, Placement], devices: Iterable[Device]
+) -> Iterator[PlannedDevice]:
     """Yield the devices whose memory is limited, with what models take of each."""
     placed = {id(each): each for each in placement.values()}.values()
     for device in devices:
@@ -206,7 +208,7 @@ def _unfitted(order: list[Node]) -> Iterator[PlannedUnfitted]:
 
 def _placed(
     compiled: Compiled, order: list[Node], devices: tuple[Device, ...]
-) -> dict[str, Placed]:
+) -> dict[str, Placement]:
     """Return where the models go that are loaded; weights that are shared are loaded once."""
     ids = _ids(order)
     groups = _in_memory(compiled, order)
@@ -242,7 +244,7 @@ def _loaded(order: list[Node]) -> set[Node]:
     return {leaf for model in models for leaf in checkpoints_in(model)}
 
 
-def _put(graph: Graph, placement: Mapping[str, Placed], node: Node) -> Node:
+def _put(graph: Graph, placement: Mapping[str, Placement], node: Node) -> Node:
     """Write a model's device into its declaration, or into what derives it."""
     placed = placement.get(checkpoint_of(node).identity) if node.is_checkpoint else None
     if placed is None:
@@ -255,7 +257,7 @@ def _put(graph: Graph, placement: Mapping[str, Placed], node: Node) -> Node:
 
 
 def _builds(
-    compiled: Compiled, order: list[Node], placement: Mapping[str, Placed]
+    compiled: Compiled, order: list[Node], placement: Mapping[str, Placement]
 ) -> Iterator[PlannedBuild]:
     """Yield the models that are built of others, those first that others are built of."""
     ids, loaded = _ids(order), _loaded(order)
@@ -335,7 +337,7 @@ def _options(compiled: Compiled, node: Node) -> list[PlannedOption]:
 
 
 def _models(
-    compiled: Compiled, order: list[Node], placement: Mapping[str, Placed]
+    compiled: Compiled, order: list[Node], placement: Mapping[str, Placement]
 ) -> Iterator[PlannedModel]:
     """Yield the declared models; one that others are only built of goes nowhere."""
     loaded = _loaded(order)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from composer.compiler.graph import Node
-    from composer.compiler.plan.placement import Placed
+    from composer.compiler.plan.placement import Placement
     from composer.specs import Checkpoint
     from composer.values.timings import SavedTimings, StackedTime
 
@@ -65,7 +65,7 @@ def stack_text(stack: PlannedStack) -> str:
 
 
 def stack_choices(
-    groups: Iterable[list[Node]], placement: Mapping[str, Placed], saved: SavedTimings
+    groups: Iterable[list[Node]], placement: Mapping[str, Placement], saved: SavedTimings
 ) -> Iterator[StackChoice]:
     """Yield a choice for each two or more models that could be stacked.
 
