@@ -32,10 +32,10 @@ MODELS = 'model A = zoo("general-1")\nmodel B = zoo("maths")\nmodel C = zoo("gen
 LARGE = 'model S = zoo("general-1")\nmodel L = zoo("large")\n'
 WRITTEN = "F(max_tokens = 24)\n"
 RECIPES = {
-    "fuse of 2, stacked": f"{MODELS}let F = token_fuse(A, B, draft = none)\n{WRITTEN}",
-    "fuse of 3, stacked": f"{MODELS}let F = token_fuse(A, B, C, draft = none)\n{WRITTEN}",
-    "vote of 3, stacked": f"{MODELS}[A, B, C] -> vote()\n",
-    "fuse of 2, drafts": f"{LARGE}let F = token_fuse(S, L)\n{WRITTEN}",
+    "fuse of 2": f"{MODELS}let F = token_fuse(A, B, draft = none)\n{WRITTEN}",
+    "fuse of 3": f"{MODELS}let F = token_fuse(A, B, C, draft = none)\n{WRITTEN}",
+    "vote of 3": f"{MODELS}[A, B, C] -> vote()\n",
+    "fuse of unlike sizes": f"{LARGE}let F = token_fuse(S, L)\n{WRITTEN}",
 }
 AT_ONCE = 1, 16
 
@@ -81,7 +81,8 @@ def main() -> None:
         os.environ["XDG_CACHE_HOME"] = folder
         for name, text in RECIPES.items():
             recipe = Recipe.load(text)
-            save(measure(recipe.loaded_models), measure_agreement(recipe, rows, "zoo", print))
+            _, timings = save(measure(recipe.loaded_models))
+            save((), measure_agreement(recipe, rows, "zoo", timings, print))
             print(f"{name}: {'; '.join(Recipe.load(text).choices)}")
             for n, found in ratios(text, questions, given.blocks).items():
                 print(f"    {n} at once: {shown(found)} times faster", flush=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from composer.cli.health import Health
     from composer.recipe import Recipe
     from composer.specs import Checkpoint
-    from composer.values.timings import Agreement
+    from composer.values.timings import Agreement, Timings
 
 Row = tuple[str, str]
 
@@ -87,26 +87,28 @@ def _zoo_models() -> Iterable[Checkpoint]:
 
 def _measured(
     models: Callable[[], Iterable[Checkpoint]],
-    agreements: Callable[[], tuple[Agreement, ...]] = tuple,
+    agreements: Callable[[Timings], tuple[Agreement, ...]] = lambda _: (),
 ) -> dict[str, object]:
-    """Time models, save that, and return all that is saved."""
+    """Time models, then how their fuses draft; save that, and return all that is saved."""
     from composer.cli.timing import measure, save
 
-    timed = measure(models(), err)
-    file, timings = save(timed, agreements())
+    file, timings = save(measure(models(), err))
+    if found := agreements(timings):
+        file, timings = save((), found)
     return {"file": str(file), "why": "", **timings.model_dump(mode="json")}
 
 
 def _of_recipe(recipe: Recipe, data: Path | None) -> dict[str, object]:
-    """Time the models of a recipe, and with a data file count how often they agree."""
+    """Time the models of a recipe, and with a data file how often they agree, and drafts."""
     from composer.cli.agreeing import measure_agreement
     from composer.evaluate import read_rows
 
     rows = [] if data is None else read_rows(data)
-    return _measured(
-        lambda: recipe.loaded_models,
-        lambda: measure_agreement(recipe, rows, data.name, err) if data is not None else (),
-    )
+
+    def agreements(timings: Timings) -> tuple[Agreement, ...]:
+        return () if data is None else measure_agreement(recipe, rows, data.name, timings, err)
+
+    return _measured(lambda: recipe.loaded_models, agreements)
 
 
 def _saved() -> dict[str, object]:

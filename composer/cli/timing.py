@@ -138,7 +138,7 @@ def _timed(
 def _alone(runner: Runner, count: int, tokens: Sequence[int]) -> dict[int, float]:
     """Time passes in which each of some rows reads some tokens, whose logits are all wanted."""
     with torch.inference_mode(), _rows(runner, count) as rows:
-        return _medians(
+        return medians(
             {n: partial(runner.forward, _feeds(rows, n)) for n in tokens},
             partial(_back, [runner], [rows]),
         )
@@ -165,7 +165,7 @@ def _one_stack(stack: StackedMembers, runners: Sequence[Runner], count: int) -> 
                 runner.forward(own)
 
         steps: dict[int, Step] = {0: partial(stack.forward, feeds), 1: apart}
-        times = _medians(steps, partial(_back, runners, rows))
+        times = medians(steps, partial(_back, runners, rows))
         return StackedTime(seconds=times[0], apart=times[1])
 
 
@@ -202,7 +202,7 @@ def _back(runners: Sequence[Runner], rows: Sequence[Sequence[CacheRow]]) -> None
             runner.rows.crop(row, READ)
 
 
-def _medians(steps: Mapping[int, Step], back: Callable[[], None]) -> dict[int, float]:
+def medians(steps: Mapping[int, Step], back: Callable[[], None]) -> dict[int, float]:
     """Return the median seconds of steps, taken by turns and each waited for."""
     times: dict[int, list[float]] = {key: [] for key in steps}
     began = time.perf_counter()

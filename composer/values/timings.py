@@ -27,6 +27,7 @@ __all__ = [
     "MEASURE",
     "Agreement",
     "CompiledTime",
+    "DraftTime",
     "Machine",
     "SavedTimings",
     "ShapeTimings",
@@ -78,6 +79,18 @@ class StackedTime(_TimingRecord):
         return self.apart / self.seconds
 
 
+class DraftTime(_TimingRecord):
+    """Seconds of whole answers that are drafted, and of `plain` ones, measured by turns."""
+
+    seconds: Seconds
+    plain: Seconds
+
+    @property
+    def faster(self) -> float:
+        """How many times faster drafted answers are."""
+        return self.plain / self.seconds
+
+
 class CompiledTime(_TimingRecord):
     """Seconds of a pass of fixed shapes that is compiled, of the `plain` one, and of `compiling`.
 
@@ -117,7 +130,8 @@ class Agreement(_TimingRecord):
 
     `fuse` is the digest of the fuse (`composer/specs/digest.py`). `lead` is the share of the tokens
     drafted by the cheapest member that were accepted, `others` that of the others' proposals;
-    `tokens` is how many were judged in all, which is what all `answers` have.
+    `tokens` is how many were judged in all, which is what all `answers` have. `drafts` are times of
+    whole answers, by the tokens of a draft, then by the answers that are written at once.
     """
 
     fuse: str
@@ -126,6 +140,7 @@ class Agreement(_TimingRecord):
     tokens: Count
     lead: Share
     others: Share
+    drafts: dict[Count, dict[Count, DraftTime]] = {}
 
     @property
     def length(self) -> float:

@@ -3,12 +3,15 @@
 import pytest
 
 from composer.backends.zoo import Zoo
+from composer.cli.agreeing import measure_agreement
 from composer.compiler.rules.drafting import fuse_key, times_faster, written_in_a_turn
+from composer.evaluate.rows import EvaluationRow
 from composer.recipe import Recipe
 from composer.specs import Declared
 from composer.specs.shapes import shape_of
 from composer.values.timings import (
     Agreement,
+    DraftTime,
     ShapeTimings,
     StackedTime,
     Timings,
@@ -38,11 +41,17 @@ def timings(name, decode, verify, many=2.0, **more):
     )
 
 
-def save(text=FUSE, lead=0.75, others=0.9, shapes=None, data="rows.jsonl"):
-    """Save the agreement of the fuse of a recipe, and times."""
+def save(text=FUSE, lead=0.75, others=0.9, shapes=None, seen=2.0):
+    """Save the agreement of the fuse of a recipe, and times; drafted answers are `seen` faster."""
     (fuse,) = Recipe.load(text).draftable
     agreement = Agreement(
-        fuse=fuse_key(fuse), data=data, answers=5, tokens=100, lead=lead, others=others
+        fuse=fuse_key(fuse),
+        data="rows.jsonl",
+        answers=5,
+        tokens=100,
+        lead=lead,
+        others=others,
+        drafts={3: {n: DraftTime(seconds=1, plain=seen) for n in (1, 16)}} if seen else {},
     )
     shapes = shapes or (timings("maths", 0.001, 0.001), timings("large", 0.004, 0.004))
     saved = Timings(machine=this_machine(gpu=False), shapes=shapes, agreements=(agreement,))
@@ -125,6 +134,8 @@ def test_a_draft_is_turned_on_and_told_with_its_arithmetic():
             {"shapes": (timings("maths", 0.004, 0.009), timings("large", 0.004, 0.009))},
             "1.15 would be needed for both",
         ),
+        ({"seen": 0.9}, "16 answers at once 1.9 times; but timed answers were 0.9 times as fast"),
+        ({"seen": 0}, "such answers were not timed: run `compose doctor --measure RECIPE --data"),
     ],
 )
 def test_where_it_does_not_pay_the_reason_is_told(given, why):
@@ -183,13 +194,26 @@ def test_answers_with_drafts_are_those_without():
 
 
 def test_agreement_is_counted_on_questions():
-    from composer.cli.agreeing import measure_agreement
-    from composer.evaluate.rows import EvaluationRow
-
     rows = [EvaluationRow(str(n), f"What is {n} plus 25?") for n in range(3)]
     told = []
-    (found,) = measure_agreement(Recipe.load(FUSE), rows, "sums", told.append)
+    none = Timings(machine=this_machine(gpu=False), shapes=())
+    (found,) = measure_agreement(Recipe.load(FUSE), rows, "sums", none, told.append)
     assert told == ["counting how often S, L agree"]
+    assert found.drafts == {}
     assert 0 < found.lead <= 1
     assert 0 < found.others <= 1
     assert (found.data, found.answers, found.tokens >= 6) == ("sums", 3, True)
+
+
+def test_answers_are_timed_with_the_draft_that_is_reckoned_to_pay(monkeypatch):
+    monkeypatch.setattr("composer.cli.timing.LONGEST", 0.0)
+    rows = [EvaluationRow(str(n), f"What is {n} plus 25?") for n in range(2)]
+    shapes = timings("maths", 0.001, 0.001), timings("large", 0.004, 0.004)
+    quick = Timings(machine=this_machine(gpu=False), shapes=shapes)
+    told = []
+    (found,) = measure_agreement(Recipe.load(FUSE), rows, "sums", quick, told.append)
+    assert told[1:] == ["timing answers of S, L with drafts"]
+    ((tokens, times),) = found.drafts.items()
+    assert tokens in range(1, 9)
+    assert set(times) == {1, 16}
+    assert all(time.faster > 0 for time in times.values())

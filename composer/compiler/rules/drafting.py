@@ -9,7 +9,7 @@ token of all members (arXiv:2502.01662 has the method, without this arithmetic).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import topological
@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from composer.values.timings import Agreement, SavedTimings, ShapeTimings
 
 MARGIN = 1.15
-"""How many times faster answers must be written: what the reckoning leaves out costs time, too."""
+"""How many times faster a draft must be reckoned to be before answers with it are timed."""
+
+SEEN = 1.05
+"""How many times faster timed answers must be: less may be noise of the measurement."""
 
 FEW, MANY = 1, 16
 """Answers at once for which it must pay."""
@@ -108,12 +111,33 @@ def _stacked(alone: float, members: Sequence[ShapeTimings], rows: int) -> float:
 
 
 def draft_choice(graph: Graph, fuse: Node, saved: SavedTimings | None = None) -> DraftChoice | None:
-    """Return what is chosen for a fuse; None where a draft is not possible, or written already."""
+    """Return what is chosen for a fuse; None where a draft is not possible, or written already.
+
+    A draft that is reckoned to pay is chosen if timed answers were faster with it, too.
+    """
+    saved = read_timings() if saved is None else saved
+    choice = reckoned_choice(graph, fuse, saved)
+    if choice is None or choice.why or saved.timings is None:
+        return choice
+    agreement = saved.timings.agreement(fuse_key(fuse))
+    times = {} if agreement is None else agreement.drafts.get(choice.tokens, {})
+    if not times:
+        untimed = f"such answers were not timed: run `{MEASURE} RECIPE --data FILE`"
+        return replace(choice, why=untimed)
+    seen = min(time.faster for time in times.values())
+    slow = f"but timed answers were {number_text(seen, 2)} times as fast"
+    return choice if seen >= SEEN else replace(choice, why=slow)
+
+
+def reckoned_choice(graph: Graph, fuse: Node, saved: SavedTimings) -> DraftChoice | None:
+    """Return the draft that pays by the times of passes and by agreement, as `draft_choice` does.
+
+    The reckoning leaves out the reading of prompts, and the work beside passes.
+    """
     if not _may_draft(graph, fuse):
         return None
     members = fuse.direct_inputs
     lead = min(members, key=lambda each: card_of(graph, each).parameters or 0)
-    saved = read_timings() if saved is None else saved
     if saved.timings is None:
         return DraftChoice(fuse, lead.title, why=saved.why)
     agreement = saved.timings.agreement(fuse_key(fuse))
