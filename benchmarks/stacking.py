@@ -55,16 +55,21 @@ def stories_pair() -> Pair:
     return first, second
 
 
-def random_pair(layers: int, sizes: dict[str, int], dtype: torch.dtype = torch.float32) -> Pair:
-    """Two random Llamas of a shape, with a vocabulary of 32,000."""
-    first, second = (_random(layers, dtype, seed, sizes) for seed in (0, 1))
+def random_pair(
+    layers: int, sizes: dict[str, int], dtype: torch.dtype = torch.float32, kind: str = "Llama"
+) -> Pair:
+    """Two random models of a shape, Llamas by default, with a vocabulary of 32,000."""
+    first, second = (_random(kind, layers, dtype, seed, sizes) for seed in (0, 1))
     return first, second
 
 
-def _random(layers: int, dtype: torch.dtype, seed: int, sizes: dict[str, int]) -> LocalModel:
-    from transformers import LlamaConfig, LlamaForCausalLM
+def _random(
+    kind: str, layers: int, dtype: torch.dtype, seed: int, sizes: dict[str, int]
+) -> LocalModel:
+    import transformers
 
-    config = LlamaConfig(
+    whole = getattr(transformers, f"{kind}ForCausalLM")
+    config = getattr(transformers, f"{kind}Config")(
         vocab_size=32_000,
         num_hidden_layers=layers,
         max_position_embeddings=1024,
@@ -72,8 +77,8 @@ def _random(layers: int, dtype: torch.dtype, seed: int, sizes: dict[str, int]) -
         **sizes,
     )
     with torch.device("meta"):
-        module = LlamaForCausalLM(config).to(dtype)
-    tables = dict(LlamaForCausalLM(_tiny(config)).named_buffers())
+        module = whole(config).to(dtype)
+    tables = dict(whole(_tiny(config)).named_buffers())
     module = module.to_empty(device="cpu").eval().requires_grad_(requires_grad=False)
     dice = torch.Generator().manual_seed(seed)
     for tensor in module.parameters():
@@ -96,11 +101,15 @@ def sizes(hidden: int, middle: int, heads: int, shared: int) -> dict[str, int]:
     return dict(zip(names, (hidden, middle, heads, shared), strict=True))
 
 
+QWEN3 = sizes(256, 688, 4, 4) | {"head_dim": 64}
+"""A shape of another architecture, whose single tokens are read by its own code."""
+
 LARGE = sizes(4096, 11008, 32, 32)
 SHAPES: dict[str, tuple[Callable[[], Pair], tuple[int, ...]]] = {
     "zoo": (zoo_pair, BATCHES),
     "stories": (stories_pair, BATCHES),
     "hidden-256": (partial(random_pair, 4, sizes(256, 688, 4, 4)), BATCHES),
+    "qwen3-256": (partial(random_pair, 4, QWEN3, kind="Qwen3"), BATCHES),
     "hidden-896": (partial(random_pair, 12, sizes(896, 4864, 14, 2)), BATCHES),
     "7b-float32": (partial(random_pair, 1, LARGE), (1,)),
     "7b-bfloat16": (partial(random_pair, 2, LARGE, torch.bfloat16), (1,)),
